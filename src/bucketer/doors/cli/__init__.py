@@ -1,0 +1,5 @@
+"""The `bucketer` command."""
+
+
+def run() -> None:
+    """Entry point of the `bucketer` command."""
