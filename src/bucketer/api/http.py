@@ -1,0 +1,208 @@
+"""What crosses the line between a door and the API: plain values, no protocol, no I/O.
+
+A door turns its protocol into a `Request`, the handler turns that into a `Reply`, and the
+door turns `Reply.response` back into its protocol. Nothing in here imports anything, so a
+door pays only for the classes.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bucketer.core.events import Event
+    from bucketer.core.user import Prediction
+
+#: The longest request id that is taken over from a caller.
+MAX_REQUEST_ID_CHARS = 128
+_REQUEST_ID_CHARS = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:=+/@"
+)
+
+
+def is_sane_request_id(token: str) -> bool:
+    """Say whether *token* may be echoed and logged: 1 to 128 plain characters, no white space."""
+    return 0 < len(token) <= MAX_REQUEST_ID_CHARS and _REQUEST_ID_CHARS.issuperset(token)
+
+
+class Request:
+    """One request, the same whichever door it came through.
+
+    Attributes:
+        method: upper case, as received: ``GET``.
+        path: percent-encoded, with its leading slash, without the query.
+        query: what follows the ``?``, still percent-encoded. Bytes outside ASCII that a
+            client sent raw are decoded as UTF-8 with ``surrogateescape``.
+        headers: lower-case names; one value each (of several: joined by ``", "``).
+        body: empty when there is none.
+        ip: the visitor's address as the door may trust it; empty when not known.
+        request_id: the caller's when `is_sane_request_id`, else made by the door.
+    """
+
+    __slots__ = ("body", "headers", "ip", "method", "path", "query", "request_id")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- positional, as it is built once per request
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        ip: str = "",
+        request_id: str = "",
+    ) -> None:
+        """Keep the values as they are; nothing is checked here."""
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = {} if headers is None else headers
+        self.body = body
+        self.ip = ip
+        self.request_id = request_id
+
+
+class Response:
+    """One answer.
+
+    Attributes:
+        status: 200 and so on.
+        headers: names and values, **without** ``X-Request-Id`` and ``Content-Length``. Answers
+            of one kind share one tuple object, so that a door may keep its rendering of it by
+            identity (``response.headers is handler.json_headers``).
+        body: empty for HEAD and 204.
+        request_id: to be sent as ``X-Request-Id``; `all_headers` adds it.
+        length: what ``Content-Length`` says where that isn't ``len(body)`` (an answer to HEAD).
+    """
+
+    __slots__ = ("body", "headers", "length", "request_id", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        request_id: str = "",
+        length: int | None = None,
+    ) -> None:
+        """Keep the values as they are."""
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.request_id = request_id
+        self.length = length
+
+    def all_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return `headers` and the request id: what every door sends."""
+        return (*self.headers, ("X-Request-Id", self.request_id))
+
+
+class Reply:
+    """An answer and what it obliges the shell to do.
+
+    Attributes:
+        response: what the caller gets.
+        events: impressions and conversions to be delivered, in order.
+        profile: ``(user id, {experiment id: variation id})``, the whole map to be saved, or None.
+        failure: an unforeseen error, answered with a 500, for the shell to log under the
+            request id; the caller never sees it.
+    """
+
+    __slots__ = ("events", "failure", "profile", "response")
+
+    def __init__(
+        self,
+        response: Response,
+        events: tuple[Event, ...] = (),
+        profile: tuple[str, dict[str, str]] | None = None,
+        failure: Exception | None = None,
+    ) -> None:
+        """Keep the values as they are."""
+        self.response = response
+        self.events = events
+        self.profile = profile
+        self.failure = failure
+
+
+class Known:
+    """What the shell has fetched for a request that could not be answered without it.
+
+    Attributes:
+        profile: the user's stored variations, experiment id to variation id; ``{}`` for none;
+            None when it was not asked for.
+        predictions: CMAB predictions by rule id; a value of None says that fetching failed.
+    """
+
+    __slots__ = ("predictions", "profile")
+
+    def __init__(
+        self,
+        profile: Mapping[str, str] | None = None,
+        predictions: Mapping[str, Prediction | None] | None = None,
+    ) -> None:
+        """Keep the values as they are."""
+        self.profile = profile
+        self.predictions = predictions
+
+
+class ProfileNeeded(Exception):  # noqa: N818 -- not an error: it asks the shell for something
+    """The handler needs the stored profile of `user_id`; look it up and call again with it."""
+
+    def __init__(self, user_id: str) -> None:
+        """Name the user."""
+        super().__init__(user_id)
+        self.user_id = user_id
+
+
+class ApiOptions:
+    """What the settings say about the HTTP API; frozen in spirit, read on every request.
+
+    Attributes:
+        debug_allowed: False leaves the debug block out of every answer.
+        show_datafile: how debug and health name the datafile: ``full``, ``host`` or ``off``.
+        allow_origin: value of ``Access-Control-Allow-Origin``; empty sends no CORS headers.
+        max_url_bytes: path and query together; more is 414.
+        max_body_bytes: more is 413.
+        max_json_depth: open brackets of a body; more is 400.
+        profiles: True when a profile store is configured: each decision then asks for the
+            user's profile first.
+    """
+
+    __slots__ = (
+        "allow_origin",
+        "debug_allowed",
+        "max_body_bytes",
+        "max_json_depth",
+        "max_url_bytes",
+        "profiles",
+        "show_datafile",
+    )
+
+    def __init__(  # noqa: PLR0913 -- one keyword per setting
+        self,
+        *,
+        debug_allowed: bool = True,
+        show_datafile: str = "full",
+        allow_origin: str = "*",
+        max_url_bytes: int = 8 * 1024,
+        max_body_bytes: int = 1024 * 1024,
+        max_json_depth: int = 32,
+        profiles: bool = False,
+    ) -> None:
+        """Keep the values; `bucketer.settings` has checked them."""
+        self.debug_allowed = debug_allowed
+        self.show_datafile = show_datafile
+        self.allow_origin = allow_origin
+        self.max_url_bytes = max_url_bytes
+        self.max_body_bytes = max_body_bytes
+        self.max_json_depth = max_json_depth
+        self.profiles = profiles
+
+
+def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Join header *pairs* into one value per lower-case name, in the order they came."""
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+    return joined
