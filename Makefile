@@ -1,0 +1,73 @@
+# The one front of the project; each target is a line or two that can be run by hand.
+#   make serve   sets up and serves the demonstration datafile
+#   make test    everything CI checks
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The newest Python from 3.11 on that really starts (a pyenv shim may exist and yet run nothing).
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+HOST ?= 127.0.0.1
+PORT ?= 8080
+say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help setup serve test check format-check lint types contracts tests fix parity bench cold build deploy clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## prepare .venv with the `bucketer` command in it
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 on was found. Install one, or say: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) -V)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (a minute or so the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,aws,cli,sdk,dev]'
+	@touch $@
+
+serve: setup ## serve the demonstration datafile on http://127.0.0.1:8080
+	@echo "Try, in another terminal:"
+	@echo
+	@echo "  curl -g 'http://$(HOST):$(PORT)/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:\"platinum\",member_since_days:56&debug=1'"
+	@echo
+	@exec $(BIN)/bucketer serve --host $(HOST) --port $(PORT)
+
+test: setup ## everything CI checks: format, lint, types, import contracts, tests
+	$(call say,format: ruff format --check)
+	@$(BIN)/ruff format --check .
+	$(call say,lint: ruff check)
+	@$(BIN)/ruff check .
+	$(call say,types: mypy --strict)
+	@$(BIN)/mypy
+	$(call say,imports: what may import what (.importlinter))
+	@$(BIN)/lint-imports
+	$(call say,tests: pytest in parallel)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q
+
+check: test
+
+fix: setup ## format, and the lint fixes that are safe
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+parity: setup ## two million decisions against optimizely-sdk, with new seeds
+	@$(BIN)/python -m tests.parity
+
+bench: setup ## decisions, requests, compile: tables, JSON and plots
+	@$(BIN)/python -m benchmarks
+
+cold: setup ## what the Lambda door imports at cold start, and what each import costs
+	@$(BIN)/python -X importtime -c 'import app' 2>&1 >/dev/null | sort -t'|' -k2 -n | tail -40
+
+build: setup ## package.zip, ready for Lambda
+	@./build.sh
+
+deploy: setup ## deploy the functions with the template, print the URL to try
+	@$(BIN)/bucketer deploy
+
+clean: ## remove what can be made again
+	@rm -rf build dist package package.zip .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
