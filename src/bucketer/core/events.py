@@ -1,0 +1,360 @@
+"""Decisions and conversions in, the exact text of Optimizely's Event API out.
+
+An event is built when the decision is made, from values only, as one piece of JSON: the
+*visitor*. Visitors that share a `Batch` travel together in one payload.
+
+The text is put together from pieces that are known beforehand. What a decision contributes is
+compiled once per `Impression`, what the datafile contributes once per `Ruleset`; an event adds
+its uuid, its time, the user's attributes and the user's id. The result is, byte for byte, what
+`json.dumps` makes of the SDK's payload (default separators, ASCII escapes), so a visitor never
+holds a line break and can be one line of a file.
+
+Source: optimizely-sdk 5.7.0, event/event_factory.py, event/payload.py, event/user_event_factory.py,
+event/event_id_normalizer.py, helpers/event_tag_utils.py.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from json import dumps, loads
+from json.encoder import encode_basestring_ascii as quote
+
+from .errors import InvalidRequest, UnknownEvent, nearest
+from .ruleset import Impression
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from .ruleset import Ruleset
+    from .user import User
+
+    #: What stands before the uuid, between uuid and timestamp, and between timestamp and attributes.
+    Wire = tuple[str, str, str]
+
+#: Who built the event, as the Event API shows it.
+CLIENT_NAME = "bucketer"
+
+ENDPOINTS = {
+    "US": "https://logx.optimizely.com/v1/events",
+    "EU": "https://eu.logx.optimizely.com/v1/events",
+}
+
+#: The largest number that an attribute may carry, either sign, bound included.
+LARGEST_NUMBER = 2**53
+
+#: A tuple, not `int | float`: the union would be built anew on each check.
+_NUMBERS = (int, float)
+
+#: Objects in tags lose these keys when the value is null, at any depth.
+_NOT_NULL = ("revenue", "value", "tags", "decisions")
+
+_RESERVED = "$opt_"
+_BOT_FILTERING = "$opt_bot_filtering"
+_ATTRIBUTE = '{"entity_id": %s, "key": %s, "type": "custom", "value": '
+
+
+class Batch(namedtuple("Batch", ("region", "head"))):  # noqa: PYI024 -- typing is dear at cold start
+    """What events must have in common to travel in one payload. Hashable, and small to store.
+
+    Attributes:
+        region: "US" or "EU": whose endpoint.
+        head: the payload's text up to its first visitor: account, project, revision, client,
+            `anonymize_ip` and `enrich_decisions`. Two payloads differ in any of them exactly when
+            their heads differ.
+    """
+
+    __slots__ = ()
+
+    region: str
+    head: str
+
+
+class Conversion:
+    """A goal reached. Made by `track`, which refuses what can't be sent.
+
+    Attributes:
+        event_id: the datafile's id of the event.
+        event_key: its key.
+        tags: as the caller gave them, or None.
+        rendered: the fixed pieces of the visitor's text.
+    """
+
+    __slots__ = ("event_id", "event_key", "rendered", "tags")
+
+    def __init__(
+        self, event_id: str, event_key: str, tags: Mapping[str, object] | None, rendered: Wire
+    ) -> None:
+        self.event_id = event_id
+        self.event_key = event_key
+        self.tags = tags
+        self.rendered = rendered
+
+
+class Event:
+    """Something that happened: an impression or a conversion, of whom, when.
+
+    Attributes:
+        what: the static facts of it.
+        user: of whom.
+        ruleset: the datafile that was in use then, whatever is in use when the event leaves.
+        timestamp_ms: milliseconds since 1970, when it was decided.
+        uuid: its name for ever; a repeat under the same name counts once.
+    """
+
+    __slots__ = ("ruleset", "timestamp_ms", "user", "uuid", "what")
+
+    def __init__(
+        self,
+        what: Impression | Conversion,
+        user: User,
+        ruleset: Ruleset,
+        timestamp_ms: int,
+        uuid: str,
+    ) -> None:
+        self.what = what
+        self.user = user
+        self.ruleset = ruleset
+        self.timestamp_ms = timestamp_ms
+        self.uuid = uuid
+
+
+class Envelope:
+    """What one ruleset contributes to each of its events, compiled on first use.
+
+    Attributes:
+        batch: which events may travel together.
+        openings: attribute key → text up to the value, "" for attributes that aren't sent.
+            Filled as keys are met, so it is bounded by `room`: keys come from outside.
+        last: the bot-filtering attribute's text, or "".
+        room: how many more keys that the datafile doesn't know may be remembered.
+    """
+
+    __slots__ = ("batch", "last", "openings", "room")
+
+    def __init__(self, batch: Batch, openings: dict[str, str], last: str) -> None:
+        self.batch = batch
+        self.openings = openings
+        self.last = last
+        self.room = 1_000
+
+
+def track(
+    ruleset: Ruleset, event_key: str, user: User, tags: Mapping[str, object] | None = None
+) -> Conversion:
+    """Record that *user* reached the goal *event_key*.
+
+    Args:
+        ruleset: where the event must be known.
+        event_key: the event's key.
+        user: unused by the conversion itself; the event carries it.
+        tags: any JSON object; `revenue` and `value` count as metrics when they are numbers as the
+            SDK understands them. `None` sends no tags, `{}` sends an empty object.
+
+    Raises:
+        UnknownEvent: the datafile has no such event.
+        InvalidRequest: a tag can't be sent: not JSON, a number JSON has no word for, nested too
+            deep, or a `value` beyond what a float holds.
+
+    Source: optimizely-sdk 5.7.0, optimizely.py:track, event_tag_utils.py.
+    Differs: what the SDK would raise on (or send as invalid JSON) in its thread is refused here.
+    """
+    known = ruleset.events.get(event_key)
+    if known is None:
+        raise UnknownEvent(event_key, ruleset.revision, nearest(event_key, ruleset.events))
+    tail = "" if tags is None else _metrics(tags) + ', "tags": ' + _tags(tags)
+    rendered = (
+        f'{{"snapshots": [{{"events": [{{"entity_id": {dumps(known.id)}, "uuid": "',
+        f'", "key": {quote(event_key)}, "timestamp": ',
+        tail + '}]}], "attributes": [',
+    )
+    return Conversion(known.id, event_key, tags, rendered)
+
+
+def visitor_json(event: Event) -> str:
+    """The event's visitor as the Event API wants it: one line of ASCII.
+
+    Never raises for what `User` and `track` let pass.
+    """
+    what = event.what
+    user = event.user
+    envelope = event.ruleset.envelope or envelope_of(event.ruleset)
+    before, between, after = what.rendered or _compile_impression(what)
+    attributes = _attributes(user.attributes, envelope)
+    return (
+        f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{attributes}"
+        f'], "visitor_id": {quote(user.id)}}}'
+    )
+
+
+def batch_of(event: Event) -> Batch:
+    """Which events this one may travel with."""
+    return (event.ruleset.envelope or envelope_of(event.ruleset)).batch
+
+
+def payload(batch: Batch, visitors: Iterable[str]) -> bytes:
+    """The body of one POST to the batch's endpoint."""
+    return f"{batch.head}{', '.join(visitors)}]}}".encode("ascii")
+
+
+def envelope_of(
+    ruleset: Ruleset, client_name: str = CLIENT_NAME, client_version: str | None = None
+) -> Envelope:
+    """Compile what *ruleset* contributes to its events, and keep it there.
+
+    The client's version is the package's unless told otherwise (to compare with another client).
+    """
+    if client_version is None:
+        from bucketer import __version__ as client_version  # the package imports the core
+    facts = {
+        "account_id": ruleset.account_id,
+        "project_id": ruleset.project_id,
+        "revision": ruleset.revision,
+        "client_name": client_name,
+        "client_version": client_version,
+        "anonymize_ip": ruleset.anonymize_ip,
+        "enrich_decisions": True,
+    }
+    head = dumps(facts)[:-1] + ', "visitors": ['
+    region = str(ruleset.region or "US").upper()
+    openings = {
+        key: _ATTRIBUTE % (dumps(id_), quote(key)) if id_ else ""
+        for key, id_ in ruleset.attribute_ids.items()
+    }
+    last = ""
+    if isinstance(ruleset.bot_filtering, bool):
+        name = quote(_BOT_FILTERING)
+        last = _ATTRIBUTE % (name, name) + dumps(ruleset.bot_filtering) + "}"
+    batch = Batch(region if region in ENDPOINTS else "US", head)
+    envelope = ruleset.envelope = Envelope(batch, openings, last)
+    return envelope
+
+
+def _compile_impression(impression: Impression) -> Wire:
+    """Settle all of an impression's text that no user changes, and keep it there."""
+    variation_id = impression.variation_id
+    if not (variation_id and variation_id.isascii() and variation_id.isdigit()):
+        variation_id = None
+    metadata: dict[str, object] = {
+        "flag_key": impression.flag_key,
+        "rule_key": impression.rule_key or "",
+        "rule_type": impression.rule_type,
+        "variation_key": impression.variation_key or "",
+        "enabled": impression.enabled,
+    }
+    if impression.cmab_uuid:
+        metadata["cmab_uuid"] = impression.cmab_uuid
+    decision = {
+        "campaign_id": impression.campaign_id,
+        "experiment_id": impression.experiment_id,
+        "variation_id": variation_id,
+        "metadata": metadata,
+    }
+    rendered = impression.rendered = (
+        f'{{"snapshots": [{{"events": [{{"entity_id": {dumps(impression.campaign_id)}, "uuid": "',
+        '", "key": "campaign_activated", "timestamp": ',
+        f'}}], "decisions": [{dumps(decision)}]}}], "attributes": [',
+    )
+    return rendered
+
+
+def _attributes(attributes: Mapping[str, object], envelope: Envelope) -> str:
+    """The attribute objects in the user's order, bot filtering last, without their brackets.
+
+    An attribute is sent when the datafile knows its key (or the key is reserved) and the value is
+    a string, a boolean or a number of at most 2**53 either way.
+
+    Source: optimizely-sdk 5.7.0, event_factory.py:build_attribute_list, validator.py.
+    """
+    if not attributes:
+        return envelope.last
+    parts = []
+    openings = envelope.openings
+    for key, value in attributes.items():
+        opening = openings.get(key)
+        if opening is None:
+            opening = _remember(key, envelope)
+        if not opening:
+            continue
+        if type(value) is str:
+            parts.append(f"{opening}{quote(value)}}}")
+        elif value is True:
+            parts.append(opening + "true}")
+        elif value is False:
+            parts.append(opening + "false}")
+        elif isinstance(value, _NUMBERS):
+            if -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # False for NaN
+                text = int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+                parts.append(f"{opening}{text}}}")
+        elif isinstance(value, str):
+            parts.append(f"{opening}{quote(value)}}}")
+    if envelope.last:
+        parts.append(envelope.last)
+    return ", ".join(parts)
+
+
+def _remember(key: str, envelope: Envelope) -> str:
+    """The text before the value of an attribute that the datafile doesn't know."""
+    if not isinstance(key, str):  # only callers inside the process can do that
+        return ""
+    opening = _ATTRIBUTE % (quote(key), quote(key)) if key.startswith(_RESERVED) else ""
+    if envelope.room:
+        envelope.room -= 1
+        envelope.openings[key] = opening
+    return opening
+
+
+def _metrics(tags: Mapping[str, object]) -> str:
+    """`revenue` and `value` as the event's own fields, each only if the SDK takes it for a number.
+
+    Source: optimizely-sdk 5.7.0, event_tag_utils.py: revenue is an integer of any size and not a
+    boolean; value is whatever `float` makes of an integer, a float or a string, if finite.
+    """
+    text = ""
+    revenue = tags.get("revenue")
+    if isinstance(revenue, int) and not isinstance(revenue, bool):
+        text = f', "revenue": {_sendable("revenue", revenue)}'
+    value = tags.get("value")
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except ValueError:
+            return text
+        except OverflowError:
+            message = "The tag 'value' is larger than a floating-point number can be."
+            raise InvalidRequest(message, field="tags") from None
+        if number - number == 0:  # neither infinite nor NaN
+            text += f', "value": {number!r}'
+    return text
+
+
+def _tags(tags: Mapping[str, object]) -> str:
+    """The tags' JSON, as it is after the SDK's round trip: no null revenue, value, ... anywhere."""
+    try:
+        cleaned = loads(dumps(dict(tags), allow_nan=False), object_pairs_hook=_without_nulls)
+    except (TypeError, ValueError, RecursionError):
+        for key, value in tags.items():
+            _sendable(key, value)
+        message = "The tags can't be sent: their keys must be strings."
+        raise InvalidRequest(message, field="tags") from None
+    return dumps(cleaned)
+
+
+def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if value is not None or key not in _NOT_NULL}
+
+
+def _sendable(key: object, value: object) -> str:
+    """The tag's JSON, or an error that names the tag."""
+    try:
+        return dumps(value, allow_nan=False)
+    except RecursionError:
+        why = "it is nested too deep"
+    except TypeError:
+        why = "it holds something that is not JSON"
+    except ValueError:
+        # NaN, an infinity, an integer of more than 4,300 digits, or a list that holds itself.
+        why = "it holds a number that JSON has no word for, or itself"
+    message = f"The tag '{str(key)[:100]}' can't be sent: {why}."
+    raise InvalidRequest(message, field="tags")
