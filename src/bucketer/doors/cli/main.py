@@ -1,0 +1,95 @@
+"""Arguments in, exit status out: 0 done, 1 our error, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bucketer import __version__
+from bucketer.core.errors import BucketerError
+
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Command(NamedTuple):
+    """One row of the table: its name, the module in this package that registers it, its purpose."""
+
+    name: str
+    module: str
+    purpose: str
+
+
+#: In the order of `bucketer --help`: what a newcomer wants first comes first.
+COMMANDS: Final = (
+    Command("serve", "serve", "Answer GET /bucketer over HTTP."),
+    Command("decide", "decide", "Show which variation a user gets, and why."),
+    Command("lint", "lint", "Say what is wrong with a datafile, and what that costs."),
+    Command("verify", "verify", "Decide for many invented users, here and with the official SDK."),
+    Command("datafile", "datafile", "Fetch, check and compare datafiles."),
+    Command("events", "events", "See, replay and export events that wait or could not be sent."),
+    Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),
+    Command("settings", "settings", "Show every setting: its value, its default, what is allowed."),
+)
+
+
+def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; those of the process by default.
+        terminal: where to write and what environment to believe; the process's by default.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    terminal = terminal or Terminal(sys.stdout, sys.stderr, os.environ)
+    try:
+        args = build_parser(asked=_first_word(arguments)).parse_args(arguments)
+    except SystemExit as leaving:  # argparse has printed help, the version, or what is wrong
+        return leaving.code if isinstance(leaving.code, int) else DONE
+    try:
+        return args.run(args, terminal) or DONE
+    except BucketerError as error:
+        terminal.fail(error.code, str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone. Point stdout elsewhere, or the interpreter complains
+        # about it once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+
+
+def build_parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command.
+
+    Args:
+        asked: import and register this command only; None registers all of them, for the manual.
+    """
+    parser = argparse.ArgumentParser(
+        prog="bucketer",
+        description="A remote decision service for Optimizely Feature Experimentation.",
+        epilog="`bucketer COMMAND --help` says more about a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"bucketer {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for command in COMMANDS:
+        sub = commands.add_parser(command.name, help=command.purpose, description=command.purpose)
+        if asked is None or asked == command.name:
+            import_module(f"{__package__}.{command.module}").register(sub)
+    return parser
+
+
+def _first_word(arguments: Sequence[str]) -> str:
+    """The command that is asked for; empty when none is, so that no module is imported."""
+    return next((each for each in arguments if not each.startswith("-")), "")
