@@ -1,0 +1,108 @@
+"""Where the shell meets the outside: what a datafile source, an outbox, a profile store must do.
+
+The protocols exist for the type checker only. `Protocol` lives in `typing`, which a cold start
+would pay 3 ms for, so they are hidden from the interpreter; what they carry is not.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    from bucketer.core.decide import PredictionNeeded
+    from bucketer.core.events import Event
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.core.user import Prediction
+
+    class DatafileSource(Protocol):
+        """A place that datafiles come from.
+
+        Attributes:
+            kind: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
+            label: the path or URL, whole. It may hold the SDK key: for debug, where that is
+                allowed, never for a log.
+            where: the same without its secrets, for logs and errors.
+            max_age_s: how old the answer may grow before it is asked for again; 0 for never.
+        """
+
+        kind: str
+        label: str
+        where: str
+        max_age_s: float
+
+        def fetch(self, etag: str | None) -> Fetched | None:
+            """Get the datafile, or None when it still is the one known by *etag*.
+
+            Raises:
+                SourceError: it can't be had; time and size are bounded, so this comes soon.
+            """
+            ...
+
+    class EditionFacts(Protocol):
+        """What the API reads of the runtime's `Edition` (one fetched datafile, compiled).
+
+        Attributes:
+            ruleset: the compiled datafile.
+            label: the path or URL it came from, whole; the API's options say what is shown of it.
+            kind: of the source: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
+            etag: the source's name for this content, or None.
+            fetched_at: epoch seconds, or None where it isn't known.
+        """
+
+        ruleset: Ruleset
+        label: str
+        kind: str
+        etag: str | None
+        fetched_at: float | None
+
+    class Outbox(Protocol):
+        """Takes events off the shell's hands; delivery is its own business."""
+
+        def add(self, events: Sequence[Event]) -> None:
+            """Take *events*. Never raises for want of a network."""
+            ...
+
+        def after_response(self, deadline_s: float) -> None:
+            """Use at most *deadline_s* seconds to deliver, now that the caller has an answer."""
+            ...
+
+        def close(self) -> None:
+            """Deliver or hand over what is left; the process is about to end."""
+            ...
+
+    class ProfileStore(Protocol):
+        """Remembers which variation each user got."""
+
+        def lookup(self, user_id: str) -> Mapping[str, str]:
+            """Return experiment id → variation id; empty for a stranger."""
+            ...
+
+        def save(self, user_id: str, profile: Mapping[str, str]) -> None:
+            """Replace what is stored for the user by the whole of *profile*."""
+            ...
+
+    class Predictor(Protocol):
+        """Asks the contextual bandit."""
+
+        def predict(self, needed: PredictionNeeded) -> Prediction | None:
+            """Return the prediction for one rule and user; None when it can't be had."""
+            ...
+
+
+class Fetched:
+    """A datafile as it came, unread.
+
+    Attributes:
+        raw: the JSON text.
+        etag: the source's name for this content, to be handed to the next `fetch`; or None.
+        fetched_at: when it was fetched, epoch seconds, if that was not just now (a stored copy).
+    """
+
+    __slots__ = ("etag", "fetched_at", "raw")
+
+    def __init__(
+        self, raw: bytes, etag: str | None = None, fetched_at: float | None = None
+    ) -> None:
+        self.raw, self.etag, self.fetched_at = raw, etag, fetched_at

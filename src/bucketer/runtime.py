@@ -1,0 +1,400 @@
+"""The shell around the handler: which edition serves, when it is fetched again, where events go.
+
+One `Runtime` lives as long as its process. Requests go to `handler`, which knows one edition and
+nothing else; a new edition means a new handler, put in place by one assignment, so that a request
+sees the old or the new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import time
+
+from bucketer.api.http import Known, ProfileNeeded
+from bucketer.core.compile import compile_datafile
+from bucketer.core.decide import PredictionNeeded
+from bucketer.core.errors import BucketerError, SourceError
+from bucketer.core.parse import parse_datafile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bucketer.api.http import Reply, Request, Response
+    from bucketer.api.routes import Handler
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.ports import DatafileSource, Fetched, Outbox, Predictor, ProfileStore
+
+_log = logging.getLogger("bucketer")
+
+#: The longest pause between two tries while there is no datafile at all.
+MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
+#: The longest pause while an older datafile serves (or the source's own age, if that is longer).
+MAX_PAUSE_AFTER_FAILURES_S = 60.0
+_NEVER = float("inf")
+
+
+class Edition:
+    """A ruleset, and where and when it came from.
+
+    Attributes:
+        ruleset: what decides.
+        label: the URL or path, whole; only for debug answers where that is allowed.
+        where: the same without its secrets.
+        source: the kind of source: ``package``, ``demonstration``, ``file``, ``url``, ``s3``.
+        etag: the source's name for this content, or None.
+        fetched_at: epoch seconds when this content was fetched (for a packaged datafile, when it
+            was pulled), or None when nobody knows.
+        checked_at: epoch seconds when the source last confirmed it.
+        size_bytes: of the JSON text.
+        freshness: how fetching goes, shared by all editions of one runtime.
+    """
+
+    __slots__ = (
+        "checked_at",
+        "etag",
+        "fetched_at",
+        "freshness",
+        "label",
+        "ruleset",
+        "size_bytes",
+        "source",
+        "where",
+    )
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        source: DatafileSource,
+        fetched: Fetched,
+        now: float,
+        freshness: Freshness,
+    ) -> None:
+        self.ruleset = ruleset
+        self.label = source.label
+        self.where = source.where
+        self.source = source.kind
+        self.etag = fetched.etag
+        self.fetched_at = fetched.fetched_at
+        if self.fetched_at is None and source.kind not in {"package", "demonstration"}:
+            self.fetched_at = now
+        self.checked_at = now
+        self.size_bytes = len(fetched.raw)
+        self.freshness = freshness
+
+
+class Freshness:
+    """Counters and the present trouble, if any: what health, debug and `datafile status` show.
+
+    Attributes:
+        refreshes: how often the sources were asked.
+        failures: how often the first source could not give a usable datafile.
+        failures_in_a_row: the same since its last success.
+        trouble: one line on what fails now, without secrets; empty when all is well.
+        failing_since: epoch seconds, or None.
+    """
+
+    __slots__ = ("failing_since", "failures", "failures_in_a_row", "refreshes", "trouble")
+
+    def __init__(self) -> None:
+        self.refreshes = 0
+        self.failures = 0
+        self.failures_in_a_row = 0
+        self.trouble = ""
+        self.failing_since: float | None = None
+
+    def note(self, troubles: Sequence[str], now: float) -> None:
+        """Count one refresh; log only when what fails has changed."""
+        self.refreshes += 1
+        trouble = "; ".join(troubles)
+        if trouble:
+            self.failures += 1
+            self.failures_in_a_row += 1
+            if self.failing_since is None:
+                self.failing_since = now
+            if trouble != self.trouble:
+                _log.warning("datafile: %s", trouble)
+        elif self.trouble:
+            _log.warning("datafile: fetched again after %d failures", self.failures_in_a_row)
+            self.failures_in_a_row = 0
+            self.failing_since = None
+        self.trouble = trouble
+
+
+class _Seen:
+    """What one source gave last: the same is neither fetched, compiled nor complained of twice."""
+
+    __slots__ = ("error", "etag", "mark")
+
+    def __init__(self) -> None:
+        self.etag: str | None = None
+        self.mark: tuple[int, int] | None = None
+        self.error: BucketerError | None = None
+
+
+class Runtime:
+    """Serves requests from the newest datafile that could be had.
+
+    Attributes:
+        handler: answers requests; replaced whole when the edition changes, so take it once per
+            request. `handler.edition` is None while there is no datafile.
+        freshness: how fetching goes.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[DatafileSource],
+        make_handler: Callable[[Edition | None], Handler],
+        *,
+        compile_raw: Callable[[bytes], Ruleset] | None = None,
+        outbox: Outbox | None = None,
+        profiles: ProfileStore | None = None,
+        predictor: Predictor | None = None,
+        inline: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Wire up; nothing is fetched before `load`.
+
+        Args:
+            sources: in order of preference.
+            make_handler: builds the handler of an edition.
+            compile_raw: bytes to ruleset; the compiled engine's unless given.
+            outbox: takes the events; None drops them (events are off).
+            profiles: the profile store, if one is configured.
+            predictor: asks for CMAB predictions; without one each prediction counts as failed.
+            inline: refresh before a request that finds the edition too old, since nothing will
+                call `after_response` and no thread runs.
+            clock: epoch seconds.
+        """
+        self.freshness = Freshness()
+        self.outbox = outbox
+        self.inline = inline
+        self._sources = tuple(sources)
+        self._seen = {id(source): _Seen() for source in sources}
+        self._used_rank = len(self._sources)
+        self._make_handler = make_handler
+        self._compile_raw = compile_raw or compile_quietly
+        self._profiles = profiles
+        self._predictor = predictor
+        self._clock = clock
+        self._due_at = 0.0
+        self._busy = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.handler = make_handler(None)
+
+    @property
+    def edition(self) -> Edition | None:
+        """The edition that serves now."""
+        return self.handler.edition
+
+    # -- requests ---------------------------------------------------------------------------
+
+    def serve(self, request: Request) -> Response:
+        """Answer *request*; what it obliges us to do is done or handed over when this returns."""
+        now = self._clock()
+        if self.inline or self.handler.edition is None:
+            self._refresh_if_due(now)
+        reply = self._reply(request, now)
+        if reply.failure is not None:
+            _log.error("request %s failed", request.request_id, exc_info=reply.failure)
+        if reply.profile is not None and self._profiles is not None:
+            self._profiles.save(*reply.profile)
+        if reply.events and self.outbox is not None:
+            self.outbox.add(reply.events)
+        return reply.response
+
+    def _reply(self, request: Request, now: float) -> Reply:
+        """Call the handler until it has all it needs to know."""
+        handler = self.handler  # one edition for the whole request
+        known: Known | None = None
+        while True:
+            try:
+                return handler.handle(request, now, new_uuid, known)
+            except ProfileNeeded as needed:
+                found = self._profiles.lookup(needed.user_id) if self._profiles else {}
+                known = Known(found, known.predictions if known else None)
+            except PredictionNeeded as needed:
+                predictions = dict(known.predictions or {}) if known else {}
+                if needed.rule_id in predictions:
+                    raise AssertionError(needed.rule_id) from needed  # it would go round for ever
+                predict = self._predictor.predict if self._predictor else _no_prediction
+                predictions[needed.rule_id] = predict(needed)
+                known = Known(known.profile if known else None, predictions)
+
+    # -- the datafile -----------------------------------------------------------------------
+
+    def load(self, *, local_first: bool = False) -> None:
+        """Get a first edition.
+
+        Args:
+            local_first: take what is on disk, if there is something, and leave what needs the
+                network for the first `after_response`: the quickest cold start.
+        """
+        local = [source for source in self._sources if source.kind in _LOCAL]
+        if local_first and local and len(local) < len(self._sources):
+            with self._busy:
+                self._ask(local, self._clock())
+            if self.handler.edition is not None:
+                self._due_at = 0.0
+                return
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Ask the sources now; say whether a new edition serves. Never raises for a bad source.
+
+        When another thread is at it already, that one's result is left to it.
+        """
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            now = self._clock()
+            changed = self._ask(self._sources, now)
+            self._due_at = self._clock() + self._pause()
+            return changed
+        finally:
+            self._busy.release()
+
+    def expire(self) -> None:
+        """Make the next opportunity refresh: the process was frozen and copied (SnapStart)."""
+        self._due_at = 0.0
+
+    def after_response(self, deadline_s: float) -> None:
+        """Do what was put off while a caller waited: refresh if it is time, deliver events.
+
+        Args:
+            deadline_s: seconds that may be used; a source's own time-out bounds a refresh.
+        """
+        started = time.monotonic()
+        self._refresh_if_due(self._clock())
+        if self.outbox is not None:
+            self.outbox.after_response(max(0.0, deadline_s - (time.monotonic() - started)))
+
+    def keep_fresh(self) -> None:
+        """Refresh by age in a thread of its own, until `close`. For server mode."""
+        if self._thread is None and self._pause() != _NEVER:
+            self._thread = threading.Thread(target=self._watch, name="datafile", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop refreshing, then deliver or hand over what the outbox holds."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)  # it may sit in a fetch; it is a daemon
+        if self.outbox is not None:
+            self.outbox.close()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(max(0.0, min(self._due_at - self._clock(), 3600.0))):
+            self._refresh_if_due(self._clock())
+
+    def _refresh_if_due(self, now: float) -> None:
+        if now >= self._due_at:
+            self.refresh()
+
+    def _pause(self) -> float:
+        """Return the seconds until the sources should be asked again."""
+        ages = [source.max_age_s for source in self._sources if source.max_age_s > 0]
+        failures = self.freshness.failures_in_a_row
+        if self.handler.edition is None:
+            return min(2.0 ** min(failures - 1, 10), MAX_PAUSE_WITHOUT_DATAFILE_S)
+        if not ages:
+            return _NEVER
+        # The first source decides how often; a later one is only asked when it fails.
+        patience = max(ages[0], MAX_PAUSE_AFTER_FAILURES_S)
+        return min(ages[0] * 2.0 ** min(max(failures - 1, 0), 10), patience)
+
+    def _ask(self, sources: Sequence[DatafileSource], now: float) -> bool:
+        """Go through *sources* until one answers; put what it gives in place if it is to be used.
+
+        A later source than the one in use is a makeshift: it counts only with a newer revision.
+        """
+        current = self.handler.edition
+        troubles: list[str] = []
+        changed = False
+        for source in sources:
+            rank = self._sources.index(source)
+            if current is not None and source.max_age_s <= 0 and rank >= self._used_rank:
+                break  # what never changes has nothing new
+            try:
+                edition = self._fetch(source, now)
+            except BucketerError as error:
+                is_named = isinstance(error, SourceError)
+                troubles.append(str(error) if is_named else f"{source.where}: {error}")
+                continue
+            if edition is None:
+                if current is not None and rank == self._used_rank:
+                    current.checked_at = now
+            elif current is None or rank <= self._used_rank or _is_newer(edition, current):
+                self.handler = self._make_handler(edition)  # the swap
+                self._used_rank = rank
+                changed = True
+            break
+        self.freshness.note(troubles, now)
+        return changed
+
+    def _fetch(self, source: DatafileSource, now: float) -> Edition | None:
+        """Fetch and compile; None when *source* has nothing else than last time.
+
+        Raises:
+            SourceError: it can't be fetched.
+            DatafileError: what was fetched (now or last time) is no usable datafile.
+        """
+        seen = self._seen[id(source)]
+        fetched = source.fetch(seen.etag)
+        if fetched is not None:
+            mark = (len(fetched.raw), hash(fetched.raw))  # hashlib would cost 3 ms of cold start
+            same = mark == seen.mark
+            seen.etag, seen.mark = fetched.etag, mark
+            if not same:
+                try:
+                    ruleset = self._compile_raw(fetched.raw)
+                except BucketerError as error:
+                    seen.error = error
+                    raise
+                seen.error = None
+                return Edition(ruleset, source, fetched, now, self.freshness)
+        if seen.error is not None:
+            raise seen.error  # still the same broken datafile
+        return None
+
+
+_LOCAL = frozenset({"package", "demonstration", "file"})
+
+
+def compile_quietly(raw: bytes) -> Ruleset:
+    """Parse and compile without the cycle collector looking on.
+
+    It would walk the growing ruleset again and again, and find nothing: compiling makes no
+    garbage in cycles.
+
+    Raises:
+        DatafileError: the document can't be used at all.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return compile_datafile(parse_datafile(raw))
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def new_uuid() -> str:
+    """Make a random (version 4) UUID; the `uuid` module would cost a cold start 1 ms."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _no_prediction(_needed: PredictionNeeded) -> None:
+    """Stand in for a predictor where none is configured."""
+
+
+def _is_newer(edition: Edition, current: Edition) -> bool:
+    """Say whether the revision is higher. Only numbers can be compared; Optimizely's are."""
+    new, old = edition.ruleset.revision, current.ruleset.revision
+    return new.isdecimal() and old.isdecimal() and int(new) > int(old)

@@ -1,0 +1,1 @@
+"""Where a datafile comes from: one module per kind of place, each a `ports.DatafileSource`."""

@@ -1,0 +1,125 @@
+"""A datafile behind a URL: Optimizely's CDN, or any web server."""
+
+from __future__ import annotations
+
+from bucketer.core.errors import SourceError
+from bucketer.ports import Fetched
+
+from . import wire
+from .file import MAX_DATAFILE_BYTES
+
+MAX_REDIRECTS = 3
+_OK, _NOT_MODIFIED = 200, 304
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class UrlSource:
+    """A datafile at an ``https://`` or ``http://`` address, asked for conditionally.
+
+    Attributes: as `ports.DatafileSource` has them. `where` is the host alone: the path carries
+    the SDK key.
+    """
+
+    __slots__ = ("_timeout_s", "_token", "kind", "label", "max_age_s", "where")
+
+    def __init__(
+        self, url: str, max_age_s: float, *, timeout_s: float = 5.0, token: str | None = None
+    ) -> None:
+        """Keep what is needed; nothing is fetched yet.
+
+        Args:
+            url: checked when it is fetched.
+            max_age_s: see `ports.DatafileSource`.
+            timeout_s: for one fetch, all its redirects included.
+            token: of a secure environment, sent as ``Authorization: Bearer``.
+        """
+        self.kind = "url"
+        self.label = url
+        self.where = _host(url)
+        self.max_age_s = max_age_s
+        self._timeout_s = timeout_s
+        self._token = token
+
+    def fetch(self, etag: str | None) -> Fetched | None:
+        """Ask the server.
+
+        Raises:
+            SourceError: no usable answer; the status says why where there is one.
+        """
+        headers = {
+            "User-Agent": "bucketer",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        }
+        if etag:
+            headers["If-None-Match"] = etag
+        answer = self._follow(headers)
+        if answer.status == _NOT_MODIFIED and etag:
+            return None
+        if answer.status != _OK:
+            raise SourceError(self.where, _why(answer.status, self._token is not None))
+        return Fetched(_plain_body(answer, self.where), answer.headers.get("etag"))
+
+    def _follow(self, headers: dict[str, str]) -> wire.Answer:
+        """Ask, and go where a redirect points: a few times, and never from https to http."""
+        from time import monotonic
+
+        deadline = monotonic() + self._timeout_s
+        first = address = wire.split_url(self.label)
+        for _ in range(MAX_REDIRECTS + 1):
+            sent = dict(headers)
+            if self._token and (address.host, address.port) == (first.host, first.port):
+                sent["Authorization"] = f"Bearer {self._token}"  # never to another host
+            answer = wire.exchange(
+                address,
+                sent,
+                timeout_s=max(deadline - monotonic(), 0.001),
+                max_bytes=MAX_DATAFILE_BYTES,
+            )
+            if answer.status not in _REDIRECTS:
+                return answer
+            address = _next_address(address, answer.headers.get("location", ""), self.where)
+        raise SourceError(self.where, f"more than {MAX_REDIRECTS} redirects")
+
+
+def _next_address(address: wire.Address, location: str, where: str) -> wire.Address:
+    if location.startswith("/") and not location.startswith("//"):
+        return wire.Address(address.secure, address.host, address.port, location)
+    scheme = "https" if address.secure else "http"
+    if not location.lower().startswith(f"{scheme}://"):
+        raise SourceError(where, f"a redirect that leaves {scheme}")
+    return wire.split_url(location)
+
+
+def _plain_body(answer: wire.Answer, where: str) -> bytes:
+    encoding = answer.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return answer.body
+    if encoding != "gzip":
+        raise SourceError(where, f"an answer in the encoding '{encoding[:20]}'")
+    import zlib
+
+    unpack = zlib.decompressobj(wbits=31)  # 31: gzip's frame
+    try:
+        raw = unpack.decompress(answer.body, MAX_DATAFILE_BYTES + 1)
+    except zlib.error as error:
+        raise SourceError(where, "an answer whose gzip is damaged") from error
+    if len(raw) > MAX_DATAFILE_BYTES:
+        raise SourceError(where, f"an answer of more than {MAX_DATAFILE_BYTES} bytes unpacked")
+    if not unpack.eof:
+        raise SourceError(where, "an answer whose gzip ends too soon")
+    return raw
+
+
+def _why(status: int, has_token: bool) -> str:
+    if status in {401, 403}:
+        hint = "check DATAFILE_ACCESS_TOKEN" if has_token else "does it need DATAFILE_ACCESS_TOKEN?"
+        return f"status {status} ({hint})"
+    return f"status {status}"
+
+
+def _host(url: str) -> str:
+    try:
+        return wire.split_url(url).host
+    except SourceError:
+        return "the datafile URL"  # what is wrong with it is said when it is fetched

@@ -1,0 +1,139 @@
+"""Environment in, `Runtime` out: the one place that reads `os.environ` and knows every part.
+
+What a cold start of Lambda doesn't use is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bucketer.api.http import ApiOptions
+from bucketer.api.routes import Handler
+from bucketer.runtime import Edition, Runtime
+from bucketer.settings import Settings, read_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.ports import DatafileSource
+
+#: Where a runtime may live: what may be put off until after a response differs.
+SERVER, LAMBDA, COMMAND = "server", "lambda", "command"
+
+_MAX_AGE_S = {"s3": 10.0, "url": 60.0, "file": 2.0}
+#: A maximum age of 0 means "ask after every response"; to the runtime 0 is "never".
+_SMALLEST_AGE_S = 0.001
+_TIMEOUT_S = {SERVER: 10.0, LAMBDA: 3.0, COMMAND: 20.0}
+
+
+def build(
+    environ: Mapping[str, str] | None = None,
+    *,
+    place: str = SERVER,
+    datafile: Sequence[str] = (),
+) -> Runtime:
+    """Build the runtime that *environ* asks for, with a first edition if one can be had.
+
+    Args:
+        environ: the process's own when None.
+        place: SERVER, LAMBDA or COMMAND.
+        datafile: locations that win over those of the settings (paths, URLs, ``packaged``).
+
+    Raises:
+        SettingsError: the environment asks for something impossible.
+    """
+    environ = os.environ if environ is None else environ
+    settings = read_settings(environ)
+    sources = build_sources(settings, environ, place=place, locations=datafile)
+    make_handler, compile_raw = _engine(settings)
+    runtime = Runtime(
+        sources,
+        make_handler,
+        compile_raw=compile_raw,
+        inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
+    )
+    runtime.load(local_first=place == LAMBDA)
+    return runtime
+
+
+def build_sources(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    place: str = SERVER,
+    locations: Sequence[str] = (),
+) -> list[DatafileSource]:
+    """Return the sources in the order in which they are to be tried; at least one."""
+    chosen = locations or settings.datafile
+    if not chosen:
+        chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
+    found = (build_source(each, settings, environ, place=place) for each in chosen)
+    sources = [source for source in found if source is not None]
+    if sources:
+        return sources
+    from bucketer.sources.packaged import DemonstrationSource
+
+    return [DemonstrationSource()]
+
+
+def build_source(
+    location: str, settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
+) -> DatafileSource | None:
+    """Return the source for one location; None for ``packaged`` where nothing is packaged."""
+    if location == "packaged":
+        from bucketer.sources.packaged import PackagedSource, is_stored
+
+        return PackagedSource() if is_stored() else None
+    scheme = location.partition("://")[0].lower() if "://" in location else "file"
+    kind = {"http": "url", "https": "url"}.get(scheme, scheme)
+    age = settings.datafile_max_age
+    max_age_s = _MAX_AGE_S[kind] if age is None else max(age, _SMALLEST_AGE_S)
+    if kind == "file":
+        from bucketer.sources.file import FileSource
+
+        return FileSource(os.path.expanduser(location), max_age_s)  # noqa: PTH111 -- pathlib costs 4 ms at cold start
+    if kind == "s3":
+        from bucketer.sources.s3 import S3Source
+
+        return S3Source.from_url(location, max_age_s, environ, timeout_s=_TIMEOUT_S[place])
+    from bucketer.sources.url import UrlSource
+
+    # The token is for the environment that DATAFILE_URL names; another URL must not learn it.
+    is_ours = not settings.datafile_url or location == settings.datafile_url
+    token = settings.datafile_access_token if is_ours else ""
+    return UrlSource(location, max_age_s, timeout_s=_TIMEOUT_S[place], token=token or None)
+
+
+def api_options(settings: Settings) -> ApiOptions:
+    """Return what the HTTP API needs to know of *settings*."""
+    show = settings.debug_url
+    if show == "auto":
+        show = "host" if settings.datafile_access_token else "full"
+    return ApiOptions(
+        debug_allowed=settings.debug,
+        show_datafile=show,
+        allow_origin="" if settings.cors_origin == "off" else settings.cors_origin,
+        max_url_bytes=settings.max_url_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        max_json_depth=settings.max_json_depth,
+        profiles=settings.profiles != "off",
+    )
+
+
+def _engine(
+    settings: Settings,
+) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
+    """Return what makes a handler of an edition, and what compiles (None: the default)."""
+    options = api_options(settings)
+
+    def make_handler(edition: Edition | None) -> Handler:
+        return Handler(edition, options)
+
+    return make_handler, None
+
+
+def _has_extensions(environ: Mapping[str, str]) -> bool:
+    """Say whether work after the response is possible: emulators may run Lambda code without."""
+    return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
