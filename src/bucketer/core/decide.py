@@ -1,0 +1,572 @@
+"""Ruleset and user in, decision out. Which variation does this visitor get?
+
+The steps and their order are the reference's. Every function takes a `trace`: a list that receives
+the `Reason`s, or None, which costs nothing.
+
+Source: optimizely-sdk 5.7.0, optimizely.py and decision_service.py.
+"""
+
+from __future__ import annotations
+
+from . import outcomes
+from .bucketing import hash_of
+from .errors import UnknownExperiment, UnknownFlag, nearest
+from .user import BUCKETING_ID
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from .reasons import Reason
+    from .ruleset import Decision, Experiment, Flag, Holdout, Rule, Ruleset, Variation
+    from .user import Prediction, User
+
+DISABLE_DECISION_EVENT = "DISABLE_DECISION_EVENT"
+ENABLED_FLAGS_ONLY = "ENABLED_FLAGS_ONLY"
+IGNORE_USER_PROFILE_SERVICE = "IGNORE_USER_PROFILE_SERVICE"
+INCLUDE_REASONS = "INCLUDE_REASONS"
+EXCLUDE_VARIABLES = "EXCLUDE_VARIABLES"
+IGNORE_CMAB_CACHE = "IGNORE_CMAB_CACHE"
+RESET_CMAB_CACHE = "RESET_CMAB_CACHE"
+INVALIDATE_USER_CMAB_CACHE = "INVALIDATE_USER_CMAB_CACHE"
+
+#: Every decide option. The bandit's three are the edge's business, which keeps that cache.
+OPTIONS = frozenset(
+    {
+        DISABLE_DECISION_EVENT,
+        ENABLED_FLAGS_ONLY,
+        IGNORE_USER_PROFILE_SERVICE,
+        INCLUDE_REASONS,
+        EXCLUDE_VARIABLES,
+        IGNORE_CMAB_CACHE,
+        RESET_CMAB_CACHE,
+        INVALIDATE_USER_CMAB_CACHE,
+    }
+)
+NO_OPTIONS: frozenset[str] = frozenset()
+
+
+class PredictionNeeded(Exception):  # noqa: N818 -- a question to the edge, not an error
+    """A contextual bandit must be asked before this decision can be made.
+
+    Fetch the prediction, put it (or None, if asking failed) into `User.predictions` under
+    `rule_id`, and decide again.
+
+    Attributes:
+        rule_id: id of the bandit's rule.
+        user_id: the visitor.
+        attributes: `(attribute id, value)` that the bandit may see, in the rule's order.
+    """
+
+    def __init__(
+        self, rule_id: str, user_id: str, attributes: Sequence[tuple[str, object]]
+    ) -> None:
+        super().__init__(rule_id, user_id)
+        self.rule_id, self.user_id, self.attributes = rule_id, user_id, attributes
+
+
+class _PredictionFailed(Exception):  # noqa: N818 -- ends the flag's decision, never leaves this module
+    """The bandit was asked and did not answer."""
+
+
+# --- experiments by key -----------------------------------------------------------------------
+
+
+def get_variation(
+    ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None = None
+) -> Decision:
+    """Decide an experiment (or delivery rule) by its key, without an impression.
+
+    Raises:
+        UnknownExperiment: no experiment has that key.
+        PredictionNeeded: a contextual bandit must be asked first.
+    """
+    decision = activate(ruleset, experiment_key, user, trace)
+    return decision.but(impressions=()) if decision.impressions else decision
+
+
+def activate(
+    ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None = None
+) -> Decision:
+    """Decide an experiment (or delivery rule) by its key; the decision calls for an impression.
+
+    Holdouts do not apply.
+
+    Raises:
+        UnknownExperiment: no experiment has that key.
+        PredictionNeeded: a contextual bandit must be asked first.
+
+    Source: optimizely-sdk 5.7.0, optimizely.py:activate.
+    """
+    experiment = ruleset.experiments.get(experiment_key)
+    if experiment is None:
+        suggestion = nearest(experiment_key, ruleset.experiments)
+        raise UnknownExperiment(experiment_key, ruleset.revision, suggestion)
+    try:
+        variation = _preassigned(experiment, user, trace)
+        newly = variation is None
+        if newly:
+            variation = _bucketed(ruleset, experiment, user, trace)
+    except _PredictionFailed:
+        variation = None
+    decision = experiment.decisions.get(variation)
+    if decision is None:
+        if variation is None:
+            decision = outcomes.no_variation(experiment)
+        else:
+            decision = outcomes.of_experiment(ruleset, experiment, variation)
+        experiment.decisions[variation] = decision
+    if variation is not None and newly and user.profile is not None and experiment.cmab is None:
+        return decision.but(bucketed=(experiment.id, variation.id))
+    return decision
+
+
+# --- flags --------------------------------------------------------------------------------------
+
+
+def decide(
+    ruleset: Ruleset,
+    flag_key: str,
+    user: User,
+    options: Collection[str] = NO_OPTIONS,
+    trace: list[Reason] | None = None,
+) -> Decision:
+    """Decide a flag: its experiments, then its delivery rules.
+
+    ENABLED_FLAGS_ONLY means nothing for a single flag.
+
+    Raises:
+        UnknownFlag: no flag has that key.
+        PredictionNeeded: a contextual bandit must be asked first.
+
+    Source: optimizely-sdk 5.7.0, optimizely.py:_decide_for_keys.
+    """
+    flag = ruleset.flags.get(flag_key)
+    if flag is None:
+        raise UnknownFlag(flag_key, ruleset.revision, nearest(flag_key, ruleset.flags))
+    if not options:
+        return decide_flag(ruleset, flag, user, trace)
+    if IGNORE_USER_PROFILE_SERVICE in options:
+        user = _without_profile(user)
+    return _as_asked(decide_flag(ruleset, flag, user, trace), options)
+
+
+def decide_for_keys(
+    ruleset: Ruleset,
+    keys: Iterable[str],
+    user: User,
+    options: Collection[str] = NO_OPTIONS,
+) -> dict[str, Decision]:
+    """Decide several flags. Keys that no flag has are not in the result; each flag is decided once.
+
+    Raises:
+        PredictionNeeded: a contextual bandit must be asked first; decide again with its answer.
+    """
+    flags = ruleset.flags
+    if IGNORE_USER_PROFILE_SERVICE in options:
+        user = _without_profile(user)
+    decisions = {
+        key: decide_flag(ruleset, flags[key], user) for key in dict.fromkeys(keys) if key in flags
+    }
+    if not options:
+        return decisions
+    enabled_only = ENABLED_FLAGS_ONLY in options
+    return {
+        key: _as_asked(decision, options)
+        for key, decision in decisions.items()
+        if not enabled_only or decision.enabled or decision.error
+    }
+
+
+def decide_all(
+    ruleset: Ruleset, user: User, options: Collection[str] = NO_OPTIONS
+) -> dict[str, Decision]:
+    """Decide every flag, in the datafile's order. See `decide_for_keys`."""
+    return decide_for_keys(ruleset, ruleset.flag_order, user, options)
+
+
+def _without_profile(user: User) -> User:
+    from .user import User as Plain
+
+    return Plain(
+        user.id,
+        user.attributes,
+        segments=user.segments,
+        forced_decisions=user.forced_decisions,
+        forced_variations=user.forced_variations,
+        predictions=user.predictions,
+    )
+
+
+def _as_asked(decision: Decision, options: Collection[str]) -> Decision:
+    if DISABLE_DECISION_EVENT in options and decision.impressions:
+        decision = decision.but(impressions=())
+    if EXCLUDE_VARIABLES in options and decision.variables:
+        decision = decision.but(variables={})
+    return decision
+
+
+def decide_flag(
+    ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None = None
+) -> Decision:
+    """Decide one flag of *ruleset*. See `decide`.
+
+    Source: optimizely-sdk 5.7.0, decision_service.py:get_decision_for_flag.
+    """
+    if flag.broken is not None:
+        if trace is not None:
+            _say(trace, "flag_broken", flag=flag.key, pointer=flag.broken)
+        return flag.nothing
+    if user.forced_decisions:
+        forced = _forced(flag, None, user, trace)
+        if forced is not None:
+            return _remember_forced(ruleset, flag, forced)
+    held: Decision | None = None
+    if ruleset.holdouts:
+        holdout, held = _global_holdout(ruleset, flag, user, trace)
+        if held is not None and not holdout.excludes_targeted_deliveries:  # type: ignore[union-attr]  # comes with `held`
+            return held
+    try:
+        decision = _experiments(ruleset, flag, user, trace, deliveries_only=held is not None)
+    except _PredictionFailed as failure:
+        return _prediction_failed(flag, str(failure))
+    if decision is None:
+        decision = _rollout(ruleset, flag, user, trace)
+    if held is not None and decision.source != "holdout":
+        # The holdout that was passed over for a targeted delivery is reported first.
+        return decision.but(impressions=held.impressions + decision.impressions)
+    return decision
+
+
+def _experiments(
+    ruleset: Ruleset,
+    flag: Flag,
+    user: User,
+    trace: list[Reason] | None,
+    *,
+    deliveries_only: bool,
+) -> Decision | None:
+    """The first experiment rule that gives a variation, or None."""
+    for rule in flag.experiments:
+        experiment = rule.experiment
+        if deliveries_only and experiment.kind != "td":
+            if trace is not None:
+                _say(trace, "rule_skipped", rule=rule.key)
+            continue
+        if user.forced_decisions:
+            forced = _forced(flag, rule.key, user, trace)
+            if forced is not None:
+                return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
+        if rule.holdouts:
+            held = _local_holdout(ruleset, flag, rule, user, trace)
+            if held is not None:
+                return held
+        variation = _preassigned(experiment, user, trace)
+        newly = variation is None
+        if newly:
+            variation = _bucketed(ruleset, experiment, user, trace)
+        if variation is not None:
+            decision = rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
+            if experiment.cmab is not None and newly:
+                return _with_prediction(decision, experiment, user)
+            if newly and user.profile is not None:
+                return decision.but(bucketed=(experiment.id, variation.id))
+            return decision
+    return None
+
+
+def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None) -> Decision:
+    """The delivery rules: a rule whose audience fits but whose traffic misses leads to the last.
+
+    Status, whitelists, profiles and forced variations do not count here.
+
+    Source: optimizely-sdk 5.7.0, decision_service.py:get_variation_for_rollout.
+    """
+    rules = flag.rollout
+    last = len(rules) - 1
+    index = 0
+    while index <= last:
+        rule = rules[index]
+        if user.forced_decisions:
+            forced = _forced(flag, rule.key, user, trace)
+            if forced is not None:
+                return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
+        if rule.holdouts:
+            held = _local_holdout(ruleset, flag, rule, user, trace)
+            if held is not None:
+                return held
+        experiment = rule.experiment
+        if not _qualifies(ruleset, experiment, user, trace, "Delivery rule"):
+            index += 1
+            continue
+        variation = _by_traffic(experiment, user, trace)
+        if variation is not None:
+            return rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
+        if index < last and trace is not None:
+            _say(trace, "everyone_else", rule=rule.key)
+        index = last if index < last else last + 1
+    if trace is not None:
+        if flag.rollout_missing:
+            _say(trace, "rollout_missing", flag=flag.key, why=flag.rollout_missing)
+        _say(trace, "nothing", flag=flag.key)
+    return flag.nothing
+
+
+def _remember(ruleset: Ruleset, flag: Flag, rule: Rule, variation: Variation) -> Decision:
+    decision = outcomes.of_rule(ruleset, flag, rule, variation)
+    return rule.decisions.setdefault(variation, decision)
+
+
+def _remember_forced(ruleset: Ruleset, flag: Flag, variation: Variation) -> Decision:
+    decision = flag.forced.get(variation) or outcomes.of_forced(ruleset, flag, variation)
+    return flag.forced.setdefault(variation, decision)
+
+
+# --- holdouts -----------------------------------------------------------------------------------
+
+
+def _global_holdout(
+    ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None
+) -> tuple[Holdout | None, Decision | None]:
+    """The first holdout that holds the user, with its decision for this flag."""
+    for holdout in ruleset.holdouts:
+        held = _held_by(ruleset, flag, holdout, user, trace)
+        if held is not None:
+            if trace is not None:
+                key = holdout.experiment.key
+                _say(trace, "holdout", rule=key, flag=flag.key)
+                if holdout.excludes_targeted_deliveries:
+                    _say(trace, "holdout_spares_deliveries", rule=key)
+            return holdout, held
+    return None, None
+
+
+def _local_holdout(
+    ruleset: Ruleset, flag: Flag, rule: Rule, user: User, trace: list[Reason] | None
+) -> Decision | None:
+    for holdout in rule.holdouts:
+        held = _held_by(ruleset, flag, holdout, user, trace)
+        if held is not None:
+            if trace is not None:
+                _say(trace, "holdout_local", holdout=holdout.experiment.key, rule=rule.key)
+            return held
+    return None
+
+
+def _held_by(
+    ruleset: Ruleset, flag: Flag, holdout: Holdout, user: User, trace: list[Reason] | None
+) -> Decision | None:
+    experiment = holdout.experiment
+    if not _qualifies(ruleset, experiment, user, trace, "Holdout"):
+        return None
+    variation = _by_traffic(experiment, user, trace)
+    if variation is None:
+        return None
+    decision = holdout.decisions.get((flag.key, variation))
+    if decision is None:
+        decision = outcomes.of_holdout(ruleset, flag, holdout, variation)
+        holdout.decisions[flag.key, variation] = decision
+    return decision
+
+
+# --- forced, whitelisted, stored ----------------------------------------------------------------
+
+
+def _forced(
+    flag: Flag, rule_key: str | None, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """The forced decision at this place, if it names a variation of the flag."""
+    forced = user.forced_decisions
+    key = forced.get((flag.key, rule_key)) if forced else None
+    if key is None:
+        return None
+    variation = flag.variation_by_key(key)
+    if trace is not None:
+        code = "forced_decision" if rule_key is None else "forced_decision_rule"
+        if variation is None:
+            code = "forced_decision_unknown"
+        _say(trace, code, flag=flag.key, rule=rule_key, variation=key)
+    return variation
+
+
+def _preassigned(
+    experiment: Experiment, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """The variation that needs no bucketing: forced by the caller, whitelisted, or stored.
+
+    Source: optimizely-sdk 5.7.0, decision_service.py:get_variation, steps before the audience.
+    """
+    if not experiment.running:
+        return None
+    key = experiment.key
+    if user.forced_variations and key in user.forced_variations:
+        wanted = experiment.by_key.get(user.forced_variations[key])
+        forced = experiment.by_id.get(wanted.id) if wanted is not None and wanted.key else None
+        if forced is not None:
+            if trace is not None:
+                _say(trace, "forced_variation", rule=key, variation=forced.key)
+            return forced
+    whitelist = experiment.whitelist
+    if whitelist is not None and user.id in whitelist:
+        variation = whitelist[user.id]
+        if trace is not None:
+            code = "whitelist_unknown" if variation is None else "whitelisted"
+            _say(trace, code, rule=key, variation=variation.key if variation else None)
+        if variation is not None:
+            return variation
+    if user.profile is not None:
+        stored_id = user.profile.get(experiment.id)
+        stored = experiment.by_id.get(stored_id) if stored_id else None
+        if stored is not None:
+            if trace is not None:
+                _say(trace, "stored", rule=key, variation=stored.key)
+            return stored
+    return None
+
+
+# --- audience and traffic -----------------------------------------------------------------------
+
+
+def _bucketed(
+    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """The variation by audience and traffic.
+
+    Raises:
+        PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
+        _PredictionFailed: it was asked and did not answer.
+    """
+    if not experiment.running:
+        if trace is not None:
+            _not_running(experiment, trace)
+        return None
+    if not _qualifies(ruleset, experiment, user, trace, "Experiment"):
+        return None
+    if experiment.cmab is not None:
+        return _by_prediction(experiment, user, trace)
+    variation = _by_traffic(experiment, user, trace)
+    # The reference knows a holdout's variation by its form and won't bucket an experiment into it.
+    return None if variation is None or variation.of_holdout else variation
+
+
+def _qualifies(
+    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None, what: str
+) -> bool:
+    """Whether the audience lets the user in: UNKNOWN counts as no."""
+    audience = experiment.audience
+    met = audience is None or audience(user) is True
+    if trace is not None:
+        from .explain import audience_reason
+
+        trace.append(audience_reason(ruleset, experiment, user, what, met=met))
+    return met
+
+
+def _by_traffic(
+    experiment: Experiment, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """What stands at the user's place on the traffic line.
+
+    Source: optimizely-sdk 5.7.0, bucketer.py:bucket.
+    """
+    if trace is not None:
+        _trace_traffic(experiment, user, trace)
+    if experiment.closed is not None or experiment.allocation is None:
+        return None
+    group = experiment.group
+    if group is not None:
+        owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
+        if owner != experiment.id:
+            return None
+    part = experiment.allocation.part(hash_of(user.hash_prefix, experiment.id_bytes))
+    return experiment.variations[part]
+
+
+def _by_prediction(
+    experiment: Experiment, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """What the contextual bandit chose, for a user in its traffic.
+
+    Source: optimizely-sdk 5.7.0, decision_service.py:_get_decision_for_cmab_experiment.
+    """
+    if trace is not None:
+        _trace_traffic(experiment, user, trace)
+    if not _in_bandit_traffic(experiment, user):
+        return None
+    predictions = user.predictions
+    if predictions is None or experiment.id not in predictions:
+        shown = experiment.cmab.attributes if experiment.cmab else ()
+        have = user.attributes
+        raise PredictionNeeded(
+            experiment.id, user.id, [(id_, have[key]) for id_, key in shown if key in have]
+        )
+    prediction = predictions[experiment.id]
+    if prediction is None:
+        if trace is not None:
+            _say(trace, "prediction_failed", rule=experiment.key)
+        message = f"The contextual bandit could not be asked about experiment '{experiment.key}'."
+        raise _PredictionFailed(message)
+    variation = experiment.by_id.get(prediction.variation_id) if prediction.variation_id else None
+    if variation is not None and variation.of_holdout:
+        variation = None
+    if trace is not None:
+        code = "prediction" if variation is not None else "prediction_unknown"
+        _say(trace, code, rule=experiment.key, variation_id=prediction.variation_id)
+    return variation
+
+
+def _in_bandit_traffic(experiment: Experiment, user: User) -> bool:
+    if experiment.allocation is None:
+        return False
+    group = experiment.group
+    if group is not None:
+        owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
+        if owner != experiment.id:
+            return False
+    return bool(experiment.allocation.entity_id(hash_of(user.hash_prefix, experiment.id_bytes)))
+
+
+def _with_prediction(decision: Decision, experiment: Experiment, user: User) -> Decision:
+    """The decision with the bandit's id in its impressions."""
+    prediction: Prediction | None = (user.predictions or {}).get(experiment.id)
+    if prediction is None or not prediction.cmab_uuid:
+        return decision
+    return decision.but(
+        impressions=tuple(
+            each.saying(cmab_uuid=prediction.cmab_uuid) for each in decision.impressions
+        )
+    )
+
+
+def _prediction_failed(flag: Flag, why: str) -> Decision:
+    """No decision at all: nothing else is tried, nothing is sent.
+
+    Source: optimizely-sdk 5.7.0, decision/optimizely_decision.py:new_error_decision.
+    """
+    return flag.nothing.but(variables={}, impressions=(), error=why)
+
+
+# --- telling ------------------------------------------------------------------------------------
+
+
+def _say(trace: list[Reason], code: str, **values: object) -> None:
+    from .reasons import Reason  # only a caller who asks pays for the sentences
+
+    trace.append(Reason(code, values))
+
+
+def _not_running(experiment: Experiment, trace: list[Reason]) -> None:
+    if experiment.broken is not None:
+        _say(trace, "experiment_broken", rule=experiment.key, pointer=experiment.broken)
+    else:
+        _say(trace, "not_running", rule=experiment.key)
+
+
+def _trace_traffic(experiment: Experiment, user: User, trace: list[Reason]) -> None:
+    from .explain import traffic_reasons
+
+    if BUCKETING_ID in user.attributes:
+        used = isinstance(user.attributes[BUCKETING_ID], str)
+        if used or user.attributes[BUCKETING_ID] is not None:
+            _say(trace, "bucketing_id_used" if used else "bucketing_id_ignored")
+    trace.extend(traffic_reasons(experiment, user))

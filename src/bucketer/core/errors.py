@@ -1,0 +1,203 @@
+"""Every error of the project, in one tree.
+
+BucketerError
+├── DatafileError            the document can't be used at all; the one in use stays
+│   ├── InvalidDatafile          not JSON, or a required top-level field is missing or misshapen
+│   └── UnsupportedVersion       a format other than 2, 3 and 4
+├── InvalidRequest           the caller sent something that can't be understood
+│   └── InvalidUser              a user id or bucketing id that can't be hashed
+├── UnknownKey               the datafile in use has nothing by that key
+│   ├── UnknownExperiment
+│   ├── UnknownFlag
+│   ├── UnknownVariable
+│   └── UnknownEvent
+├── NoDatafile               nothing has been loaded yet
+├── SourceError              a datafile could not be fetched
+└── SettingsError            the environment asks for something impossible
+
+`code` is part of the HTTP API and never reworded; messages may be.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class BucketerError(Exception):
+    """Whatever this project raises on purpose.
+
+    Attributes:
+        code: stable name of the kind of error, as the HTTP API shows it.
+    """
+
+    code = "internal_error"
+
+
+class DatafileError(BucketerError):
+    """A datafile that can't be used at all. The last good one stays in use."""
+
+    code = "invalid_datafile"
+
+
+class InvalidDatafile(DatafileError):
+    """The document is not JSON, or a required top-level field is missing or has the wrong shape.
+
+    Attributes:
+        pointer: where, as a JSON pointer; `""` is the whole document.
+        expected: what belongs there, in the datafile's words.
+        found: the JSON type seen instead. Never the value: it may be a secret.
+    """
+
+    def __init__(self, pointer: str, expected: str, found: str) -> None:
+        super().__init__(pointer, expected, found)  # plain arguments keep it picklable
+        self.pointer, self.expected, self.found = pointer, expected, found
+
+    def __str__(self) -> str:
+        return f"{self.pointer or 'the datafile'}: expected {self.expected}, found {self.found}"
+
+
+class UnsupportedVersion(DatafileError):
+    """The datafile's `version` is not one of the strings "2", "3" and "4"."""
+
+    code = "unsupported_version"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found)
+        self.found = found
+
+    def __str__(self) -> str:
+        return f'/version: expected "2", "3" or "4" (a string), found {self.found}'
+
+
+class InvalidRequest(BucketerError):
+    """What the caller sent can't be understood. The message says what, where and what to do.
+
+    Attributes:
+        message: one sentence for the caller.
+        field: the parameter at fault, if one is.
+        position: 0-based index into the field's text, where it is known.
+    """
+
+    code = "invalid_request"
+
+    def __init__(
+        self, message: str, *, field: str | None = None, position: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message, self.field, self.position = message, field, position
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidUser(InvalidRequest):
+    """A user id or bucketing id that can't be hashed: not a string, or not valid Unicode."""
+
+
+class UnknownKey(BucketerError):
+    """The datafile has nothing by that key.
+
+    Attributes:
+        key: what was asked for.
+        revision: of the datafile that was asked.
+        suggestion: the nearest key that exists, or None.
+    """
+
+    noun = "thing"
+
+    def __init__(self, key: str, revision: str, suggestion: str | None = None) -> None:
+        super().__init__(key, revision, suggestion)
+        self.key, self.revision, self.suggestion = key, revision, suggestion
+
+    def __str__(self) -> str:
+        hint = f" Did you mean '{self.suggestion}'?" if self.suggestion else ""
+        return f"No {self.noun} has the key '{self.key}' in revision {self.revision}.{hint}"
+
+
+class UnknownExperiment(UnknownKey):
+    """No experiment (or delivery rule) has that key."""
+
+    code = "unknown_experiment"
+    noun = "experiment"
+
+
+class UnknownFlag(UnknownKey):
+    """No flag has that key."""
+
+    code = "unknown_flag"
+    noun = "flag"
+
+
+class UnknownVariable(UnknownKey):
+    """The flag has no variable by that key."""
+
+    code = "unknown_variable"
+    noun = "variable"
+
+
+class UnknownEvent(UnknownKey):
+    """No conversion event has that key."""
+
+    code = "unknown_event"
+    noun = "event"
+
+
+class NoDatafile(BucketerError):
+    """No datafile could be loaded yet; ask again in a moment."""
+
+    code = "no_datafile"
+
+    def __str__(self) -> str:
+        return "No datafile could be loaded yet. Try again in a few seconds."
+
+
+class SourceError(BucketerError):
+    """A datafile could not be fetched.
+
+    Attributes:
+        where: the source without its secrets: a path, or the host of a URL (never its path,
+            which carries the SDK key).
+        why: one clause: a status, a time-out, a size.
+    """
+
+    code = "source_failed"
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(where, why)
+        self.where, self.why = where, why
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}"
+
+
+class SettingsError(BucketerError):
+    """One or more settings can't be used.
+
+    Attributes:
+        problems: one line each: the variable's name, the shape of its value, what is allowed.
+    """
+
+    code = "invalid_settings"
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that looks most like *key*, or None when none is close.
+
+    Only asked on the way to an error, so difflib is imported here and not at cold start.
+    At most 10,000 candidates are compared and long keys are cut to 100 characters, since
+    *key* comes from outside.
+    """
+    from difflib import get_close_matches
+    from itertools import islice
+
+    found = get_close_matches(key[:100], list(islice(known, 10_000)), n=1, cutoff=0.6)
+    return found[0] if found else None

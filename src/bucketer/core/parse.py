@@ -1,0 +1,98 @@
+"""Bytes in, a datafile out: a plain dict that is JSON, of a known version, with its required fields.
+
+Anything deeper that is wrong is the compiler's business, which sets that part aside.
+
+Source: optimizely-sdk 5.7.0, helpers/constants.py:JSON_SCHEMA, project_config.py.
+"""
+
+from __future__ import annotations
+
+import json
+
+from .errors import InvalidDatafile, UnsupportedVersion
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    Datafile: TypeAlias = dict[str, Any]
+
+SUPPORTED_VERSIONS = ("2", "3", "4")
+
+_REQUIRED: dict[str, type] = {
+    "version": str,
+    "revision": str,
+    "projectId": str,
+    "accountId": str,
+    "experiments": list,
+    "groups": list,
+    "events": list,
+    "audiences": list,
+    "attributes": list,
+}
+
+_NAMES = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+def json_type(value: object) -> str:
+    """What JSON calls the type of *value*."""
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+def parse_datafile(raw: bytes | str) -> Datafile:
+    """Read a datafile.
+
+    Args:
+        raw: the document; bytes may be UTF-8 (with or without a byte order mark), 16 or 32.
+
+    Raises:
+        InvalidDatafile: not JSON, not valid Unicode, nested too deeply, or a required top-level
+            field is missing or has the wrong type.
+        UnsupportedVersion: `version` is none of "2", "3" and "4".
+    """
+    try:
+        datafile = json.loads(raw)
+    except RecursionError:
+        raise InvalidDatafile("", "JSON", "nesting too deep to read") from None
+    except ValueError as error:
+        raise InvalidDatafile("", "JSON", _why_not_json(raw, error)) from None
+    if not isinstance(datafile, dict):
+        raise InvalidDatafile("", "an object", json_type(datafile))
+    for name, kind in _REQUIRED.items():
+        if name not in datafile:
+            raise InvalidDatafile(f"/{name}", _NAMES[kind], "nothing")
+        if not isinstance(datafile[name], kind):
+            raise InvalidDatafile(f"/{name}", _NAMES[kind], json_type(datafile[name]))
+    if datafile["version"] not in SUPPORTED_VERSIONS:
+        raise UnsupportedVersion(json.dumps(datafile["version"])[:20])
+    _refuse_lone_surrogates(raw, datafile)
+    return datafile
+
+
+def _why_not_json(raw: bytes | str, error: ValueError) -> str:
+    if not raw.strip():
+        return "nothing"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+    return "text that is not valid Unicode or a number too long to read"
+
+
+def _refuse_lone_surrogates(raw: bytes | str, datafile: Datafile) -> None:
+    r"""JSON can spell half a character (`\ud800`); ids with one can't be hashed, keys not sent."""
+    if isinstance(raw, str):
+        suspicious = True
+    else:
+        suspicious = b"\\ud" in raw or b"\\uD" in raw
+    if suspicious:
+        try:
+            json.dumps(datafile, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InvalidDatafile("", "valid Unicode", "a lone surrogate") from None

@@ -1,0 +1,510 @@
+"""The compiled form of a datafile: what a request looks things up in.
+
+Built by `compile`, read by `decide`. Nothing in here changes once compiled, save that each rule
+remembers the decisions it has already spelled out (the same input gives the same decision, so it
+doesn't matter who is first).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal, TypeAlias
+
+    from .bucketing import Allocation
+    from .conditions import Audience, Predicate
+    from .events import Envelope
+
+    Source: TypeAlias = Literal["experiment", "feature-test", "rollout", "holdout"]
+
+EXPERIMENT: Source = "experiment"
+FEATURE_TEST: Source = "feature-test"
+ROLLOUT: Source = "rollout"
+HOLDOUT: Source = "holdout"
+
+
+class Diagnostic:
+    """One thing the compiler gave up on.
+
+    Attributes:
+        pointer: where in the datafile, as a JSON pointer.
+        severity: `error` when something no longer decides, `warning` when it is only odd.
+        expected: what belongs there.
+        found: what stands there: a JSON type or a key, never an attribute's value.
+        consequence: what it means for decisions.
+    """
+
+    __slots__ = ("consequence", "expected", "found", "pointer", "severity")
+
+    def __init__(
+        self, pointer: str, severity: str, expected: str, found: str, consequence: str
+    ) -> None:
+        self.pointer = pointer
+        self.severity = severity
+        self.expected = expected
+        self.found = found
+        self.consequence = consequence
+
+    def __str__(self) -> str:
+        return (
+            f"{self.severity}: {self.pointer}: expected {self.expected}, "
+            f"found {self.found}; {self.consequence}"
+        )
+
+    def to_json(self) -> dict[str, str]:
+        """The same as an object, for `--json`."""
+        return {name: getattr(self, name) for name in ("pointer", "severity", "expected", "found", "consequence")}
+
+
+class Impression:
+    """What an impression event says of a decision: everything but the user, the time and the uuid.
+
+    Attributes:
+        rule_type: the decision's source.
+        variation_id: None where the id is not made of decimal digits, or there is no variation.
+        campaign_id: the layer id, or the experiment's id in its place; also the event's entity id.
+
+    Source: optimizely-sdk 5.7.0, event/user_event_factory.py, event/event_id_normalizer.py.
+    """
+
+    __slots__ = (
+        "campaign_id",
+        "cmab_uuid",
+        "enabled",
+        "experiment_id",
+        "flag_key",
+        "rendered",
+        "rule_key",
+        "rule_type",
+        "variation_id",
+        "variation_key",
+    )
+
+    def __init__(  # noqa: PLR0913 -- the fields of the wire format
+        self,
+        *,
+        flag_key: str,
+        rule_key: str,
+        rule_type: Source,
+        enabled: bool,
+        campaign_id: str,
+        experiment_id: str,
+        variation_id: str | None,
+        variation_key: str,
+        cmab_uuid: str | None = None,
+    ) -> None:
+        self.flag_key = flag_key
+        self.rule_key = rule_key
+        self.rule_type = rule_type
+        self.enabled = enabled
+        self.campaign_id = campaign_id
+        self.experiment_id = experiment_id
+        self.variation_id = variation_id
+        self.variation_key = variation_key
+        self.cmab_uuid = cmab_uuid
+        #: The wire text around uuid, time and user; made by `events` when first sent.
+        self.rendered: tuple[str, str, str] | None = None
+
+    def saying(self, *, enabled: bool | None = None, cmab_uuid: str | None = None) -> Impression:
+        """A copy that says something else of these."""
+        return Impression(
+            flag_key=self.flag_key,
+            rule_key=self.rule_key,
+            rule_type=self.rule_type,
+            enabled=self.enabled if enabled is None else enabled,
+            campaign_id=self.campaign_id,
+            experiment_id=self.experiment_id,
+            variation_id=self.variation_id,
+            variation_key=self.variation_key,
+            cmab_uuid=self.cmab_uuid if cmab_uuid is None else cmab_uuid,
+        )
+
+
+class Decision:
+    """The answer for one flag or experiment. Shared between requests: never change one.
+
+    Attributes:
+        flag_key: empty when an experiment was asked by its key.
+        rule_key: key of the experiment, delivery rule or holdout; None for none.
+        variation_key: None when the user is in no variation.
+        enabled: whether the variation turns the flag on.
+        variables: typed values by variable key. JSON values are shared too.
+        source: what kind of rule decided.
+        impressions: what this decision calls for, in order.
+        bucketed: `(experiment id, variation id)` to be saved in the user's profile, when there is
+            a profile service and the user was newly bucketed.
+        error: why there is no decision (the bandit could not be asked), or None.
+        strictly_enabled: whether the variation says `true` and nothing merely truthy.
+        base: this decision, or the compiled one it was copied from: a key for caches of answers.
+    """
+
+    __slots__ = (
+        "base",
+        "bucketed",
+        "enabled",
+        "error",
+        "flag_key",
+        "impressions",
+        "rule_key",
+        "source",
+        "strictly_enabled",
+        "variables",
+        "variation_key",
+    )
+
+    def __init__(  # noqa: PLR0913 -- the fields of the answer
+        self,
+        *,
+        flag_key: str,
+        rule_key: str | None,
+        variation_key: str | None,
+        enabled: bool,
+        variables: Mapping[str, object],
+        source: Source,
+        impressions: tuple[Impression, ...],
+        strictly_enabled: bool = False,
+        bucketed: tuple[str, str] | None = None,
+        error: str | None = None,
+        base: Decision | None = None,
+    ) -> None:
+        self.flag_key = flag_key
+        self.rule_key = rule_key
+        self.variation_key = variation_key
+        self.enabled = enabled
+        self.variables = variables
+        self.source = source
+        self.impressions = impressions
+        self.strictly_enabled = strictly_enabled
+        self.bucketed = bucketed
+        self.error = error
+        self.base = self if base is None else base
+
+    def but(
+        self,
+        *,
+        enabled: bool | None = None,
+        variables: Mapping[str, object] | None = None,
+        impressions: tuple[Impression, ...] | None = None,
+        bucketed: tuple[str, str] | None = None,
+        error: str | None = None,
+    ) -> Decision:
+        """A copy with these fields changed. It keeps `base` while its answer reads the same."""
+        same_answer = enabled is None and variables is None and error is None
+        return Decision(
+            flag_key=self.flag_key,
+            rule_key=self.rule_key,
+            variation_key=self.variation_key,
+            enabled=self.enabled if enabled is None else enabled,
+            variables=self.variables if variables is None else variables,
+            source=self.source,
+            impressions=self.impressions if impressions is None else impressions,
+            strictly_enabled=self.strictly_enabled,
+            bucketed=self.bucketed if bucketed is None else bucketed,
+            error=self.error if error is None else error,
+            base=self.base if same_answer else None,
+        )
+
+
+class Variation:
+    """One variation of one experiment, rule or holdout.
+
+    Attributes:
+        feature_enabled: as the datafile has it: usually a bool, but any JSON value may stand there.
+        overrides: variable id → value text, of this variation.
+        of_holdout: it came from a holdout, which the reference keeps in another form.
+    """
+
+    __slots__ = ("feature_enabled", "id", "key", "of_holdout", "overrides")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 -- Optimizely's word
+        key: str,
+        feature_enabled: object,
+        overrides: Mapping[str, object],
+        *,
+        of_holdout: bool = False,
+    ) -> None:
+        self.id = id
+        self.key = key
+        self.feature_enabled = feature_enabled
+        self.overrides = overrides
+        self.of_holdout = of_holdout
+
+
+class Group:
+    """Experiments that exclude one another: one traffic line shared out among them."""
+
+    __slots__ = ("allocation", "id", "id_bytes", "policy")
+
+    def __init__(self, id: str, policy: object, allocation: Allocation) -> None:  # noqa: A002
+        self.id = id
+        self.id_bytes = id.encode()
+        self.policy = policy
+        self.allocation = allocation
+
+
+class Cmab:
+    """A contextual bandit's part of an experiment.
+
+    Attributes:
+        attributes: `(attribute id, attribute key)` that the bandit may see, in order.
+    """
+
+    __slots__ = ("attributes",)
+
+    def __init__(self, attributes: tuple[tuple[str, str], ...]) -> None:
+        self.attributes = attributes
+
+
+class Experiment:
+    """An experiment, delivery rule or holdout as bucketing sees it.
+
+    Attributes:
+        running: whether its status is exactly `Running`. Delivery rules never look at it.
+        kind: the datafile's `type`: `ab`, `mab`, `cmab`, `td`, `fr` or whatever stands there.
+        audience: who qualifies; None for everybody.
+        audience_tree: the tree behind it, for explanations.
+        group: set when it shares traffic with others under the policy `random`.
+        closed: why nobody can be bucketed into it (a blank key, a missing group), or None.
+        allocation: its traffic line, and `variations`, what each part of it gives (None for
+            nothing; one more at the end for the unallocated rest).
+        whitelist: user id → variation (None where the key names no variation).
+        by_key, by_id: variations as the reference finds them by this experiment's *key*, which
+            another rule of the same key may have taken over.
+        by_own_id: variations as it finds them by this experiment's id.
+        broken: why it decides nothing, or None.
+    """
+
+    __slots__ = (
+        "allocation",
+        "audience",
+        "audience_tree",
+        "broken",
+        "by_id",
+        "by_key",
+        "by_own_id",
+        "closed",
+        "cmab",
+        "decisions",
+        "group",
+        "id",
+        "id_bytes",
+        "key",
+        "kind",
+        "layer_id",
+        "running",
+        "variations",
+        "whitelist",
+    )
+
+    def __init__(self, id: str, key: str) -> None:  # noqa: A002 -- Optimizely's word
+        self.id = id
+        self.id_bytes = id.encode("utf-8", "surrogatepass")
+        self.key = key
+        self.layer_id: object = None
+        self.kind: object = None
+        self.running = False
+        self.audience: Predicate | None = None
+        self.audience_tree: object = None
+        self.group: Group | None = None
+        self.closed: str | None = None
+        self.cmab: Cmab | None = None
+        self.allocation: Allocation | None = None
+        self.variations: tuple[Variation | None, ...] = (None,)
+        self.whitelist: dict[str, Variation | None] | None = None
+        self.by_key: dict[str, Variation] = {}
+        self.by_id: dict[str, Variation] = {}
+        self.by_own_id: dict[str, Variation] = {}
+        self.broken: str | None = None
+        #: What `activate` answers, by variation.
+        self.decisions: dict[Variation | None, Decision] = {}
+
+
+class Rule:
+    """One flag's use of an experiment or delivery rule.
+
+    Attributes:
+        id, key, layer_id: as the flag's decision names it.
+        experiment: what buckets. For a delivery rule whose id another entity has taken over, this
+            is the other entity, as in the reference.
+        holdouts: local holdouts that target this rule.
+        decisions: variation → decision, remembered.
+    """
+
+    __slots__ = ("decisions", "experiment", "holdouts", "id", "key", "layer_id", "source")
+
+    def __init__(
+        self, named: Experiment, experiment: Experiment, source: Source, holdouts: tuple[Holdout, ...]
+    ) -> None:
+        self.id = named.id
+        self.key = named.key
+        self.layer_id = named.layer_id
+        self.experiment = experiment
+        self.source = source
+        self.holdouts = holdouts
+        self.decisions: dict[Variation, Decision] = {}
+
+
+class Holdout:
+    """A running holdout.
+
+    Attributes:
+        experiment: its audience, traffic and variations.
+        excludes_targeted_deliveries: whether users it holds still get targeted deliveries.
+    """
+
+    __slots__ = ("decisions", "excludes_targeted_deliveries", "experiment")
+
+    def __init__(self, experiment: Experiment, *, excludes_targeted_deliveries: bool) -> None:
+        self.experiment = experiment
+        self.excludes_targeted_deliveries = excludes_targeted_deliveries
+        #: By flag key and variation.
+        self.decisions: dict[tuple[str, Variation], Decision] = {}
+
+
+class Variable:
+    """One variable of a flag; `kind` is boolean, integer, double, string, json, or anything."""
+
+    __slots__ = ("default", "id", "key", "kind")
+
+    def __init__(self, id: str, key: str, kind: object, default: object) -> None:  # noqa: A002
+        self.id = id
+        self.key = key
+        self.kind = kind
+        self.default = default
+
+
+class Flag:
+    """A feature flag.
+
+    Attributes:
+        experiments: its experiment rules, in order.
+        rollout: its delivery rules, in order; the last one is Everyone Else.
+        variables: by key.
+        defaults: what every variable is when the flag is off.
+        variations: all of its variations, unique by id in the order first seen.
+        nothing: the decision when no rule decides.
+        rollout_missing: how the rollout is missing (for explanations), or None.
+        broken: why this flag decides nothing, or None.
+        forced: flag-level forced decisions by variation, remembered.
+    """
+
+    __slots__ = (
+        "broken",
+        "defaults",
+        "experiments",
+        "forced",
+        "key",
+        "nothing",
+        "rollout",
+        "rollout_missing",
+        "variables",
+        "variations",
+    )
+
+    def __init__(self, key: str, variables: dict[str, Variable], defaults: dict[str, object]) -> None:
+        self.key = key
+        self.variables = variables
+        self.defaults = defaults
+        self.experiments: tuple[Rule, ...] = ()
+        self.rollout: tuple[Rule, ...] = ()
+        self.rollout_missing: str | None = None
+        self.variations: tuple[Variation, ...] = ()
+        self.broken: str | None = None
+        self.nothing = Decision(
+            flag_key=key,
+            rule_key=None,
+            variation_key=None,
+            enabled=False,
+            variables=defaults,
+            source=ROLLOUT,
+            impressions=(),
+        )
+        self.forced: dict[Variation, Decision] = {}
+
+    def variation_by_key(self, key: str) -> Variation | None:
+        """The first of the flag's variations with that key."""
+        return next((each for each in self.variations if each.key == key), None)
+
+    def variation_by_id(self, id: str) -> Variation | None:  # noqa: A002
+        """The flag's variation with that id."""
+        return next((each for each in self.variations if each.id == id), None)
+
+
+class EventType:
+    """A conversion event that the datafile knows."""
+
+    __slots__ = ("id", "key")
+
+    def __init__(self, id: str, key: str) -> None:  # noqa: A002
+        self.id = id
+        self.key = key
+
+
+class Ruleset:
+    """A compiled datafile.
+
+    Attributes:
+        version, revision, account_id, project_id, region: as the datafile has them; the region
+            defaults to `US`.
+        anonymize_ip: copied into events as it stands.
+        bot_filtering: True or False where the datafile says so, else None.
+        send_flag_decisions: whether delivery rules and "no variation" call for impressions.
+        experiments: by key, as the reference resolves keys: among experiments, delivery rules
+            and group members the last one wins.
+        experiments_by_id: the same by id.
+        flags: by key; `flag_order` lists the keys as the datafile does.
+        holdouts: running global holdouts, in order.
+        audiences: by id; typed audiences win over their dummy twins.
+        attribute_ids: attribute key → id.
+        events: by key.
+        overrides: variation id → variable id → value text; keyed by variation id over the whole
+            datafile, the last writer wins.
+        diagnostics: what the compiler gave up on.
+    """
+
+    __slots__ = (
+        "account_id",
+        "anonymize_ip",
+        "attribute_ids",
+        "audiences",
+        "bot_filtering",
+        "diagnostics",
+        "envelope",
+        "events",
+        "experiments",
+        "experiments_by_id",
+        "flag_order",
+        "flags",
+        "holdouts",
+        "overrides",
+        "project_id",
+        "region",
+        "revision",
+        "send_flag_decisions",
+        "version",
+    )
+
+    def __init__(self, *, version: str, revision: str, account_id: str, project_id: str) -> None:
+        self.version = version
+        self.revision = revision
+        self.account_id = account_id
+        self.project_id = project_id
+        self.region = "US"
+        self.anonymize_ip: object = False
+        self.bot_filtering: bool | None = None
+        self.send_flag_decisions = False
+        self.experiments: dict[str, Experiment] = {}
+        self.experiments_by_id: dict[str, Experiment] = {}
+        self.flags: dict[str, Flag] = {}
+        self.flag_order: tuple[str, ...] = ()
+        self.holdouts: tuple[Holdout, ...] = ()
+        self.audiences: dict[str, Audience] = {}
+        self.attribute_ids: dict[str, str] = {}
+        self.events: dict[str, EventType] = {}
+        self.overrides: dict[str, Mapping[str, object]] = {}
+        self.diagnostics: tuple[Diagnostic, ...] = ()
+        #: What every event of this datafile has in common; made by `events` when first sent.
+        self.envelope: Envelope | None = None

@@ -1,0 +1,120 @@
+"""The visitor of one request: everything a decision may know of them."""
+
+from __future__ import annotations
+
+from .errors import InvalidUser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+#: The attribute that is hashed in place of the user id.
+BUCKETING_ID = "$opt_bucketing_id"
+
+_NOTHING: dict[str, object] = {}
+
+
+class Prediction:
+    """What the contextual bandit answered for one rule and user.
+
+    Attributes:
+        variation_id: the variation to show.
+        cmab_uuid: names this prediction in the impression.
+    """
+
+    __slots__ = ("cmab_uuid", "variation_id")
+
+    def __init__(self, variation_id: str, cmab_uuid: str) -> None:
+        self.variation_id = variation_id
+        self.cmab_uuid = cmab_uuid
+
+
+class User:
+    """All that is known of the visitor for one request. Treat as immutable.
+
+    Attributes:
+        id: any string, the empty one included.
+        attributes: facts about the user, by attribute key; values are not validated here.
+        hash_prefix: the bucketing id in UTF-8: `$opt_bucketing_id` when that is a string (even
+            an empty one), else the user id.
+        segments: qualified segments; None means they were never fetched.
+        forced_decisions: `(flag_key, rule_key or None)` → variation key.
+        forced_variations: experiment key → variation key.
+        profile: experiment id → variation id, as stored; None means there is no profile service.
+        predictions: rule id → the bandit's answer, or None where asking failed.
+
+    Source: optimizely-sdk 5.7.0, decision_service.py:_get_bucketing_id.
+    """
+
+    __slots__ = (
+        "attributes",
+        "forced_decisions",
+        "forced_variations",
+        "hash_prefix",
+        "id",
+        "predictions",
+        "profile",
+        "segments",
+    )
+
+    def __init__(  # noqa: PLR0913 -- one value per kind of knowledge, all but two by keyword
+        self,
+        id: str,  # noqa: A002 -- Optimizely's word
+        attributes: Mapping[str, object] | None = None,
+        *,
+        segments: Collection[str] | None = None,
+        forced_decisions: Mapping[tuple[str, str | None], str] | None = None,
+        forced_variations: Mapping[str, str] | None = None,
+        profile: Mapping[str, str] | None = None,
+        predictions: Mapping[str, Prediction | None] | None = None,
+    ) -> None:
+        """Take what is known.
+
+        Raises:
+            InvalidUser: *id* is not a string, or it or the bucketing id holds a lone surrogate
+                (JSON can smuggle one in), which has no UTF-8 form and so no bucket.
+        """
+        if attributes is None:
+            attributes = _NOTHING
+        self.id = id
+        self.attributes = attributes
+        self.segments = segments
+        self.forced_decisions = forced_decisions
+        self.forced_variations = forced_variations
+        self.profile = profile
+        self.predictions = predictions
+        try:
+            self.hash_prefix = id.encode()
+        except AttributeError:
+            message = "The user id must be a string."
+            raise InvalidUser(message, field="u") from None
+        except UnicodeEncodeError as error:
+            message = f"The user id has a lone surrogate at position {error.start}."
+            raise InvalidUser(message, field="u", position=error.start) from None
+        if BUCKETING_ID in attributes:
+            self._use_bucketing_id(attributes[BUCKETING_ID])
+
+    def _use_bucketing_id(self, bucketing_id: object) -> None:
+        if isinstance(bucketing_id, str):
+            try:
+                self.hash_prefix = bucketing_id.encode()
+            except UnicodeEncodeError as error:
+                message = f"{BUCKETING_ID} has a lone surrogate at position {error.start}."
+                raise InvalidUser(message, field="a", position=error.start) from None
+
+    def knowing(
+        self,
+        *,
+        profile: Mapping[str, str] | None = None,
+        predictions: Mapping[str, Prediction | None] | None = None,
+    ) -> User:
+        """The same user, with what the edges have found out since."""
+        return User(
+            self.id,
+            self.attributes,
+            segments=self.segments,
+            forced_decisions=self.forced_decisions,
+            forced_variations=self.forced_variations,
+            profile=self.profile if profile is None else profile,
+            predictions=self.predictions if predictions is None else predictions,
+        )
