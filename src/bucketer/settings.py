@@ -404,6 +404,17 @@ class Settings:
     def __delattr__(self, name: str) -> NoReturn:
         self.__setattr__(name, None)
 
+    def but(self, **changes: object) -> Settings:
+        """A copy with some values replaced, by attribute; they are not checked again."""
+        return Settings({**self._values(), **changes})
+
+    def __reduce__(self) -> tuple[type[Settings], tuple[dict[str, object]]]:
+        """Pickle by value: the server's workers are processes."""
+        return Settings, (self._values(),)
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Check the whole environment and return its `Settings`.

@@ -29,24 +29,24 @@ _TIMEOUT_S = {SERVER: 10.0, LAMBDA: 3.0, COMMAND: 20.0}
 
 
 def build(
+    settings: Settings | None = None,
     environ: Mapping[str, str] | None = None,
     *,
     place: str = SERVER,
-    datafile: Sequence[str] = (),
 ) -> Runtime:
-    """Build the runtime that *environ* asks for, with a first edition if one can be had.
+    """Build the runtime that *settings* ask for, with a first edition if one can be had.
 
     Args:
-        environ: the process's own when None.
+        settings: read from *environ* when None.
+        environ: the process's own when None; beside settings it holds AWS's variables.
         place: SERVER, LAMBDA or COMMAND.
-        datafile: locations that win over those of the settings (paths, URLs, ``packaged``).
 
     Raises:
         SettingsError: the environment asks for something impossible.
     """
     environ = os.environ if environ is None else environ
-    settings = read_settings(environ)
-    sources = build_sources(settings, environ, place=place, locations=datafile)
+    settings = read_settings(environ) if settings is None else settings
+    sources = build_sources(settings, environ, place=place)
     make_handler, compile_raw = _engine(settings)
     runtime = Runtime(
         sources,

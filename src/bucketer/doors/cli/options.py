@@ -1,0 +1,89 @@
+"""Options that several commands share, each made of what the settings table or the spec says."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bucketer.core.errors import NoDatafile, SourceError
+from bucketer.settings import BY_NAME, read_settings, shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bucketer.runtime import Edition
+    from bucketer.settings import Setting, Settings
+
+    from .terminal import Terminal
+
+
+def add_setting(parser: argparse.ArgumentParser, name: str, option: str, metavar: str) -> None:
+    """Add *option*, which wins over the setting *name* and allows what that allows."""
+    row = BY_NAME[name]
+    parser.add_argument(
+        option,
+        dest=row.attribute,
+        metavar=metavar,
+        type=_checked(row),
+        help=f"{row.allowed} (default: {name}, or {row.default})",
+    )
+
+
+def _checked(row: Setting) -> Callable[[str], object]:
+    def parse(written: str) -> object:
+        try:
+            return row.parse(written)
+        except ValueError:
+            message = f"found {shape(row, written)}; allowed: {row.allowed}"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return parse
+
+
+def add_datafile(parser: argparse.ArgumentParser) -> None:
+    """Add `--datafile`."""
+    parser.add_argument(
+        "-d",
+        "--datafile",
+        metavar="WHERE",
+        help="a path, an https://, http:// or s3:// URL, or `packaged` "
+        "(default: what the settings say; the demonstration datafile if they say nothing)",
+    )
+
+
+def settings_of(args: argparse.Namespace, terminal: Terminal) -> Settings:
+    """The environment's settings, with what the options say in their place.
+
+    Raises:
+        SettingsError: the environment asks for something impossible.
+    """
+    settings = read_settings(terminal.environ)
+    for line in settings.unknown:
+        terminal.say(f"bucketer: {line}")
+    changes = {
+        name: value
+        for name, value in vars(args).items()
+        if name in settings.__slots__ and name != "datafile" and value is not None
+    }
+    if getattr(args, "datafile", None):
+        changes["datafile"] = (args.datafile,)  # as it stands: a path may hold spaces
+    return settings.but(**changes)
+
+
+def load_edition(settings: Settings, environ: Mapping[str, str]) -> Edition:
+    """Fetch and compile the datafile that *settings* name; nothing is sent anywhere.
+
+    Raises:
+        SourceError: it can't be had, or it is no usable datafile.
+    """
+    from bucketer import wiring
+
+    quiet = settings.but(events="off", profiles="off")
+    runtime = wiring.build(quiet, environ, place=wiring.COMMAND)
+    edition = runtime.edition
+    if edition is None:
+        if runtime.freshness.trouble:
+            where, _, why = runtime.freshness.trouble.partition(": ")
+            raise SourceError(where, why)
+        raise NoDatafile
+    return edition
