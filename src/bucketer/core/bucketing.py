@@ -11,8 +11,13 @@ from mmh3 import mmh3_32_uintdigest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
+    from collections.abc import Callable, Iterable
+    from typing import Final, TypeAlias
+
+    from .ruleset import Group, Variation
+    from .user import User
+
+    Place: TypeAlias = Callable[[User], "Variation | None"]
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000
@@ -89,3 +94,47 @@ class Allocation:
         """Owner of the place; None for the unallocated rest. May be an empty string."""
         part = bisect_right(self.thresholds, hashed)
         return self.ranges[part][0] if part < len(self.ranges) else None
+
+
+def nowhere(_user: User) -> None:
+    """The place of everybody on a line that nobody can be on."""
+
+
+def compile_place(
+    id_bytes: bytes,
+    allocation: Allocation,
+    variations: tuple[Variation | None, ...],
+    group: Group | None,
+) -> Place:
+    """Make the function that puts a user on a traffic line and says what stands there.
+
+    Args:
+        id_bytes: id of the experiment, rule or holdout, in UTF-8.
+        allocation: its traffic line.
+        variations: what each part of the line gives; the last one is the unallocated rest.
+        group: the exclusion group it shares traffic with, if any.
+    """
+    thresholds = allocation.thresholds
+    if not any(variations):
+        return nowhere
+
+    def place(user: User) -> Variation | None:
+        hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
+        return variations[bisect_right(thresholds, hashed)]
+
+    if group is not None:
+        return _in_group(group, id_bytes.decode(), place)
+    if thresholds[0] >> _HASH_BITS:  # the first part is the whole line: no need to hash
+        only = variations[0]
+        return lambda _user: only
+    return place
+
+
+def _in_group(group: Group, experiment_id: str, place: Place) -> Place:
+    group_id, owner_of = group.id_bytes, group.allocation.entity_id
+
+    def place_in_group(user: User) -> Variation | None:
+        hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
+        return place(user) if owner_of(hashed) == experiment_id else None
+
+    return place_in_group

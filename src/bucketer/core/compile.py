@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 
 from . import entities
-from .bucketing import TOTAL_TRAFFIC, Allocation
-from .conditions import Audience, compile_tree, unknown
+from .bandit import compile_bandit
+from .bucketing import TOTAL_TRAFFIC, Allocation, compile_place
+from .conditions import Audience, compile_tree, guarded_by, unknown
 from .entities import Malformed
 from .outcomes import nothing_decided
 from .parse import json_type
@@ -129,7 +130,9 @@ class _Compilation:
         for index, raw in enumerate(self._section("events")):
             at = f"/events/{index}"
             try:
-                event = EventType(entities.field(raw, "id", str, at), entities.field(raw, "key", str, at))
+                event = EventType(
+                    entities.field(raw, "id", str, at), entities.field(raw, "key", str, at)
+                )
             except Malformed as finding:
                 self._note(finding, "the event can't be tracked")
                 continue
@@ -159,7 +162,9 @@ class _Compilation:
             self.ruleset.audiences[id_] = audience
             for where, expected, found in audience.notes:
                 finding = Malformed(at + where, expected, found)
-                self._note(finding, f"this part of audience '{name}' is UNKNOWN for everybody", "warning")
+                self._note(
+                    finding, f"this part of audience '{name}' is UNKNOWN for everybody", "warning"
+                )
 
     def _audience(self, tree: object, at: str) -> Predicate | None:
         """Compile who qualifies for a rule; None for everybody. Equal trees share one predicate."""
@@ -170,15 +175,23 @@ class _Compilation:
             notes: list[tuple[str, str, str]] = []
             self.predicates[signature] = compile_tree(tree, self._audience_leaf(notes), notes)
             for where, expected, found in notes:
-                self._note(Malformed(at + where, expected, found), "it is UNKNOWN for everybody", "warning")
+                self._note(
+                    Malformed(at + where, expected, found), "it is UNKNOWN for everybody", "warning"
+                )
         return self.predicates[signature]
 
-    def _audience_leaf(self, notes: list[tuple[str, str, str]]) -> Any:  # noqa: ANN401 -- a leaf compiler
+    def _audience_leaf(self, notes: list[tuple[str, str, str]]) -> Any:
         def leaf(id_: object, at: str) -> Predicate:
             audience = self.ruleset.audiences.get(id_) if isinstance(id_, str) else None
             if audience is not None:
                 return audience.predicate
-            notes.append((at, "the id of an audience", "an unknown id" if isinstance(id_, str) else json_type(id_)))
+            notes.append(
+                (
+                    at,
+                    "the id of an audience",
+                    "an unknown id" if isinstance(id_, str) else json_type(id_),
+                )
+            )
             return unknown
 
         return leaf
@@ -204,7 +217,7 @@ class _Compilation:
                 self._read_one(member, f"{at}/experiments/{index}", group)
                 self.experiment_ids.add(member.get("id"))
 
-    def _read_one(self, raw: Any, at: str, group: Group | None = None) -> Experiment | None:  # noqa: ANN401 -- JSON
+    def _read_one(self, raw: Any, at: str, group: Group | None = None) -> Experiment | None:
         """Read one rule. A broken one still owns its id and key, so that nobody else answers to them."""
         try:
             experiment = entities.read_experiment(raw, at)
@@ -235,7 +248,7 @@ class _Compilation:
             if len(whole) == len(named):
                 self.rollouts[id_] = (whole, rules)
 
-    def _read_group(self, raw: Any, at: str) -> Group | None:  # noqa: ANN401 -- JSON
+    def _read_group(self, raw: Any, at: str) -> Group | None:
         try:
             id_ = entities.field(raw, "id", str, at)
             members = entities.field(raw, "experiments", list, at)
@@ -247,7 +260,9 @@ class _Compilation:
             traffic = entities.field(raw, "trafficAllocation", list, at)
             entries = entities.read_allocation(traffic, f"{at}/trafficAllocation")
         except Malformed as finding:
-            self._note(finding, "the group's experiments decide nothing, nor do flags that use them")
+            self._note(
+                finding, "the group's experiments decide nothing, nor do flags that use them"
+            )
             return None
         return Group(id_, raw["policy"], Allocation(entries))
 
@@ -298,12 +313,18 @@ class _Compilation:
             variables = entities.read_variables(
                 entities.field(raw, "variables", list, at), f"{at}/variables"
             )
-            defaults = {each.key: entities.typed(each.default, each.kind) for each in variables.values()}
+            defaults = {
+                each.key: entities.typed(each.default, each.kind) for each in variables.values()
+            }
             flag = Flag(key, variables, defaults)
             self._add_rules(flag, raw, at)
         except Malformed as finding:
             self._note(finding, f"flag '{key}' decides nothing")
-            flag = Flag(key, {}, {each.key: entities.typed(each.default, each.kind) for each in variables.values()})
+            flag = Flag(
+                key,
+                {},
+                {each.key: entities.typed(each.default, each.kind) for each in variables.values()},
+            )
             flag.broken = finding.pointer
         return flag
 
@@ -311,7 +332,9 @@ class _Compilation:
         experiments = []
         for index, id_ in enumerate(entities.field(raw, "experimentIds", list, at)):
             if not isinstance(id_, str) or id_ not in self.experiment_ids or id_ not in self.read:
-                raise Malformed(f"{at}/experimentIds/{index}", "the id of an experiment", _kind_of_id(id_))
+                raise Malformed(
+                    f"{at}/experimentIds/{index}", "the id of an experiment", _kind_of_id(id_)
+                )
             experiments.append(self.ruleset.experiments_by_id[id_])
         rollout_id = entities.field(raw, "rolloutId", str, at)
         if rollout_id and rollout_id not in self.rollouts:
@@ -374,7 +397,7 @@ class _Compilation:
                     if isinstance(rule_id, str):
                         self.local_holdouts.setdefault(rule_id, []).append(holdout)
 
-    def _read_holdout(self, raw: Any, at: str) -> Holdout | None:  # noqa: ANN401 -- JSON
+    def _read_holdout(self, raw: Any, at: str) -> Holdout | None:
         try:
             id_, key = entities.field(raw, "id", str, at), entities.field(raw, "key", str, at)
             experiment = Experiment(id_, key)
@@ -392,7 +415,8 @@ class _Compilation:
             return None
         self.held.append(_Read(experiment, raw, at, None))
         return Holdout(
-            experiment, excludes_targeted_deliveries=bool(raw.get("excludeTargetedDeliveries", False))
+            experiment,
+            excludes_targeted_deliveries=bool(raw.get("excludeTargetedDeliveries", False)),
         )
 
     def _claim(self) -> None:
@@ -427,7 +451,10 @@ class _Compilation:
             experiment.broken = finding.pointer
             return
         experiment.allocation = allocation
-        owners = [experiment.by_own_id.get(entity_id) if entity_id else None for entity_id, _, _ in allocation.ranges]
+        owners = [
+            experiment.by_own_id.get(entity_id) if entity_id else None
+            for entity_id, _, _ in allocation.ranges
+        ]
         experiment.variations = (*owners, None)
         whitelist = raw.get("forcedVariations")
         if whitelist:
@@ -439,6 +466,7 @@ class _Compilation:
             experiment.audience_tree, f"{at}/{_audience_field(raw)}"
         )
         self._join_group(each)
+        _compile_functions(experiment)
 
     def _join_group(self, each: _Read) -> None:
         """Only the policy `random` excludes; a top-level rule that names a group is taken at its word."""
@@ -462,6 +490,24 @@ class _Compilation:
                 self._note(finding, f"flag '{flag.key}' decides nothing")
         if flag.broken is None and self.ruleset.send_flag_decisions:
             flag.nothing = nothing_decided(self.ruleset, flag)
+
+
+def _compile_functions(experiment: Experiment) -> None:
+    """Turn audience and traffic into the functions that requests call."""
+    allocation = experiment.allocation
+    if experiment.closed is not None or allocation is None:
+        return
+    group, variations = experiment.group, experiment.variations
+    experiment.place = compile_place(experiment.id_bytes, allocation, variations, group)
+    if experiment.cmab is not None:
+        experiment.assign = compile_bandit(experiment)
+    elif experiment.running:
+        place = experiment.place
+        if any(each is not None and each.of_holdout for each in variations):
+            # The reference knows a holdout's variation by its form and won't bucket into it.
+            own = tuple(None if each and each.of_holdout else each for each in variations)
+            place = compile_place(experiment.id_bytes, allocation, own, group)
+        experiment.assign = guarded_by(experiment.audience, place)
 
 
 class _Read:

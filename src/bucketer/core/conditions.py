@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from .bucketing import Place
+    from .ruleset import Variation
     from .user import User
 
     Predicate: TypeAlias = Callable[[User], "bool | None"]
@@ -184,6 +186,8 @@ def _all_of(operands: Sequence[Predicate]) -> Predicate:
     """AND: False wins at once, then UNKNOWN, then True. No operands: True."""
     if len(operands) == 1:
         return operands[0]
+    if len(operands) == 2:  # noqa: PLR2004 -- a pair is judged without a loop
+        return _both(*operands)
 
     def every(user: User) -> bool | None:
         answer: bool | None = True
@@ -196,6 +200,17 @@ def _all_of(operands: Sequence[Predicate]) -> Predicate:
         return answer
 
     return every
+
+
+def _both(first: Predicate, second: Predicate) -> Predicate:
+    def both(user: User) -> bool | None:
+        one = first(user)
+        if one is False:
+            return False
+        other = second(user)
+        return other if one or other is False else None
+
+    return both
 
 
 def _any_of(operands: Sequence[Predicate]) -> Predicate:
@@ -276,6 +291,17 @@ def compile_tree(
     )
 
 
+def guarded_by(audience: Predicate | None, place: Place) -> Place:
+    """Put an audience in front of a place: whoever is not certainly in it gets nothing."""
+    if audience is None:
+        return place
+
+    def assign(user: User) -> Variation | None:
+        return place(user) if audience(user) is True else None
+
+    return assign
+
+
 class Audience:
     """One audience, compiled.
 
@@ -312,15 +338,17 @@ class Audience:
         predicate = compile_leaf(condition)
         if predicate is None:
             self.notes.append(
-                (at, "a condition with a known type, match and value", "one that can't be evaluated")
+                (
+                    at,
+                    "a condition with a known type, match and value",
+                    "one that can't be evaluated",
+                )
             )
             return unknown
         return predicate
 
 
-def _number_conditions(
-    node: object, conditions: list[dict[str, object]], depth: int = 0
-) -> object:
+def _number_conditions(node: object, conditions: list[dict[str, object]], depth: int = 0) -> object:
     """Replace each object by its index, inner ones first, as the reference's decoder does.
 
     So an object used as a condition's *value* becomes a number: `{"value": {"a": 1}}` compares

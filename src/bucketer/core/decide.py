@@ -9,17 +9,16 @@ Source: optimizely-sdk 5.7.0, optimizely.py and decision_service.py.
 from __future__ import annotations
 
 from . import outcomes
-from .bucketing import hash_of
+from .bandit import PredictionFailed
 from .errors import UnknownExperiment, UnknownFlag, nearest
-from .user import BUCKETING_ID
+from .user import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from .reasons import Reason
     from .ruleset import Decision, Experiment, Flag, Holdout, Rule, Ruleset, Variation
-    from .user import Prediction, User
 
 DISABLE_DECISION_EVENT = "DISABLE_DECISION_EVENT"
 ENABLED_FLAGS_ONLY = "ENABLED_FLAGS_ONLY"
@@ -46,29 +45,6 @@ OPTIONS = frozenset(
 NO_OPTIONS: frozenset[str] = frozenset()
 
 
-class PredictionNeeded(Exception):  # noqa: N818 -- a question to the edge, not an error
-    """A contextual bandit must be asked before this decision can be made.
-
-    Fetch the prediction, put it (or None, if asking failed) into `User.predictions` under
-    `rule_id`, and decide again.
-
-    Attributes:
-        rule_id: id of the bandit's rule.
-        user_id: the visitor.
-        attributes: `(attribute id, value)` that the bandit may see, in the rule's order.
-    """
-
-    def __init__(
-        self, rule_id: str, user_id: str, attributes: Sequence[tuple[str, object]]
-    ) -> None:
-        super().__init__(rule_id, user_id)
-        self.rule_id, self.user_id, self.attributes = rule_id, user_id, attributes
-
-
-class _PredictionFailed(Exception):  # noqa: N818 -- ends the flag's decision, never leaves this module
-    """The bandit was asked and did not answer."""
-
-
 # --- experiments by key -----------------------------------------------------------------------
 
 
@@ -77,12 +53,23 @@ def get_variation(
 ) -> Decision:
     """Decide an experiment (or delivery rule) by its key, without an impression.
 
+    Holdouts do not apply.
+
     Raises:
         UnknownExperiment: no experiment has that key.
         PredictionNeeded: a contextual bandit must be asked first.
+
+    Source: optimizely-sdk 5.7.0, optimizely.py:get_variation.
     """
-    decision = activate(ruleset, experiment_key, user, trace)
-    return decision.but(impressions=()) if decision.impressions else decision
+    experiment = ruleset.experiments.get(experiment_key)
+    if experiment is None:
+        raise _unknown_experiment(ruleset, experiment_key)
+    variation = _variation(ruleset, experiment, user, trace)
+    decision = experiment.silent_decisions.get(variation)
+    if decision is None:
+        decision = outcomes.of_experiment(experiment, variation)
+        experiment.silent_decisions[variation] = decision
+    return decision if user.profile is None else _to_be_saved(decision, experiment, variation, user)
 
 
 def activate(
@@ -100,25 +87,27 @@ def activate(
     """
     experiment = ruleset.experiments.get(experiment_key)
     if experiment is None:
-        suggestion = nearest(experiment_key, ruleset.experiments)
-        raise UnknownExperiment(experiment_key, ruleset.revision, suggestion)
-    try:
-        variation = _preassigned(experiment, user, trace)
-        newly = variation is None
-        if newly:
-            variation = _bucketed(ruleset, experiment, user, trace)
-    except _PredictionFailed:
-        variation = None
+        raise _unknown_experiment(ruleset, experiment_key)
+    variation = _variation(ruleset, experiment, user, trace)
     decision = experiment.decisions.get(variation)
     if decision is None:
-        if variation is None:
-            decision = outcomes.no_variation(experiment)
-        else:
-            decision = outcomes.of_experiment(ruleset, experiment, variation)
+        decision = outcomes.of_activation(ruleset, experiment, variation)
         experiment.decisions[variation] = decision
-    if variation is not None and newly and user.profile is not None and experiment.cmab is None:
-        return decision.but(bucketed=(experiment.id, variation.id))
-    return decision
+    return decision if user.profile is None else _to_be_saved(decision, experiment, variation, user)
+
+
+def _variation(
+    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None
+) -> Variation | None:
+    """The variation of an experiment asked by its key; a bandit that failed gives none."""
+    try:
+        return _of_experiment(ruleset, experiment, user, trace)
+    except PredictionFailed:
+        return None
+
+
+def _unknown_experiment(ruleset: Ruleset, key: str) -> UnknownExperiment:
+    return UnknownExperiment(key, ruleset.revision, nearest(key, ruleset.experiments))
 
 
 # --- flags --------------------------------------------------------------------------------------
@@ -186,9 +175,7 @@ def decide_all(
 
 
 def _without_profile(user: User) -> User:
-    from .user import User as Plain
-
-    return Plain(
+    return User(
         user.id,
         user.attributes,
         segments=user.segments,
@@ -228,7 +215,7 @@ def decide_flag(
             return held
     try:
         decision = _experiments(ruleset, flag, user, trace, deliveries_only=held is not None)
-    except _PredictionFailed as failure:
+    except PredictionFailed as failure:
         return _prediction_failed(flag, str(failure))
     if decision is None:
         decision = _rollout(ruleset, flag, user, trace)
@@ -261,17 +248,16 @@ def _experiments(
             held = _local_holdout(ruleset, flag, rule, user, trace)
             if held is not None:
                 return held
-        variation = _preassigned(experiment, user, trace)
-        newly = variation is None
-        if newly:
-            variation = _bucketed(ruleset, experiment, user, trace)
+        variation = _of_experiment(ruleset, experiment, user, trace)
         if variation is not None:
             decision = rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
-            if experiment.cmab is not None and newly:
+            if experiment.cmab is not None:
                 return _with_prediction(decision, experiment, user)
-            if newly and user.profile is not None:
-                return decision.but(bucketed=(experiment.id, variation.id))
-            return decision
+            return (
+                decision
+                if user.profile is None
+                else _to_be_saved(decision, experiment, variation, user)
+            )
     return None
 
 
@@ -296,10 +282,13 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
             if held is not None:
                 return held
         experiment = rule.experiment
-        if not _qualifies(ruleset, experiment, user, trace, "Delivery rule"):
+        if trace is not None:
+            _explain(ruleset, experiment, user, trace, "Delivery rule")
+        audience = experiment.audience
+        if audience is not None and audience(user) is not True:
             index += 1
             continue
-        variation = _by_traffic(experiment, user, trace)
+        variation = experiment.place(user)
         if variation is not None:
             return rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
         if index < last and trace is not None:
@@ -356,10 +345,9 @@ def _local_holdout(
 def _held_by(
     ruleset: Ruleset, flag: Flag, holdout: Holdout, user: User, trace: list[Reason] | None
 ) -> Decision | None:
-    experiment = holdout.experiment
-    if not _qualifies(ruleset, experiment, user, trace, "Holdout"):
-        return None
-    variation = _by_traffic(experiment, user, trace)
+    if trace is not None:
+        _explain(ruleset, holdout.experiment, user, trace, "Holdout")
+    variation = holdout.experiment.assign(user)
     if variation is None:
         return None
     decision = holdout.decisions.get((flag.key, variation))
@@ -424,112 +412,45 @@ def _preassigned(
     return None
 
 
-# --- audience and traffic -----------------------------------------------------------------------
+# --- experiments --------------------------------------------------------------------------------
 
 
-def _bucketed(
+def _of_experiment(
     ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None
 ) -> Variation | None:
-    """The variation by audience and traffic.
+    """The variation an experiment gives: preassigned, or by audience and traffic.
 
     Raises:
         PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
-        _PredictionFailed: it was asked and did not answer.
+        PredictionFailed: it was asked and did not answer.
     """
-    if not experiment.running:
-        if trace is not None:
-            _not_running(experiment, trace)
-        return None
-    if not _qualifies(ruleset, experiment, user, trace, "Experiment"):
-        return None
-    if experiment.cmab is not None:
-        return _by_prediction(experiment, user, trace)
-    variation = _by_traffic(experiment, user, trace)
-    # The reference knows a holdout's variation by its form and won't bucket an experiment into it.
-    return None if variation is None or variation.of_holdout else variation
-
-
-def _qualifies(
-    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None, what: str
-) -> bool:
-    """Whether the audience lets the user in: UNKNOWN counts as no."""
-    audience = experiment.audience
-    met = audience is None or audience(user) is True
+    if not user.is_plain or experiment.whitelist is not None:
+        variation = _preassigned(experiment, user, trace)
+        if variation is not None:
+            return variation
     if trace is not None:
-        from .explain import audience_reason
+        from .explain import experiment_reasons  # only who asks pays for it
 
-        trace.append(audience_reason(ruleset, experiment, user, what, met=met))
-    return met
-
-
-def _by_traffic(
-    experiment: Experiment, user: User, trace: list[Reason] | None
-) -> Variation | None:
-    """What stands at the user's place on the traffic line.
-
-    Source: optimizely-sdk 5.7.0, bucketer.py:bucket.
-    """
-    if trace is not None:
-        _trace_traffic(experiment, user, trace)
-    if experiment.closed is not None or experiment.allocation is None:
-        return None
-    group = experiment.group
-    if group is not None:
-        owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
-        if owner != experiment.id:
-            return None
-    part = experiment.allocation.part(hash_of(user.hash_prefix, experiment.id_bytes))
-    return experiment.variations[part]
+        trace.extend(experiment_reasons(ruleset, experiment, user))
+    return experiment.assign(user)
 
 
-def _by_prediction(
-    experiment: Experiment, user: User, trace: list[Reason] | None
-) -> Variation | None:
-    """What the contextual bandit chose, for a user in its traffic.
-
-    Source: optimizely-sdk 5.7.0, decision_service.py:_get_decision_for_cmab_experiment.
-    """
-    if trace is not None:
-        _trace_traffic(experiment, user, trace)
-    if not _in_bandit_traffic(experiment, user):
-        return None
-    predictions = user.predictions
-    if predictions is None or experiment.id not in predictions:
-        shown = experiment.cmab.attributes if experiment.cmab else ()
-        have = user.attributes
-        raise PredictionNeeded(
-            experiment.id, user.id, [(id_, have[key]) for id_, key in shown if key in have]
-        )
-    prediction = predictions[experiment.id]
-    if prediction is None:
-        if trace is not None:
-            _say(trace, "prediction_failed", rule=experiment.key)
-        message = f"The contextual bandit could not be asked about experiment '{experiment.key}'."
-        raise _PredictionFailed(message)
-    variation = experiment.by_id.get(prediction.variation_id) if prediction.variation_id else None
-    if variation is not None and variation.of_holdout:
-        variation = None
-    if trace is not None:
-        code = "prediction" if variation is not None else "prediction_unknown"
-        _say(trace, code, rule=experiment.key, variation_id=prediction.variation_id)
-    return variation
-
-
-def _in_bandit_traffic(experiment: Experiment, user: User) -> bool:
-    if experiment.allocation is None:
-        return False
-    group = experiment.group
-    if group is not None:
-        owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
-        if owner != experiment.id:
-            return False
-    return bool(experiment.allocation.entity_id(hash_of(user.hash_prefix, experiment.id_bytes)))
+def _to_be_saved(
+    decision: Decision, experiment: Experiment, variation: Variation | None, user: User
+) -> Decision:
+    """Ask for the user's profile to remember a variation that was given by chance."""
+    by_chance = variation is not None and _preassigned(experiment, user, None) is None
+    if variation is None or not by_chance or experiment.cmab is not None:
+        return decision
+    return decision.but(bucketed=(experiment.id, variation.id))
 
 
 def _with_prediction(decision: Decision, experiment: Experiment, user: User) -> Decision:
     """The decision with the bandit's id in its impressions."""
-    prediction: Prediction | None = (user.predictions or {}).get(experiment.id)
+    prediction = user.predictions.get(experiment.id) if user.predictions else None
     if prediction is None or not prediction.cmab_uuid:
+        return decision
+    if _preassigned(experiment, user, None) is not None:
         return decision
     return decision.but(
         impressions=tuple(
@@ -555,18 +476,9 @@ def _say(trace: list[Reason], code: str, **values: object) -> None:
     trace.append(Reason(code, values))
 
 
-def _not_running(experiment: Experiment, trace: list[Reason]) -> None:
-    if experiment.broken is not None:
-        _say(trace, "experiment_broken", rule=experiment.key, pointer=experiment.broken)
-    else:
-        _say(trace, "not_running", rule=experiment.key)
+def _explain(
+    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason], what: str
+) -> None:
+    from .explain import rule_reasons
 
-
-def _trace_traffic(experiment: Experiment, user: User, trace: list[Reason]) -> None:
-    from .explain import traffic_reasons
-
-    if BUCKETING_ID in user.attributes:
-        used = isinstance(user.attributes[BUCKETING_ID], str)
-        if used or user.attributes[BUCKETING_ID] is not None:
-            _say(trace, "bucketing_id_used" if used else "bucketing_id_ignored")
-    trace.extend(traffic_reasons(experiment, user))
+    trace.extend(rule_reasons(ruleset, experiment, user, what))

@@ -35,7 +35,7 @@ class Malformed(Exception):  # noqa: N818 -- a finding that the compiler turns i
         self.pointer, self.expected, self.found = pointer, expected, found
 
 
-def field(raw: Any, name: str, kind: type, at: str) -> Any:  # noqa: ANN401 -- JSON
+def field(raw: Any, name: str, kind: type, at: str) -> Any:
     """The value of *name* in *raw*, which must be there and be a *kind*."""
     try:
         value = raw[name]
@@ -93,7 +93,7 @@ def read_variations(raw: list[Any], at: str, *, of_holdout: bool = False) -> Ite
         )
 
 
-def _read_overrides(raw: Any, at: str) -> dict[str, object]:  # noqa: ANN401 -- JSON
+def _read_overrides(raw: Any, at: str) -> dict[str, object]:
     if not isinstance(raw, list):
         raise Malformed(at, "an array", json_type(raw))
     overrides = {}
@@ -128,9 +128,7 @@ def read_allocation(raw: list[Any], at: str) -> list[tuple[str, float]]:
     return entries
 
 
-def read_cmab(
-    raw: Any, attribute_keys: dict[str, str], at: str  # noqa: ANN401 -- JSON
-) -> tuple[Cmab, Allocation]:
+def read_cmab(raw: Any, attribute_keys: dict[str, str], at: str) -> tuple[Cmab, Allocation]:
     """Read a contextual bandit: what it may see, and its share of the traffic (entity `$`)."""
     traffic = raw.get("trafficAllocation") if isinstance(raw, dict) else None
     if isinstance(traffic, bool) or not isinstance(traffic, (int, float)):

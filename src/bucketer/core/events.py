@@ -20,17 +20,16 @@ from json import dumps, loads
 from json.encoder import encode_basestring_ascii as quote
 
 from .errors import InvalidRequest, UnknownEvent, nearest
-from .ruleset import Impression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from .ruleset import Ruleset
+    from .ruleset import Impression, Ruleset
     from .user import User
 
-    #: What stands before the uuid, between uuid and timestamp, and between timestamp and attributes.
+    #: What stands before the uuid, between it and the timestamp, and from there to the attributes.
     Wire = tuple[str, str, str]
 
 #: Who built the event, as the Event API shows it.
@@ -141,7 +140,10 @@ class Envelope:
 
 
 def track(
-    ruleset: Ruleset, event_key: str, user: User, tags: Mapping[str, object] | None = None
+    ruleset: Ruleset,
+    event_key: str,
+    user: User,  # noqa: ARG001 -- the interface of the core: who did it belongs to the call
+    tags: Mapping[str, object] | None = None,
 ) -> Conversion:
     """Record that *user* reached the goal *event_key*.
 
@@ -275,23 +277,26 @@ def _attributes(attributes: Mapping[str, object], envelope: Envelope) -> str:
         opening = openings.get(key)
         if opening is None:
             opening = _remember(key, envelope)
-        if not opening:
-            continue
-        if type(value) is str:
-            parts.append(f"{opening}{quote(value)}}}")
-        elif value is True:
-            parts.append(opening + "true}")
-        elif value is False:
-            parts.append(opening + "false}")
-        elif isinstance(value, _NUMBERS):
-            if -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # False for NaN
-                text = int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+        if opening:
+            text = quote(value) if type(value) is str else _value(value)
+            if text:
                 parts.append(f"{opening}{text}}}")
-        elif isinstance(value, str):
-            parts.append(f"{opening}{quote(value)}}}")
     if envelope.last:
         parts.append(envelope.last)
     return ", ".join(parts)
+
+
+def _value(value: object) -> str:
+    """An attribute value's JSON, or "" for a value that isn't sent."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, _NUMBERS):
+        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # NaN is not within, either
+            return ""
+        return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    return quote(value) if isinstance(value, str) else ""
 
 
 def _remember(key: str, envelope: Envelope) -> str:

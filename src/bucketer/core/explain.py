@@ -10,6 +10,7 @@ import json
 from .bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
 from .conditions import compile_leaf, split_node
 from .reasons import Reason, bucket_reason
+from .user import BUCKETING_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ def _audience_node(ruleset: Ruleset, node: object, user: User) -> tuple[Reason, 
         return Reason("audience_unknown", {"id": node, "outcome": _WORDS[None]}), None
     child, _ = _condition_node(audience, audience.tree, user)
     outcome = audience.predicate(user)
-    values: dict[str, object] = {"id": audience.id, "name": audience.name, "outcome": _WORDS[outcome]}
+    values: dict[str, object] = {
+        "id": audience.id,
+        "name": audience.name,
+        "outcome": _WORDS[outcome],
+    }
     return Reason("audience", values, (child,)), outcome
 
 
@@ -145,8 +150,59 @@ def traffic_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
     if experiment.cmab is not None:
         share = allocation.ranges[0][2] if allocation.ranges else 0
         code = "bandit_in" if allocation.entity_id(hashed) else "bandit_out"
-        shown = {"rule": experiment.key, "bucket": bucket_of(hashed), "of": TOTAL_TRAFFIC, "end": share}
+        shown = {
+            "rule": experiment.key,
+            "bucket": bucket_of(hashed),
+            "of": TOTAL_TRAFFIC,
+            "end": share,
+        }
         yield Reason(code, shown)
+        yield from _prediction_reasons(experiment, user)
         return
     variation = experiment.variations[allocation.part(hashed)]
     yield bucket_reason(allocation, hashed, experiment.key, variation.key if variation else None)
+
+
+def _prediction_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
+    if user.predictions is None or experiment.id not in user.predictions:
+        return
+    prediction = user.predictions[experiment.id]
+    if prediction is None:
+        yield Reason("prediction_failed", {"rule": experiment.key})
+        return
+    known = prediction.variation_id in experiment.by_id
+    values: dict[str, object] = {"rule": experiment.key, "variation_id": prediction.variation_id}
+    yield Reason("prediction" if known else "prediction_unknown", values)
+
+
+def experiment_reasons(ruleset: Ruleset, experiment: Experiment, user: User) -> Iterator[Reason]:
+    """Say what an experiment's status, audience and traffic make of a user."""
+    if experiment.broken is not None:
+        yield Reason("experiment_broken", {"rule": experiment.key, "pointer": experiment.broken})
+    elif not experiment.running:
+        yield Reason("not_running", {"rule": experiment.key})
+    else:
+        yield from rule_reasons(ruleset, experiment, user, "Experiment")
+
+
+def rule_reasons(
+    ruleset: Ruleset, experiment: Experiment, user: User, what: str
+) -> Iterator[Reason]:
+    """Say what the audience and the traffic of a rule or holdout make of a user.
+
+    Args:
+        ruleset: the compiled datafile.
+        experiment: its audience and traffic.
+        user: the visitor.
+        what: what it is, in a sentence: `Experiment`, `Delivery rule`, `Holdout`.
+    """
+    audience = experiment.audience
+    met = audience is None or audience(user) is True
+    yield audience_reason(ruleset, experiment, user, what, met=met)
+    if met:
+        bucketing_id = user.attributes.get(BUCKETING_ID)
+        if isinstance(bucketing_id, str):
+            yield Reason("bucketing_id_used", {})
+        elif bucketing_id is not None:
+            yield Reason("bucketing_id_ignored", {})
+        yield from traffic_reasons(experiment, user)

@@ -15,34 +15,33 @@ if TYPE_CHECKING:
     from .ruleset import Flag, Holdout, Rule, Ruleset, Source, Variation
 
 
-def of_experiment(ruleset: Ruleset, experiment: Experiment, variation: Variation) -> Decision:
-    """What `activate` answers. Its impression says enabled, whatever the variation says."""
-    # The reference finds the variation again by the experiment's key; a holdout that took over
-    # that key hides it, and an empty key is taken for none. Then there is nothing to send.
-    found = experiment.by_key.get(variation.key) if variation.key else None
-    impression = _impression(ruleset, None, experiment, found, EXPERIMENT, enabled=True)
+def of_experiment(experiment: Experiment, variation: Variation | None) -> Decision:
+    """What `get_variation` answers."""
     return Decision(
         flag_key="",
         rule_key=experiment.key,
-        variation_key=variation.key,
-        enabled=bool(variation.feature_enabled),
-        variables={},
-        source=EXPERIMENT,
-        impressions=(impression,) if found is not None else (),
-    )
-
-
-def no_variation(experiment: Experiment) -> Decision:
-    """What `activate` answers when the user is in none of the variations."""
-    return Decision(
-        flag_key="",
-        rule_key=experiment.key,
-        variation_key=None,
-        enabled=False,
+        variation_key=variation.key if variation is not None else None,
+        enabled=variation is not None and bool(variation.feature_enabled),
         variables={},
         source=EXPERIMENT,
         impressions=(),
     )
+
+
+def of_activation(
+    ruleset: Ruleset, experiment: Experiment, variation: Variation | None
+) -> Decision:
+    """What `activate` answers. Its impression says enabled, whatever the variation says."""
+    # The reference finds the variation again by the experiment's key; a holdout that took over
+    # that key hides it, and an empty key is taken for none. Then nobody is in a variation.
+    found = (
+        experiment.by_key.get(variation.key) if variation is not None and variation.key else None
+    )
+    decision = of_experiment(experiment, found)
+    if found is None:
+        return decision
+    impression = _impression(ruleset, None, experiment, found, EXPERIMENT, enabled=True)
+    return decision.but(impressions=(impression,))
 
 
 def of_rule(ruleset: Ruleset, flag: Flag, rule: Rule, variation: Variation) -> Decision:
@@ -67,7 +66,7 @@ def nothing_decided(ruleset: Ruleset, flag: Flag) -> Decision:
     return flag.nothing.but(impressions=(impression,))
 
 
-def _of_flag(  # noqa: PLR0913 -- the parts of a decision
+def _of_flag(
     ruleset: Ruleset,
     flag: Flag,
     rule: Rule | Experiment | None,
@@ -98,7 +97,9 @@ def _variables(ruleset: Ruleset, flag: Flag, variation: Variation) -> dict[str, 
 
     A variation that no experiment or rule has (a holdout's) turns every variable into nothing.
     """
-    overrides = ruleset.overrides.get(variation.id) if variation.id or not variation.of_holdout else None
+    overrides = (
+        ruleset.overrides.get(variation.id) if variation.id or not variation.of_holdout else None
+    )
     if overrides is None:
         return {each.key: typed(None, each.kind) for each in flag.variables.values()}
     return {
@@ -109,7 +110,7 @@ def _variables(ruleset: Ruleset, flag: Flag, variation: Variation) -> dict[str, 
     }
 
 
-def _impression(  # noqa: PLR0913 -- the parts of an impression
+def _impression(
     ruleset: Ruleset,
     flag: Flag | None,
     rule: Rule | Experiment | None,

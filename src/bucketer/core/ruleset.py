@@ -7,12 +7,14 @@ doesn't matter who is first).
 
 from __future__ import annotations
 
+from .bucketing import nowhere
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal, TypeAlias
 
-    from .bucketing import Allocation
+    from .bucketing import Allocation, Place
     from .conditions import Audience, Predicate
     from .events import Envelope
 
@@ -54,7 +56,10 @@ class Diagnostic:
 
     def to_json(self) -> dict[str, str]:
         """The same as an object, for `--json`."""
-        return {name: getattr(self, name) for name in ("pointer", "severity", "expected", "found", "consequence")}
+        return {
+            name: getattr(self, name)
+            for name in ("pointer", "severity", "expected", "found", "consequence")
+        }
 
 
 class Impression:
@@ -274,11 +279,15 @@ class Experiment:
         by_key, by_id: variations as the reference finds them by this experiment's *key*, which
             another rule of the same key may have taken over.
         by_own_id: variations as it finds them by this experiment's id.
+        place: the user's place on its traffic line, as a function: group first, then its own.
+        assign: audience, then place, as a function: what an experiment gives by chance.
+        decisions, silent_decisions: what `activate` and `get_variation` answer, by variation.
         broken: why it decides nothing, or None.
     """
 
     __slots__ = (
         "allocation",
+        "assign",
         "audience",
         "audience_tree",
         "broken",
@@ -294,7 +303,9 @@ class Experiment:
         "key",
         "kind",
         "layer_id",
+        "place",
         "running",
+        "silent_decisions",
         "variations",
         "whitelist",
     )
@@ -318,8 +329,10 @@ class Experiment:
         self.by_id: dict[str, Variation] = {}
         self.by_own_id: dict[str, Variation] = {}
         self.broken: str | None = None
-        #: What `activate` answers, by variation.
+        self.place: Place = nowhere
+        self.assign: Place = nowhere
         self.decisions: dict[Variation | None, Decision] = {}
+        self.silent_decisions: dict[Variation | None, Decision] = {}
 
 
 class Rule:
@@ -336,7 +349,11 @@ class Rule:
     __slots__ = ("decisions", "experiment", "holdouts", "id", "key", "layer_id", "source")
 
     def __init__(
-        self, named: Experiment, experiment: Experiment, source: Source, holdouts: tuple[Holdout, ...]
+        self,
+        named: Experiment,
+        experiment: Experiment,
+        source: Source,
+        holdouts: tuple[Holdout, ...],
     ) -> None:
         self.id = named.id
         self.key = named.key
@@ -404,7 +421,9 @@ class Flag:
         "variations",
     )
 
-    def __init__(self, key: str, variables: dict[str, Variable], defaults: dict[str, object]) -> None:
+    def __init__(
+        self, key: str, variables: dict[str, Variable], defaults: dict[str, object]
+    ) -> None:
         self.key = key
         self.variables = variables
         self.defaults = defaults

@@ -55,7 +55,7 @@ def _number(digits: str) -> int | None:
         return None
 
 
-def compare(user: Version, target: Version) -> int | None:  # noqa: PLR0911 -- one return per rule of the table
+def compare(user: Version, target: Version) -> int | None:
     """Order *user* against *target*: negative, zero or positive; None where the reference raises.
 
     Differs: a numeric user part against a pre-release word, superscript digits and numbers of

@@ -42,6 +42,7 @@ class User:
         forced_variations: experiment key → variation key.
         profile: experiment id → variation id, as stored; None means there is no profile service.
         predictions: rule id → the bandit's answer, or None where asking failed.
+        is_plain: nothing is known that could settle a decision before bucketing.
 
     Source: optimizely-sdk 5.7.0, decision_service.py:_get_bucketing_id.
     """
@@ -52,12 +53,13 @@ class User:
         "forced_variations",
         "hash_prefix",
         "id",
+        "is_plain",
         "predictions",
         "profile",
         "segments",
     )
 
-    def __init__(  # noqa: PLR0913 -- one value per kind of knowledge, all but two by keyword
+    def __init__(
         self,
         id: str,  # noqa: A002 -- Optimizely's word
         attributes: Mapping[str, object] | None = None,
@@ -83,6 +85,7 @@ class User:
         self.forced_variations = forced_variations
         self.profile = profile
         self.predictions = predictions
+        self.is_plain = not (forced_decisions or forced_variations or profile is not None)
         try:
             self.hash_prefix = id.encode()
         except AttributeError:
