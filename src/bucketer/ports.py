@@ -8,13 +8,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Protocol
 
     from bucketer.core.decide import PredictionNeeded
     from bucketer.core.events import Event
-    from bucketer.core.ruleset import Ruleset
-    from bucketer.core.user import Prediction
+    from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Decision, Ruleset
+    from bucketer.core.user import Prediction, User
 
     class DatafileSource(Protocol):
         """A place that datafiles come from.
@@ -46,16 +47,36 @@ if TYPE_CHECKING:
         Attributes:
             ruleset: the compiled datafile.
             label: the path or URL it came from, whole; the API's options say what is shown of it.
-            kind: of the source: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
+            source: its kind: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
             etag: the source's name for this content, or None.
             fetched_at: epoch seconds, or None where it isn't known.
         """
 
         ruleset: Ruleset
         label: str
-        kind: str
+        source: str
         etag: str | None
         fetched_at: float | None
+
+    class Engine(Protocol):
+        """What decides. The module `bucketer.core.decide` is one, the official SDK another."""
+
+        def activate(
+            self, ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None
+        ) -> Decision:
+            """Decide an experiment by its key; the decision calls for an impression."""
+            ...
+
+        def decide(
+            self,
+            ruleset: Ruleset,
+            flag_key: str,
+            user: User,
+            options: Collection[str],
+            trace: list[Reason] | None,
+        ) -> Decision:
+            """Decide a flag."""
+            ...
 
     class Outbox(Protocol):
         """Takes events off the shell's hands; delivery is its own business."""

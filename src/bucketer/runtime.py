@@ -140,7 +140,8 @@ class Runtime:
 
     Attributes:
         handler: answers requests; replaced whole when the edition changes, so take it once per
-            request. `handler.edition` is None while there is no datafile.
+            request.
+        edition: the one that serves, for information; None while there is no datafile.
         freshness: how fetching goes.
     """
 
@@ -185,18 +186,14 @@ class Runtime:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.handler = make_handler(None)
-
-    @property
-    def edition(self) -> Edition | None:
-        """The edition that serves now."""
-        return self.handler.edition
+        self.edition: Edition | None = None
 
     # -- requests ---------------------------------------------------------------------------
 
     def serve(self, request: Request) -> Response:
         """Answer *request*; what it obliges us to do is done or handed over when this returns."""
         now = self._clock()
-        if self.inline or self.handler.edition is None:
+        if self.inline or self.edition is None:
             self._refresh_if_due(now)
         reply = self._reply(request, now)
         if reply.failure is not None:
@@ -238,7 +235,7 @@ class Runtime:
         if local_first and local and len(local) < len(self._sources):
             with self._busy:
                 self._ask(local, self._clock())
-            if self.handler.edition is not None:
+            if self.edition is not None:
                 self._due_at = 0.0
                 return
         self.refresh()
@@ -299,7 +296,7 @@ class Runtime:
         """Return the seconds until the sources should be asked again."""
         ages = [source.max_age_s for source in self._sources if source.max_age_s > 0]
         failures = self.freshness.failures_in_a_row
-        if self.handler.edition is None:
+        if self.edition is None:
             return min(2.0 ** min(failures - 1, 10), MAX_PAUSE_WITHOUT_DATAFILE_S)
         if not ages:
             return _NEVER
@@ -312,7 +309,7 @@ class Runtime:
 
         A later source than the one in use is a makeshift: it counts only with a newer revision.
         """
-        current = self.handler.edition
+        current = self.edition
         troubles: list[str] = []
         changed = False
         for source in sources:
@@ -330,6 +327,7 @@ class Runtime:
                     current.checked_at = now
             elif current is None or rank <= self._used_rank or _is_newer(edition, current):
                 self.handler = self._make_handler(edition)  # the swap
+                self.edition = edition
                 self._used_rank = rank
                 changed = True
             break

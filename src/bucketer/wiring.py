@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import DatafileSource
+    from bucketer.ports import DatafileSource, Outbox
+    from bucketer.sinks.counters import Counters
+    from bucketer.sinks.outbox import Home
+    from bucketer.sinks.sender import Courier
 
 #: Where a runtime may live: what may be put off until after a response differs.
 SERVER, LAMBDA, COMMAND = "server", "lambda", "command"
@@ -52,6 +55,7 @@ def build(
         sources,
         make_handler,
         compile_raw=compile_raw,
+        outbox=build_outbox(settings, environ, place=place),
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
     runtime.load(local_first=place == LAMBDA)
@@ -104,6 +108,71 @@ def build_source(
     is_ours = not settings.datafile_url or location == settings.datafile_url
     token = settings.datafile_access_token if is_ours else ""
     return UrlSource(location, max_age_s, timeout_s=_TIMEOUT_S[place], token=token or None)
+
+
+def build_outbox(
+    settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
+) -> Outbox | None:
+    """Return what takes the events; None where they are off (a command sends none)."""
+    chosen = settings.events
+    if chosen == "auto":
+        chosen = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "off"}[place]
+    if chosen == "off":
+        return None
+    from bucketer.sinks.counters import Counters
+    from bucketer.sinks.outbox import Outbox
+
+    counters = Counters()
+    repeats = None
+    if settings.events_dedup:
+        from bucketer.sinks.dedup import Deduplication
+
+        repeats = Deduplication(settings.events_dedup)
+    home = _events_home(chosen, settings, environ, counters, place)
+    return Outbox(home, counters, repeats, with_demonstration=chosen == "stdout")
+
+
+def _events_home(
+    chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, place: str
+) -> Home:
+    """Return the home for events by the word in `BUCKETER_EVENTS`."""
+    if chosen == "stdout":
+        from bucketer.sinks.stdout import Lines
+
+        return Lines()
+    if chosen == "flush":
+        from bucketer.sinks.buffer import Buffer
+
+        return Buffer(counters, settings.events_endpoint, max_events=settings.events_batch)
+    if chosen != "outbox" and place == LAMBDA:
+        from bucketer.sinks.sqs import Queue, handed_over
+
+        queue = Queue.from_setting(chosen, environ)
+        return handed_over(queue, counters, settings.events_endpoint)
+    from pathlib import Path
+
+    from bucketer.sinks.durable import Durable
+    from bucketer.sinks.sender import Pace
+
+    return Durable(
+        Path(settings.state_dir).expanduser() / "outbox",
+        _courier(chosen, settings, environ),
+        counters,
+        limit_bytes=settings.events_max_bytes,
+        sync_first=settings.events_fsync == "answer",
+        pace=Pace(max_events=settings.events_batch, interval_s=settings.events_interval),
+    )
+
+
+def _courier(chosen: str, settings: Settings, environ: Mapping[str, str]) -> Courier:
+    """Return who makes the attempts to deliver what waits in the outbox."""
+    if chosen == "outbox":
+        from bucketer.sinks.delivery import Delivery
+
+        return Delivery(settings.events_endpoint)
+    from bucketer.sinks.sqs import Queue
+
+    return Queue.from_setting(chosen, environ)
 
 
 def api_options(settings: Settings) -> ApiOptions:

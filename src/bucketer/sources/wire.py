@@ -14,6 +14,7 @@ from bucketer.core.errors import SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Mapping
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -150,10 +151,10 @@ def _connect(address: Address, deadline: float, ca_file: str | None) -> socket.s
 
 
 #: One per bundle: building a context reads and parses every root in it.
-_contexts: dict[str | None, object] = {}
+_contexts: dict[str | None, ssl.SSLContext] = {}
 
 
-def _tls(ca_file: str | None):  # type: ignore[no-untyped-def] # noqa: ANN202 -- ssl.SSLContext, which isn't imported up here
+def _tls(ca_file: str | None) -> ssl.SSLContext:
     import ssl
 
     context = _contexts.get(ca_file)
