@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bucketer.core.errors import NoDatafile, SourceError
+from bucketer.core.errors import BucketerError, NoDatafile, SourceError
 from bucketer.settings import BY_NAME, read_settings, shape
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from bucketer.settings import Setting, Settings
 
     from .terminal import Terminal
+
+_WHERE = (
+    "a path, an https://, http:// or s3:// URL, or `packaged` "
+    "(default: what the settings say; the demonstration datafile if they say nothing)"
+)
 
 
 def add_setting(parser: argparse.ArgumentParser, name: str, option: str, metavar: str) -> None:
@@ -42,12 +47,16 @@ def _checked(row: Setting) -> Callable[[str], object]:
 
 def add_datafile(parser: argparse.ArgumentParser) -> None:
     """Add `--datafile`."""
+    parser.add_argument("-d", "--datafile", metavar="WHERE", help=_WHERE)
+
+
+def add_datafile_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the datafile as what the command is about."""
     parser.add_argument(
-        "-d",
-        "--datafile",
-        metavar="WHERE",
-        help="a path, an https://, http:// or s3:// URL, or `packaged` "
-        "(default: what the settings say; the demonstration datafile if they say nothing)",
+        "datafile",
+        metavar="DATAFILE",
+        nargs="?",
+        help=_WHERE,
     )
 
 
@@ -87,3 +96,23 @@ def load_edition(settings: Settings, environ: Mapping[str, str]) -> Edition:
             raise SourceError(where, why)
         raise NoDatafile
     return edition
+
+
+def fetch_datafile(settings: Settings, environ: Mapping[str, str]) -> bytes:
+    """The text of the datafile that *settings* name, from the first source that has one.
+
+    Raises:
+        SourceError: no source has one; the last trouble is told.
+    """
+    from bucketer import wiring
+
+    trouble: BucketerError = NoDatafile()
+    for source in wiring.build_sources(settings, environ, place=wiring.COMMAND):
+        try:
+            fetched = source.fetch(None)
+        except SourceError as error:
+            trouble = error
+            continue
+        if fetched is not None:
+            return fetched.raw
+    raise trouble

@@ -1,0 +1,124 @@
+"""`bucketer decide`: one decision, for a person or a program, with its reasons where asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from bucketer.api.answer import Answers
+from bucketer.api.attributes import parse_attributes
+from bucketer.core import decide as core
+from bucketer.core.user import User
+
+from .explain import explanation
+from .options import add_datafile, add_setting, load_edition, settings_of
+from .terminal import BAD, GOOD
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Decision, Ruleset
+    from bucketer.core.user import Prediction
+
+    from .terminal import Terminal
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_datafile(parser)
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("-e", "--experiment", metavar="KEY", help="decide this experiment")
+    asked.add_argument("-f", "--flag", metavar="KEY", help="decide this flag")
+    parser.add_argument("-u", "--user", metavar="ID", required=True, help="the user id")
+    parser.add_argument(
+        "-a",
+        "--attributes",
+        metavar="LIST",
+        default="",
+        help="""facts about the user, as in the URL: 'tier:"platinum",member_since_days:56'""",
+    )
+    parser.add_argument("--json", action="store_true", help="the answer that the URL gives")
+    parser.add_argument(
+        "--explain", action="store_true", help="each rule that was looked at, and what it found"
+    )
+    add_setting(parser, "BUCKETER_ENGINE", "--engine", "NAME")
+    parser.set_defaults(run=decide_command)
+
+
+def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Print one decision. Nothing is sent: no impression, no profile."""
+    user = User(args.user, parse_attributes(args.attributes))
+    edition = load_edition(settings_of(args, terminal), terminal.environ)
+    trace: list[Reason] | None = [] if args.explain else None
+    decision = _decide(edition.ruleset, args, user, trace, terminal)
+    if args.json:
+        terminal.json(_answer(decision, args, user, trace))
+        return
+    _print_answer(decision, user, edition.ruleset, terminal)
+    if trace is not None:
+        terminal.line()
+        terminal.tree(explanation(_title(decision, args), trace))
+
+
+def _decide(
+    ruleset: Ruleset,
+    args: argparse.Namespace,
+    user: User,
+    trace: list[Reason] | None,
+    terminal: Terminal,
+) -> Decision:
+    """Decide; a contextual bandit is not asked, and counts as one that could not be."""
+    predictions: dict[str, Prediction | None] = {}
+    while True:
+        known = User(user.id, user.attributes, predictions=predictions)
+        try:
+            if args.flag is not None:
+                return core.decide(ruleset, args.flag, known, trace=trace)
+            return core.activate(ruleset, args.experiment, known, trace)
+        except core.PredictionNeeded as needed:
+            terminal.say(f"bucketer: rule {needed.rule_id} asks a bandit, which isn't asked here")
+            predictions[needed.rule_id] = None
+            if trace is not None:
+                trace.clear()
+
+
+def _answer(
+    decision: Decision, args: argparse.Namespace, user: User, trace: list[Reason] | None
+) -> dict[str, Any]:
+    """The answer of `GET /bucketer`, and the reasons beside it."""
+    answers = Answers()
+    if args.flag is not None:
+        rendered = answers.flag(decision, user.id)
+    else:
+        rendered = answers.experiment(decision, args.experiment, user.id)
+    answer: dict[str, Any] = json.loads(rendered)
+    if trace is not None:
+        answer["reasons"] = [reason.to_json() for reason in trace]
+    return answer
+
+
+def _print_answer(decision: Decision, user: User, ruleset: Ruleset, terminal: Terminal) -> None:
+    found = decision.variation_key
+    terminal.line(found or "(no variation)", GOOD if found else BAD)
+    facts = [("user", user.id)]
+    if decision.flag_key:
+        facts.append(("flag", f"{decision.flag_key}, {'on' if decision.enabled else 'off'}"))
+        facts.append(("rule", decision.rule_key or "(none)"))
+        facts += [
+            (f"  {key}", json.dumps(value, ensure_ascii=False))
+            for key, value in decision.variables.items()
+        ]
+    else:
+        facts.append(("experiment", decision.rule_key or ""))
+    facts.append(("revision", ruleset.revision))
+    if decision.error:
+        facts.append(("error", decision.error))
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        terminal.line(f"  {name.ljust(width)}  {value}")
+
+
+def _title(decision: Decision, args: argparse.Namespace) -> str:
+    what = f"Flag {args.flag}" if args.flag is not None else f"Experiment {args.experiment}"
+    return f"{what}: {decision.variation_key or 'no variation'}"
