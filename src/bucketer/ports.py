@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Protocol
 
-    from bucketer.core.decide import PredictionNeeded
+    from bucketer.core.bandit import PredictionNeeded
     from bucketer.core.events import Event
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Decision, Ruleset

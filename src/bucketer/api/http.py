@@ -42,7 +42,7 @@ class Request:
 
     __slots__ = ("body", "headers", "ip", "method", "path", "query", "request_id")
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- positional, as it is built once per request
+    def __init__(
         self,
         method: str,
         path: str,
@@ -145,7 +145,7 @@ class Known:
         self.predictions = predictions
 
 
-class ProfileNeeded(Exception):  # noqa: N818 -- not an error: it asks the shell for something
+class ProfileNeeded(Exception):
     """The handler needs the stored profile of `user_id`; look it up and call again with it."""
 
     def __init__(self, user_id: str) -> None:
@@ -178,7 +178,7 @@ class ApiOptions:
         "show_datafile",
     )
 
-    def __init__(  # noqa: PLR0913 -- one keyword per setting
+    def __init__(
         self,
         *,
         debug_allowed: bool = True,

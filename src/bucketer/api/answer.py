@@ -1,0 +1,88 @@
+"""Decision and user in, the JSON text of the answer out.
+
+All of an answer but the user's id is known once a decision has been seen, so it is rendered
+once per decision and kept: a request pays for quoting one string.
+"""
+
+from __future__ import annotations
+
+from json import dumps
+from json.encoder import encode_basestring_ascii as quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from bucketer.core.ruleset import Decision
+
+    Key = TypeVar("Key")
+    Value = TypeVar("Value")
+
+#: More renderings than any datafile calls for; a bound all the same.
+_ROOM = 20_000
+
+
+class Answers:
+    """Rendered answers of one ruleset. Filled as decisions are met; safe to share by threads."""
+
+    __slots__ = ("_flags", "_heads", "_tails")
+
+    def __init__(self) -> None:
+        self._heads: dict[Decision, str] = {}
+        self._tails: dict[str, str] = {}
+        self._flags: dict[Decision, tuple[str, str]] = {}
+
+    def experiment(self, decision: Decision, experiment_key: str, user_id: str) -> str:
+        """Render the answer to `e`: variation, user, experiment."""
+        base = decision.base
+        head = self._heads.get(base)
+        if head is None:
+            head = f'{{"variation": {dumps(decision.variation_key)}, "user": '
+            _keep(self._heads, base, head)
+        tail = self._tails.get(experiment_key)
+        if tail is None:
+            tail = f', "experiment": {quote(experiment_key)}}}'
+            _keep(self._tails, experiment_key, tail)
+        return head + quote(user_id) + tail
+
+    def flag(self, decision: Decision, user_id: str) -> str:
+        """Render the answer to `f`: variation, user, flag, enabled, variables, rule."""
+        base = decision.base
+        pieces = self._flags.get(base)
+        if pieces is None:
+            rest = {
+                "flag": decision.flag_key,
+                "enabled": decision.enabled,
+                "variables": dict(decision.variables),
+                "rule": decision.rule_key,
+            }
+            pieces = (
+                f'{{"variation": {dumps(decision.variation_key)}, "user": ',
+                f", {to_json(rest)[1:]}",
+            )
+            _keep(self._flags, base, pieces)
+        return pieces[0] + quote(user_id) + pieces[1]
+
+
+def _keep(cache: dict[Key, Value], key: Key, value: Value) -> None:
+    if len(cache) >= _ROOM:
+        cache.clear()
+    cache[key] = value
+
+
+def to_json(value: object) -> str:
+    """Render *value* as JSON in ASCII; NaN and infinities, which JSON lacks, become null."""
+    try:
+        return dumps(value, allow_nan=False)
+    except ValueError:
+        return dumps(_finite(value))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

@@ -1,0 +1,274 @@
+"""The text of `a` in, user attributes out: ``tier:"platinum",member_since_days:56``.
+
+One pattern cuts the whole list in a single call. Where it finds no item, a slower reader
+goes to the same place and says what is wrong there, so that a good request never pays for
+the explanations of a bad one.
+"""
+
+from __future__ import annotations
+
+import re
+from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # not in typeshed
+
+from bucketer.core.errors import InvalidRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A number beyond a double can't be compared, nor shown to most JSON readers.
+_LARGEST = 1.7976931348623157e308
+_SAFE_DIGITS = 308
+_WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
+#: How much of the text an error message shows.
+_EXCERPT_CHARS = 24
+
+# Possessive throughout: no input makes the pattern go back over what it has read.
+_STRING = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+_INTEGER = r"(-?(?:0|[1-9][0-9]*+))"
+_REAL = r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)"
+_ITEM = re.compile(
+    rf"""
+    \s*+ (?:
+        (?: (?!"") {_STRING} \s*+ | ([^\s":,][^:,]*+) )          # 1 quoted key, 2 plain key
+        : \s*+
+        (?: {_STRING} \s*+ | {_INTEGER} \s*+ | {_REAL} \s*+      # 3, 4, 5
+          | ([^\s"\[{{,][^,]*+)?+ )                              # 6 a word or plain string
+        (?: , | \Z )
+      | , | \Z                                                   # an empty item
+      | (.++)                                                    # 7 the rest: unreadable
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_cut = _ITEM.findall
+
+_MEMBER = re.compile(
+    rf"""
+    \s*+ (?!"") {_STRING} \s*+ : \s*+                            # 1 key
+    (?: {_STRING} | {_INTEGER} | {_REAL}                         # 2, 3, 4
+      | (true|false|null|NaN|-?Infinity) )                       # 5
+    \s*+ ([,}}])                                                 # 6
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_MEMBER_KEY = re.compile(rf"\s*+{_STRING}\s*+:\s*+", re.DOTALL)
+_EMPTY_OBJECT = re.compile(r"\s*+\{\s*+\}\s*+\Z")
+
+
+def parse_attributes(text: str) -> dict[str, object]:
+    """Parse the decoded text of `a`: a list of ``key:value``, or one JSON object.
+
+    Returns:
+        values of type str, int, float, bool or None; the last of two equal keys wins.
+
+    Raises:
+        InvalidRequest: with the position in *text*, counted from 0, and what stands there.
+    """
+    if "{" in text and text.lstrip()[0] == "{":
+        return _parse_object(text)
+    attributes: dict[str, object] = {}
+    try:
+        for quoted_key, plain_key, string, integer, real, word, rest in _cut(text):
+            if plain_key:
+                key = plain_key.rstrip()
+            elif quoted_key:
+                key = _unescape(quoted_key)
+            elif rest:
+                raise _first_error(text)
+            else:
+                continue
+            if string:
+                attributes[key] = _unescape(string) if "\\" in string else string
+            elif integer:
+                attributes[key] = _number(int(integer), integer)
+            elif real:
+                attributes[key] = _number(float(real), real)
+            else:
+                plain = word.rstrip()
+                attributes[key] = _WORDS.get(plain, plain)
+    except ValueError:
+        raise _first_error(text) from None
+    return attributes
+
+
+def check_attributes(given: Mapping[str, object]) -> None:
+    """Check the attributes of a JSON body, which `json` has parsed already.
+
+    Raises:
+        InvalidRequest: with the JSON pointer of the value at fault.
+    """
+    for key, value in given.items():
+        where = f"/a/{key.replace('~', '~0').replace('/', '~1')}"
+        if not key:
+            raise InvalidRequest("Attribute with an empty key at /a.", field="a")
+        if isinstance(value, (dict, list)):
+            problem = "an object" if isinstance(value, dict) else "an array"
+        elif isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST:
+            problem = "a number that is too large"
+        elif not (_is_unicode(key) and (not isinstance(value, str) or _is_unicode(value))):
+            problem = "a lone surrogate"
+            where = where.encode("ascii", "backslashreplace").decode()
+        else:
+            continue
+        message = (
+            f"Attribute value at {where[: _EXCERPT_CHARS * 4]} is or has {problem}; "
+            "give a string, a number, true, false or null."
+        )
+        raise InvalidRequest(message, field="a")
+
+
+def _parse_object(text: str) -> dict[str, object]:
+    """Parse the JSON object form. It is flat, so nothing in here recurses."""
+    attributes: dict[str, object] = {}
+    if _EMPTY_OBJECT.match(text):
+        return attributes
+    position = text.index("{") + 1
+    closing = ","
+    while closing == ",":
+        member = _MEMBER.match(text, position)
+        if member is None:
+            raise _object_error(text, position)
+        quoted_key, string, integer, real, word, closing = member.groups()
+        try:
+            key = _unescape(quoted_key)
+            if string is not None:
+                attributes[key] = _unescape(string)
+            elif integer:
+                attributes[key] = _number(int(integer), integer)
+            elif real:
+                attributes[key] = _number(float(real), real)
+            else:
+                attributes[key] = _WORDS.get(word, word)
+        except ValueError as error:
+            raise _value_error(text, member, (1, 2), (3, 4)) or error from None
+        position = member.end()
+    if text[position:].strip():
+        raise _error(text, _skip_space(text, position), "text after the closing brace")
+    return attributes
+
+
+def _unescape(raw: str) -> str:
+    """Decode the JSON escapes between two quotes.
+
+    Raises:
+        ValueError: a bad escape (JSONDecodeError) or a lone surrogate (UnicodeEncodeError).
+    """
+    if "\\" not in raw:
+        return raw
+    decoded: str = scanstring(raw + '"', 0, False)[0]
+    if not decoded.isascii():
+        decoded.encode()
+    return decoded
+
+
+def _number(value: float, digits: str) -> float:
+    """Pass *value* on unless it is beyond a double.
+
+    Raises:
+        ValueError: it is. (`int` raises the same for numbers of thousands of digits.)
+    """
+    if len(digits) > 4 and not -_LARGEST <= value <= _LARGEST:  # noqa: PLR2004 -- "1e309"
+        raise ValueError
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# The slow reader: only ever called when there is something to complain about
+
+
+def _first_error(text: str) -> InvalidRequest:
+    """Find what the fast reader tripped over, and where."""
+    for item in _ITEM.finditer(text):
+        if item.group(7):
+            return _item_error(text, item.start(7))
+        if error := _value_error(text, item, (1, 3), (4, 5)):
+            return error
+    raise AssertionError(text)  # the fast reader uses the same pattern and the same functions
+
+
+def _value_error(
+    text: str, item: re.Match[str], strings: tuple[int, ...], numbers: tuple[int, ...]
+) -> InvalidRequest | None:
+    """Say which string or number of *item* can't be decoded, if any."""
+    for group in strings:
+        try:
+            _unescape(item.group(group) or "")
+        except JSONDecodeError as error:
+            return _error(text, item.start(group) + error.pos, "a bad escape in a string")
+        except UnicodeEncodeError:
+            return _error(text, item.start(group) - 1, "a lone surrogate in a string")
+    for group in numbers:
+        digits = item.group(group) or "0"
+        if not -_LARGEST <= float(digits) <= _LARGEST:
+            return _error(text, item.start(group), "a number that is too large")
+    return None
+
+
+def _item_error(text: str, start: int) -> InvalidRequest:
+    """Say what is wrong with the item at *start*, which the pattern could not read."""
+    if text[start] == ":" or text.startswith('""', start):
+        return _error(text, start, "an empty key")
+    if text[start] == '"':
+        end = _end_of_string(text, start)
+        if end is None:
+            return _error(text, start, "an unterminated string")
+        colon = _skip_space(text, end)
+        if text[colon : colon + 1] not in {"", ",", ":"}:
+            return _error(text, colon, "text after a closing quote")
+    else:
+        colon = min(text.find(each, start) % (len(text) + 1) for each in ":,")
+    if text[colon : colon + 1] != ":":
+        return _error(text, start, "no colon after the key")
+    return _bad_value(text, _skip_space(text, colon + 1))
+
+
+def _bad_value(text: str, start: int) -> InvalidRequest:
+    first = text[start : start + 1]
+    if first == "[":
+        return _error(text, start, "an array as a value")
+    if first == "{":
+        return _error(text, start, "an object as a value")
+    if first == '"':
+        end = _end_of_string(text, start)
+        if end is None:
+            return _error(text, start, "an unterminated string")
+        return _error(text, _skip_space(text, end), "text after a closing quote")
+    return _error(text, start, "no JSON value")
+
+
+def _object_error(text: str, start: int) -> InvalidRequest:
+    """Say what is wrong with the member at *start* of the JSON object form."""
+    key = _MEMBER_KEY.match(text, start)
+    start = _skip_space(text, start)
+    if key is None:
+        unterminated = text[start : start + 1] == '"' and _end_of_string(text, start) is None
+        return _error(text, start, "an unterminated string" if unterminated else "no key in quotes")
+    if not key.group(1):
+        return _error(text, start, "an empty key")
+    return _bad_value(text, key.end())
+
+
+def _end_of_string(text: str, start: int) -> int | None:
+    """Return the index behind the quote that closes the string at *start*, if one does."""
+    found = re.compile(_STRING, re.DOTALL).match(text, start)
+    return found.end() if found else None
+
+
+def _skip_space(text: str, start: int) -> int:
+    return len(text) - len(text[start:].lstrip())
+
+
+def _error(text: str, position: int, what: str) -> InvalidRequest:
+    there = text[position : position + _EXCERPT_CHARS]
+    cut = "…" if len(text) > position + _EXCERPT_CHARS else ""
+    found = f"'{there}{cut}'" if there else "the end of the text"
+    message = f"Bad attributes in 'a' at position {position}: {what}; found {found}."
+    return InvalidRequest(message, field="a", position=position)

@@ -1,0 +1,77 @@
+"""The bytes of a JSON body in, one JSON object out; bounded in depth before it is parsed."""
+
+from __future__ import annotations
+
+import re
+from json import JSONDecodeError, JSONDecoder
+
+from bucketer.core.errors import InvalidRequest
+
+from .query import given_twice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+
+def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
+    """Parse *body*, which must be one JSON object in UTF-8.
+
+    The last of two equal keys wins, except in the outermost object: a parameter given twice
+    is refused there, as it is in a query.
+
+    Raises:
+        InvalidRequest: not UTF-8, not JSON, nested deeper than *max_depth*, not an object, or
+            a parameter is given twice.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        message = f"The body is not valid UTF-8 at byte {error.start}."
+        raise InvalidRequest(message, field="body", position=error.start) from None
+    _check_depth(text, max_depth)
+    twice: list[str] = []
+
+    def remember_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Objects end from the inside out, so the last call is the outermost object's.
+        built = dict(pairs)
+        names = [name for name, _ in pairs]
+        twice[:] = (
+            [name for name in built if names.count(name) > 1] if len(built) < len(names) else []
+        )
+        return built
+
+    decoder = JSONDecoder(object_pairs_hook=remember_twice, parse_constant=_no_constant)
+    try:
+        parsed = decoder.decode(text)
+    except JSONDecodeError as error:
+        message = f"The body is not JSON: {error.msg} at position {error.pos}."
+        raise InvalidRequest(message, field="body", position=error.pos) from None
+    except ValueError:  # an integer of thousands of digits, NaN or Infinity
+        message = "The body is not JSON that can be used: it holds a number out of range."
+        raise InvalidRequest(message, field="body") from None
+    if not isinstance(parsed, dict):
+        message = 'The body must be a JSON object such as {"e": "…", "u": "…", "a": {…}}.'
+        raise InvalidRequest(message, field="body")
+    if twice:
+        raise given_twice(twice[0])
+    return parsed
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _check_depth(text: str, max_depth: int) -> None:
+    """Refuse what is nested too deep, before a parser recurses into it."""
+    if text.count("{") + text.count("[") <= max_depth:
+        return
+    depth = 0
+    for bracket in _BRACKETS.finditer(_STRINGS.sub('""', text)):
+        depth += 1 if bracket.group() in "[{" else -1
+        if depth > max_depth:
+            message = f"The body is nested deeper than {max_depth} levels."
+            raise InvalidRequest(message, field="body")

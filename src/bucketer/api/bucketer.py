@@ -1,0 +1,197 @@
+"""``/bucketer``: an experiment or a flag, a user and their attributes in; a variation out.
+
+The one URL of the mission. Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
+"""
+
+from __future__ import annotations
+
+from bucketer.core.errors import InvalidRequest, NoDatafile
+from bucketer.core.events import Event
+from bucketer.core.user import User
+
+from .answer import Answers, to_json
+from .attributes import check_attributes, parse_attributes
+from .body import parse_object
+from .debug import debug_block
+from .http import ProfileNeeded, Reply, Response
+from .query import given_twice, parse_query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from bucketer.core.reasons import Reason
+    from bucketer.ports import EditionFacts, Engine
+
+    from .http import ApiOptions, Known, Request
+
+_NAMES = frozenset(("e", "f", "u", "a", "debug", "track"))
+_SWITCH = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+#: How an error names what was understood of its request.
+_SHOWN = (("u", "user"), ("e", "experiment"), ("f", "flag"))
+
+
+class BucketerRoute:
+    """The route, for one edition.
+
+    Attributes:
+        methods: what it takes.
+    """
+
+    methods = ("GET", "HEAD", "POST")
+
+    def __init__(
+        self,
+        edition: EditionFacts | None,
+        options: ApiOptions,
+        headers: tuple[tuple[str, str], ...],
+        engine: Engine,
+    ) -> None:
+        """Answer by *edition* (None: by 503) as *engine* decides, each answer with *headers*."""
+        self._activate = engine.activate
+        self._decide = engine.decide
+        self._edition = edition
+        self._options = options
+        self._headers = headers
+        self._answers = Answers()
+
+    def answer(
+        self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
+    ) -> Reply:
+        """Decide for one user.
+
+        Args:
+            request: GET, HEAD or POST.
+            now: epoch seconds.
+            new_uuid: makes the name of each event.
+            known: what the shell has fetched for this request, if anything.
+
+        Raises:
+            BucketerError: to be answered as `problems` says.
+            PredictionNeeded, ProfileNeeded: the shell must fetch that first.
+        """
+        if request.method == "POST":
+            fields = self._fields_of_post(request)
+        else:
+            fields = parse_query(request.query, _NAMES)
+        experiment_key = fields.get("e") or ""
+        flag_key = fields.get("f") or ""
+        if not experiment_key and not flag_key:
+            message = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
+            raise InvalidRequest(message, field="e")
+        if experiment_key and flag_key:
+            message = "Parameters 'e' and 'f' exclude each other; give one of them."
+            raise InvalidRequest(message, field="e")
+        given = fields.get("a") or {}
+        attributes = parse_attributes(given) if isinstance(given, str) else given
+        debug = _switch(fields, "debug", default=False)
+        track = _switch(fields, "track", default=True) and request.method != "HEAD"
+        edition = self._edition
+        if edition is None:
+            raise NoDatafile
+        user = self._user(fields.get("u") or request.ip, attributes, known)
+        ruleset = edition.ruleset
+        trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
+        if experiment_key:
+            decision = self._activate(ruleset, experiment_key, user, trace)
+            text = self._answers.experiment(decision, experiment_key, user.id)
+        else:
+            decision = self._decide(ruleset, flag_key, user, frozenset(), trace)
+            text = self._answers.flag(decision, user.id)
+        if trace is not None:
+            block = debug_block(edition, self._options, now, user, decision, trace)
+            text = f'{text[:-1]}, "debug": {to_json(block)}}}'
+        response = Response(200, self._headers, text.encode("ascii"), request.request_id)
+        events: tuple[Event, ...] = ()
+        if track and decision.impressions:
+            now_ms = round(now * 1000)
+            events = tuple(
+                [Event(each, user, ruleset, now_ms, new_uuid()) for each in decision.impressions]
+            )
+        if decision.bucketed is not None and user.profile is not None:
+            experiment_id, variation_id = decision.bucketed
+            whole = {**user.profile, experiment_id: variation_id}
+            return Reply(response, events, (user.id, whole))
+        return Reply(response, events)
+
+    def understood(self, request: Request) -> dict[str, object]:
+        """Return what an error's body carries: enough for a caller to fall back safely."""
+        understood: dict[str, object] = {"variation": None}
+        body: dict[str, object] = {}
+        if request.method == "POST":
+            try:
+                body = parse_object(request.body, self._options.max_json_depth)
+            except InvalidRequest:
+                return understood
+        for name, shown in _SHOWN:
+            try:
+                value = body.get(name) or parse_query(request.query, (name,)).get(name)
+                if name == "u":
+                    value = value or request.ip
+                if isinstance(value, str) and value.encode():
+                    understood[shown] = value
+            except (InvalidRequest, UnicodeEncodeError):
+                continue  # this one was not understood
+        return understood
+
+    def _fields_of_post(self, request: Request) -> dict[str, Any]:
+        """Read the parameters of a POST: the body's, and the query's beside them."""
+        fields: dict[str, Any] = dict(parse_query(request.query, _NAMES))
+        body = parse_object(request.body, self._options.max_json_depth)
+        for name in _NAMES & body.keys():
+            if name in fields:
+                raise given_twice(name)
+            fields[name] = _from_json(name, body[name])
+        return fields
+
+    def _user(self, user_id: str, attributes: dict[str, object], known: Known | None) -> User:
+        if not user_id:
+            message = "Parameter 'u' (the user's id) is missing, and their address isn't known."
+            raise InvalidRequest(message, field="u")
+        if known is None:
+            if self._options.profiles:
+                raise ProfileNeeded(user_id)
+            return User(user_id, attributes)
+        if known.profile is None and self._options.profiles:
+            raise ProfileNeeded(user_id)
+        return User(user_id, attributes, profile=known.profile, predictions=known.predictions)
+
+
+def _from_json(name: str, value: object) -> object:
+    """Turn one parameter of a JSON body into what the query would have given; null is absent.
+
+    Raises:
+        InvalidRequest: the value has the wrong type.
+    """
+    if value is None:
+        return ""
+    if name == "a":
+        if isinstance(value, dict):
+            check_attributes(value)
+            return value
+        if value == "":
+            return value
+        message = 'Parameter \'a\' must be a JSON object in a body, such as {"tier": "platinum"}.'
+        raise InvalidRequest(message, field=name)
+    if name in {"debug", "track"} and (value is True or value is False):
+        return "on" if value else "off"
+    if name in {"debug", "track"} and type(value) is int:
+        return str(value)
+    if not isinstance(value, str):
+        raise InvalidRequest(f"Parameter '{name}' must be a string.", field=name)
+    return value
+
+
+def _switch(fields: dict[str, Any], name: str, *, default: bool) -> bool:
+    word = fields.get(name)
+    if not word:
+        return default
+    switch = _SWITCH.get(word)
+    if switch is None:
+        message = f"Parameter '{name}' must be 1, true, yes, on, 0, false, no or off."
+        raise InvalidRequest(message, field=name)
+    return switch

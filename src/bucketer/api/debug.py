@@ -1,0 +1,67 @@
+"""The debug block: which datafile decided, on what, and why. Only built when asked for."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Decision
+    from bucketer.core.user import User
+    from bucketer.ports import EditionFacts
+
+    from .http import ApiOptions
+
+
+def debug_block(
+    edition: EditionFacts,
+    options: ApiOptions,
+    now: float,
+    user: User,
+    decision: Decision,
+    trace: Iterable[Reason],
+) -> dict[str, object]:
+    """Return the block in the order of its documentation; *now* is epoch seconds."""
+    block: dict[str, object] = {
+        "project_id": edition.ruleset.project_id,
+        "account_id": edition.ruleset.account_id,
+        "time": utc(now),
+        "datafile": datafile_block(edition, options, now),
+        "user_attributes": dict(user.attributes),
+        "reasons": [reason.to_json() for reason in trace],
+    }
+    if decision.error is not None:
+        block["error"] = decision.error
+    return block
+
+
+def datafile_block(edition: EditionFacts, options: ApiOptions, now: float) -> dict[str, object]:
+    """Return what may be told of the datafile in use; what isn't known is left out."""
+    block: dict[str, object] = {}
+    if options.show_datafile == "full":
+        block["url"] = edition.label
+    elif options.show_datafile == "host":
+        block["url"] = host_of(edition.label)
+    block["revision"] = edition.ruleset.revision
+    if edition.etag is not None:
+        block["etag"] = edition.etag
+    if edition.fetched_at is not None:
+        block["fetched_at"] = utc(edition.fetched_at)
+        block["age_s"] = round(max(0.0, now - edition.fetched_at), 3)
+    return block
+
+
+def host_of(label: str) -> str:
+    """Return the host of a URL, or the last part of a path: nothing that holds an SDK key."""
+    _, separator, rest = label.partition("://")
+    if separator:
+        return rest.partition("/")[0].rpartition("@")[2].partition("?")[0]
+    return label.rpartition("/")[2]
+
+
+def utc(epoch_s: float) -> str:
+    """Format *epoch_s* as the first lambda-pybucketer did: ``2018-04-09 17:06:02.698754``, UTC."""
+    from datetime import UTC, datetime  # 0.8 ms of cold start that only debug and health need
+
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

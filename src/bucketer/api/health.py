@@ -1,0 +1,59 @@
+"""``/health``: is there a datafile to decide by, which one, how old."""
+
+from __future__ import annotations
+
+from .answer import to_json
+from .debug import datafile_block
+from .http import Reply, Response
+from .problems import RETRY_AFTER_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bucketer.ports import EditionFacts
+
+    from .http import ApiOptions, Known, Request
+
+
+class HealthRoute:
+    """The route, for one edition: 200 when it can decide, 503 when nothing is loaded yet."""
+
+    methods = ("GET", "HEAD")
+
+    def __init__(
+        self,
+        edition: EditionFacts | None,
+        options: ApiOptions,
+        headers: tuple[tuple[str, str], ...],
+    ) -> None:
+        """Report on *edition*."""
+        self._edition, self._options, self._headers = edition, options, headers
+
+    def answer(
+        self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
+    ) -> Reply:
+        """Report; *new_uuid* and *known* are every route's and not used here."""
+        del new_uuid, known
+        edition = self._edition
+        if edition is None:
+            body = to_json({"status": "no_datafile"})
+            headers = (*self._headers, ("Retry-After", RETRY_AFTER_S))
+            return Reply(Response(503, headers, body.encode("ascii"), request.request_id))
+        diagnostics = edition.ruleset.diagnostics
+        report = {
+            "status": "ok",
+            "datafile": {
+                "source": edition.source,
+                **datafile_block(edition, self._options, now),
+                "errors": sum(each.severity == "error" for each in diagnostics),
+                "warnings": sum(each.severity == "warning" for each in diagnostics),
+            },
+        }
+        response = Response(200, self._headers, to_json(report).encode("ascii"), request.request_id)
+        return Reply(response)
+
+    def understood(self, request: Request) -> dict[str, object]:
+        """Return nothing: there is no decision to fall back from."""
+        del request
+        return {}

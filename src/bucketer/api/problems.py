@@ -1,0 +1,118 @@
+"""Errors in, HTTP answers out: the only place that knows which error is which status.
+
+`code` is part of the HTTP API; docs/http-api.md lists each. Messages may be reworded.
+"""
+
+from __future__ import annotations
+
+from bucketer.core import errors
+from bucketer.core.errors import BucketerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: What a caller is told of an unforeseen error. The details go to the log, under the request id.
+UNFORESEEN = (
+    "Something went wrong inside the service. Its log has the details under this request's id."
+)
+#: Seconds that a caller should wait for a first datafile, as `Retry-After`.
+RETRY_AFTER_S = "5"
+
+_UNFORESEEN = 500
+_UNAVAILABLE = 503
+
+
+class NotFound(BucketerError):
+    """No route has this path."""
+
+    code = "not_found"
+
+    def __init__(self, path: str, routes: Iterable[str]) -> None:
+        super().__init__(path)
+        self.path, self.routes = path, tuple(routes)
+
+    def __str__(self) -> str:
+        return f"There is nothing at '{self.path[:100]}'. Try {', '.join(self.routes)}."
+
+
+class MethodNotAllowed(BucketerError):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
+        super().__init__(method, path)
+        self.method, self.path, self.allow = method, path, ", ".join(allowed)
+
+    def __str__(self) -> str:
+        return f"{self.path[:100]} doesn't take {self.method[:20]}; it takes {self.allow}."
+
+
+class TooLarge(BucketerError):
+    """Body or URL over the limit of its size."""
+
+    code = "too_large"
+    what = "body"
+    remedy = "Send less."
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return f"The {self.what} is over the limit of {self.limit_bytes} bytes. {self.remedy}"
+
+
+class BodyTooLarge(TooLarge):
+    """The body is over its limit."""
+
+
+class UrlTooLarge(TooLarge):
+    """Path and query together are over their limit."""
+
+    what = "URL"
+    remedy = "Send the attributes with POST, as a JSON object."
+
+
+#: Status by error class; a class that isn't in here has its parent's.
+STATUS: dict[type[BucketerError], int] = {
+    BucketerError: _UNFORESEEN,
+    errors.InvalidRequest: 400,
+    errors.UnknownKey: 404,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    BodyTooLarge: 413,
+    UrlTooLarge: 414,
+    errors.NoDatafile: _UNAVAILABLE,
+    errors.DatafileError: _UNAVAILABLE,
+    errors.SourceError: _UNAVAILABLE,
+    errors.SettingsError: _UNFORESEEN,
+}
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status that answers *error*."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return _UNFORESEEN
+
+
+def describe(error: Exception) -> dict[str, str]:
+    """Return code and message as the caller may see them: nothing of the inside."""
+    status = status_of(error)
+    if status == _UNFORESEEN:
+        return {"code": "internal_error", "message": UNFORESEEN}
+    if status == _UNAVAILABLE:
+        return {"code": "no_datafile", "message": str(errors.NoDatafile())}
+    return {"code": error.code if isinstance(error, BucketerError) else "", "message": str(error)}
+
+
+def headers_of(error: Exception) -> tuple[tuple[str, str], ...]:
+    """Return the headers that *error* adds to its answer."""
+    if isinstance(error, MethodNotAllowed):
+        return (("Allow", error.allow),)
+    if status_of(error) == _UNAVAILABLE:
+        return (("Retry-After", RETRY_AFTER_S),)
+    return ()

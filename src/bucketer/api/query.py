@@ -1,0 +1,89 @@
+"""Raw query string in, the few parameters that a route knows out; nothing is decoded twice.
+
+Split by hand: a library's parser costs several times the decision it serves (docs/decisions/0020).
+"""
+
+from __future__ import annotations
+
+from bucketer.core.errors import InvalidRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_HEX = "0123456789abcdefABCDEF"
+#: What stands behind a percent sign, to the byte it means.
+_BYTES = {(a + b).encode(): bytes((int(a + b, 16),)) for a in _HEX for b in _HEX}
+
+
+def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
+    """Return the *known* parameters of *query*, decoded; empty values are kept.
+
+    Args:
+        query: what follows the ``?``, percent-encoded; bytes that were sent raw come as
+            UTF-8 with ``surrogateescape``.
+        known: the names that mean something; others are ignored, and not even decoded.
+
+    Raises:
+        InvalidRequest: a known parameter is given twice, or isn't valid UTF-8.
+    """
+    found: dict[str, str] = {}
+    for piece in query.split("&"):
+        name, _, value = piece.partition("=")
+        if name not in known:
+            if "%" not in name and "+" not in name:
+                continue
+            try:
+                name = unquote(name)
+            except UnicodeError:
+                continue
+            if name not in known:
+                continue
+        if name in found:
+            raise given_twice(name)
+        if "%" in value or "+" in value or not value.isascii():
+            try:
+                value = unquote(value)
+            except UnicodeError:
+                message = f"Parameter '{name}' is not valid UTF-8."
+                raise InvalidRequest(message, field=name) from None
+        found[name] = value
+    return found
+
+
+def given_twice(name: str) -> InvalidRequest:
+    """Return the error for a parameter that is given more than once."""
+    return InvalidRequest(f"Parameter '{name}' is given twice; give it once.", field=name)
+
+
+def unquote(text: str) -> str:
+    """Decode the percent signs and pluses of one name or value.
+
+    A percent sign without two hexadecimal digits behind it stands for itself, as in browsers.
+
+    Raises:
+        UnicodeError: the bytes are not UTF-8, or *text* holds a lone surrogate.
+    """
+    first, *parts = text.replace("+", " ").encode("utf-8", "surrogateescape").split(b"%")
+    decoded = [first]
+    for part in parts:
+        byte = _BYTES.get(part[:2])
+        if byte is None:
+            decoded += (b"%", part)
+        else:
+            decoded += (byte, part[2:])
+    return b"".join(decoded).decode()
+
+
+def quote(text: str) -> str:
+    """Encode *text* for a query, as `unquote` decodes it; for doors that are given decoded text.
+
+    A lone surrogate becomes bytes that aren't UTF-8, so that it ends as a 400, not in a user id.
+    """
+    if text.isalnum() and text.isascii():
+        return text
+    encoded = text.encode("utf-8", "surrogatepass")
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in encoded)
+
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

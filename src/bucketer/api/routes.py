@@ -1,0 +1,183 @@
+"""Request in, Reply out: which route answers, and what every answer has in common."""
+
+from __future__ import annotations
+
+from bucketer.core import decide
+from bucketer.core.bandit import PredictionNeeded
+
+from .answer import to_json
+from .bucketer import BucketerRoute
+from .health import HealthRoute
+from .http import ApiOptions, ProfileNeeded, Reply, Response
+from .problems import (
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    UrlTooLarge,
+    describe,
+    headers_of,
+    status_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from bucketer.ports import EditionFacts, Engine
+
+    from .http import Known, Request
+
+    class Route(Protocol):
+        """What stands at one path."""
+
+        @property
+        def methods(self) -> tuple[str, ...]:
+            """What it takes, for `Allow`; OPTIONS is everybody's."""
+            ...
+
+        def answer(
+            self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
+        ) -> Reply:
+            """Answer one of the `methods`; errors are raised."""
+            ...
+
+        def understood(self, request: Request) -> dict[str, object]:
+            """Return what an error's body carries of a request that failed."""
+            ...
+
+
+class Handler:
+    """Everything under the service's URL, for one edition. Does no I/O and may be shared.
+
+    Attributes:
+        edition: what it answers by; None while there is no datafile.
+        json_headers: of every answer with a JSON body and status 200 (one object, so that a
+            door may recognise it and keep its rendering).
+    """
+
+    def __init__(
+        self,
+        edition: EditionFacts | None,
+        options: ApiOptions | None = None,
+        engine: Engine = decide,
+    ) -> None:
+        """Answer by *edition*, as *engine* decides; None answers 503 until there is one."""
+        self.edition = edition
+        self._options = options = options or ApiOptions()
+        self.json_headers = (
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            *_cors(options),
+        )
+        # A character that a client sent raw is up to four bytes; below this, none can matter.
+        self._suspect_url_chars = options.max_url_bytes // 4 - 1
+        self._routes: dict[str, Route] = {
+            "/bucketer": BucketerRoute(edition, options, self.json_headers, engine),
+            "/health": HealthRoute(edition, options, self.json_headers),
+        }
+
+    def handle(
+        self,
+        request: Request,
+        now: float,
+        new_uuid: Callable[[], str],
+        known: Known | None = None,
+    ) -> Reply:
+        """Answer *request*, whatever it is.
+
+        Args:
+            request: from a door.
+            now: epoch seconds, read once per request by the shell.
+            new_uuid: makes the name of an event; called once for each.
+            known: what the shell has fetched after a first call raised.
+
+        Raises:
+            PredictionNeeded, ProfileNeeded: fetch that, and call again with it in *known*.
+                Nothing else, ever.
+        """
+        route = self._routes.get(request.path)
+        try:
+            if request.body or len(request.path) + len(request.query) > self._suspect_url_chars:
+                self._check_size(request)
+            if route is None:
+                route = self._find(request.path)
+            if request.method not in route.methods:
+                return Reply(self._preflight(request, route))
+            reply = route.answer(request, now, new_uuid, known)
+        except (PredictionNeeded, ProfileNeeded):
+            raise
+        except Exception as error:  # noqa: BLE001 -- the last resort; it goes to Reply.failure
+            reply = self.refuse(request, error, route)
+        return _without_body(reply) if request.method == "HEAD" else reply
+
+    def refuse(self, request: Request, error: Exception, route: Route | None = None) -> Reply:
+        """Answer *error*; also for doors that give up before there is a whole request."""
+        status = status_of(error)
+        body: dict[str, object] = {"variation": None}
+        if route is not None and not isinstance(error, (BodyTooLarge, UrlTooLarge)):
+            body = route.understood(request)
+        body["error"] = describe(error)
+        headers = self.json_headers + headers_of(error)
+        response = Response(status, headers, to_json(body).encode("ascii"), request.request_id)
+        return Reply(response, failure=error if status == 500 else None)  # noqa: PLR2004
+
+    def _check_size(self, request: Request) -> None:
+        """Refuse what is over the limits.
+
+        Raises:
+            TooLarge: and which of the two it is.
+        """
+        if len(request.body) > self._options.max_body_bytes:
+            raise BodyTooLarge(self._options.max_body_bytes)
+        url = f"{request.path}?{request.query}" if request.query else request.path
+        if len(url.encode("utf-8", "surrogatepass")) > self._options.max_url_bytes:
+            raise UrlTooLarge(self._options.max_url_bytes)
+
+    def _find(self, path: str) -> Route:
+        """Find the route behind a stage (``/prod/bucketer``) or a trailing slash.
+
+        Raises:
+            NotFound: there is none.
+        """
+        without_slash = path.removesuffix("/")
+        stage, slash, rest = without_slash[1:].partition("/")
+        for candidate in (without_slash, slash + rest if stage else ""):
+            if candidate in self._routes:
+                return self._routes[candidate]
+        raise NotFound(path, self._routes)
+
+    def _preflight(self, request: Request, route: Route) -> Response:
+        """Answer OPTIONS, as a browser asks before it sends a POST across origins.
+
+        Raises:
+            MethodNotAllowed: it is some other method that *route* doesn't take.
+        """
+        if request.method != "OPTIONS":
+            raise MethodNotAllowed(request.method, request.path, (*route.methods, "OPTIONS"))
+        allowed = ", ".join((*route.methods, "OPTIONS"))
+        headers = [("Allow", allowed), ("Cache-Control", "no-store"), *_cors(self._options)]
+        if self._options.allow_origin:
+            headers += [
+                ("Access-Control-Allow-Methods", allowed),
+                ("Access-Control-Allow-Headers", "Content-Type, X-Request-Id"),
+                ("Access-Control-Max-Age", "86400"),
+            ]
+        return Response(204, tuple(headers), b"", request.request_id)
+
+
+def _cors(options: ApiOptions) -> tuple[tuple[str, str], ...]:
+    if not options.allow_origin:
+        return ()
+    return (
+        ("Access-Control-Allow-Origin", options.allow_origin),
+        ("Access-Control-Expose-Headers", "X-Request-Id"),
+    )
+
+
+def _without_body(reply: Reply) -> Reply:
+    """Answer HEAD: the same, less the body; its length is still told."""
+    response = reply.response
+    response.length = len(response.body)
+    response.body = b""
+    return reply
