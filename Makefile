@@ -15,7 +15,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help setup serve test check format-check lint types contracts tests fix parity bench cold build deploy clean
+.PHONY: help setup serve test check format-check lint types contracts tests fix docs parity bench cold build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ test: setup ## everything CI checks: format, lint, types, import contracts, test
 	$(call say,types: mypy --strict)
 	@$(BIN)/mypy
 	$(call say,imports: what may import what (.importlinter))
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	$(call say,tests: pytest in parallel)
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q
 
@@ -53,6 +53,9 @@ check: test
 fix: setup ## format, and the lint fixes that are safe
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
+	@$(BIN)/python docs/generate.py
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity
