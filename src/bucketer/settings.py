@@ -103,6 +103,18 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
     return parse
 
 
+def number(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number within both bounds."""
+
+    def parse(value: str) -> float:
+        found = float(value)
+        if not minimum <= found <= maximum:  # also turns nan away
+            raise ValueError
+        return found
+
+    return parse
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """One of a few words."""
 
@@ -234,6 +246,53 @@ TABLE: Final = (
         "an https:// or http:// URL",
         "Send events there instead of Optimizely's endpoint for the datafile's region.",
         LOCATION,
+    ),
+    Setting(
+        "BUCKETER_EVENTS_FSYNC",
+        "second",
+        one_of("second", "answer"),
+        "`second` or `answer`",
+        "When events of the `outbox` are brought to the disk itself. Either way the death of the "
+        "process can't take them; a crash of the machine can take the last second, unless "
+        "`answer` makes each answer wait for the disk.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_MAX_BYTES",
+        "1073741824",
+        whole(1_048_576, 1_099_511_627_776),
+        "a whole number from 1048576 to 1099511627776",
+        "How much may wait in the state directory. Beyond it requests are still answered, and the "
+        "events that are refused are counted and logged. The dead-letter store has as much again.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_BATCH",
+        "500",
+        whole(1, 10_000),
+        "a whole number from 1 to 10000",
+        "The most events that are sent in one request.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_INTERVAL",
+        "1",
+        number(0.01, 3_600),
+        "seconds from 0.01 to 3600",
+        "The longest that an event of the `outbox` waits for others to be sent with.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_FLUSH",
+        "1",
+        number(0.05, 10),
+        "seconds from 0.05 to 10",
+        "The longest that `flush` keeps a Lambda environment after an answer. What could not be "
+        "sent by then is carried over to the next.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_DEDUP",
+        "0",
+        number(0, 86_400),
+        "seconds from 0 to 86400; 0 is off",
+        "Leave out an impression when this process has sent one of the same user, experiment, "
+        "variation and revision within so many seconds.",
     ),
     Setting(
         "BUCKETER_STATE_DIR",
@@ -374,6 +433,12 @@ class Settings:
     engine: str
     events: str
     events_endpoint: str
+    events_fsync: str
+    events_max_bytes: int
+    events_batch: int
+    events_interval: float
+    events_flush: float
+    events_dedup: float
     state_dir: str
     profiles: str
     cmab_endpoint: str

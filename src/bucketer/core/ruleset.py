@@ -280,6 +280,7 @@ class Experiment:
             another rule of the same key may have taken over.
         by_own_id: variations as it finds them by this experiment's id.
         place: the user's place on its traffic line, as a function: group first, then its own.
+        is_plain: nothing but audience and traffic decides: no whitelist, no contextual bandit.
         assign: audience, then place, as a function: what an experiment gives by chance.
         decisions, silent_decisions: what `activate` and `get_variation` answer, by variation.
         broken: why it decides nothing, or None.
@@ -300,6 +301,7 @@ class Experiment:
         "group",
         "id",
         "id_bytes",
+        "is_plain",
         "key",
         "kind",
         "layer_id",
@@ -329,6 +331,7 @@ class Experiment:
         self.by_id: dict[str, Variation] = {}
         self.by_own_id: dict[str, Variation] = {}
         self.broken: str | None = None
+        self.is_plain = True
         self.place: Place = nowhere
         self.assign: Place = nowhere
         self.decisions: dict[Variation | None, Decision] = {}

@@ -1,0 +1,164 @@
+"""Lambda's home for events: memory, emptied after each response and before the end.
+
+A flush is bounded in time and starts no attempt that it can't finish; what is left is carried over
+to the next. What can't be delivered by the end of the environment goes to the log, whole: one line
+of JSON per event, which `bucketer events export` would have printed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from time import monotonic
+
+from .counters import timestamp_of
+from .delivery import deliver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bucketer.core.events import Batch
+
+    from .counters import Counters
+    from .delivery import Verdict
+    from .sender import Courier
+
+_log = logging.getLogger("bucketer.outbox")
+
+#: More than this is not kept in memory: the oldest go to the log.
+MAX_BYTES = 16 * 1024 * 1024
+#: An attempt is not begun with less time than this.
+_LEAST_S = 0.05
+
+
+class Buffer:
+    """Visitors in memory, oldest first.
+
+    Args:
+        counters: shared with the outbox.
+        courier: makes the attempts.
+        max_events: of one payload.
+        max_bytes: of all that is kept.
+        attempt_s: bound of one attempt.
+    """
+
+    def __init__(
+        self,
+        counters: Counters,
+        courier: Courier,
+        *,
+        max_events: int = 500,
+        max_bytes: int = MAX_BYTES,
+        attempt_s: float = 5.0,
+    ) -> None:
+        self._counters = counters
+        self._courier = courier
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._attempt_s = attempt_s
+        self._waiting: list[tuple[Batch, str]] = []
+        self._bytes = 0
+        self._not_before = 0.0
+        self._deadline = 0.0
+        #: The handler's thread appends while the extension's delivers.
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many events wait."""
+        return len(self._waiting)
+
+    def write(self, batch: Batch, visitors: list[str]) -> None:
+        """Keep them; the oldest are logged when there is no room left."""
+        with self._lock:
+            self._waiting += [(batch, visitor) for visitor in visitors]
+            self._bytes += sum(map(len, visitors))
+            spilt = self._spill()
+        for spilt_batch, visitor in spilt:
+            _log_whole(spilt_batch, visitor, "no room in memory while the collector fails")
+
+    def after_response(self, deadline_s: float) -> None:
+        """Deliver for at most *deadline_s* seconds; what is left waits for the next call."""
+        if monotonic() >= self._not_before:
+            self._flush(deadline_s)
+
+    def close(self, deadline_s: float = 0.25) -> None:
+        """The last chance: deliver for *deadline_s* seconds, then log what is left."""
+        self._flush(deadline_s)
+        with self._lock:
+            left, self._waiting, self._bytes = self._waiting, [], 0
+        for batch, visitor in left:
+            _log_whole(batch, visitor, "not delivered before the environment ended")
+        self._courier.close()
+
+    def _flush(self, deadline_s: float) -> None:
+        self._deadline = monotonic() + deadline_s
+        if not self._flushing.acquire(timeout=deadline_s):
+            return  # another thread is at it, and has used the time up
+        try:
+            while self._deadline - monotonic() > _LEAST_S:
+                part = self._head()
+                if not part or not self._deliver(part):
+                    return
+        finally:
+            self._flushing.release()
+
+    def _head(self) -> list[tuple[Batch, str]]:
+        """The oldest events that may travel together."""
+        with self._lock:
+            if not self._waiting:
+                self._counters.oldest_ms = None
+                return []
+            batch = self._waiting[0][0]
+            part = self._waiting[: self._max_events]
+        self._counters.oldest_ms = timestamp_of(part[0][1])
+        end = next((i for i, (each, _) in enumerate(part) if each != batch), len(part))
+        return part[:end]
+
+    def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
+        batch = part[0][0]
+        outcome = deliver(self._attempt, batch, [visitor for _, visitor in part])
+        counters = self._counters
+        if outcome.later is not None:
+            counters.retried += len(part)
+            counters.trouble = outcome.later.why
+            if outcome.later.wait_s:
+                self._not_before = monotonic() + outcome.later.wait_s
+            _log.warning(
+                "outbox: %d events wait (%s); carried over", len(self._waiting), outcome.later.why
+            )
+            return False
+        with self._lock:
+            # A spill may have taken some of them from the front meanwhile.
+            done = {id(each) for each in part}
+            front = len(part)
+            kept = [each for each in self._waiting[:front] if id(each) not in done]
+            self._waiting[:front] = kept
+            self._bytes = sum(len(visitor) for _, visitor in self._waiting)
+        counters.sent += outcome.sent
+        counters.trouble = ""
+        for visitors, verdict in outcome.dead:
+            counters.dead += len(visitors)
+            for visitor in visitors:
+                _log_whole(batch, visitor, f"refused by the collector: {verdict.why}")
+        return True
+
+    def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
+        left = max(_LEAST_S, self._deadline - monotonic())
+        return self._courier.send(batch, visitors, min(left, self._attempt_s))
+
+    def _spill(self) -> list[tuple[Batch, str]]:
+        """Take the oldest out until the rest fits (the lock is held)."""
+        spilt = 0
+        while self._bytes > self._max_bytes and spilt < len(self._waiting):
+            self._bytes -= len(self._waiting[spilt][1])
+            spilt += 1
+        found, self._waiting = self._waiting[:spilt], self._waiting[spilt:]
+        return found
+
+
+def _log_whole(batch: Batch, visitor: str, why: str) -> None:
+    """One line that holds all that is needed to send the event: the last resort."""
+    line = f'{{"region": "{batch.region}", {batch.head[1:]}{visitor}]}}'
+    _log.error("outbox: undelivered (%s): %s", why, line)

@@ -1,0 +1,124 @@
+"""Events that the collector refused for good: kept as lines of JSON, to be looked at and replayed.
+
+`<outbox>/dead/<lane>.jsonl`, one line per event: when and why it died, and all that is needed to
+send it again. Every writer opens, locks, appends and closes, so the command line may take the
+files away while servers run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+
+from bucketer.core.events import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from .delivery import Verdict
+
+
+class DeadLetter:
+    """One event that was refused.
+
+    Attributes:
+        at: when, in seconds since 1970.
+        status, why: the collector's answer.
+        batch, visitor: the event, ready to be sent again.
+    """
+
+    __slots__ = ("at", "batch", "status", "visitor", "why")
+
+    def __init__(self, at: float, status: int, why: str, batch: Batch, visitor: str) -> None:
+        self.at = at
+        self.status = status
+        self.why = why
+        self.batch = batch
+        self.visitor = visitor
+
+    def to_line(self) -> str:
+        """One line of JSON; the visitor stays as it is, an object."""
+        about = json.dumps(
+            {
+                "at": round(self.at, 3),
+                "status": self.status,
+                "why": self.why,
+                **self.batch._asdict(),
+            }
+        )
+        return f'{about[:-1]}, "visitor": {self.visitor}}}\n'
+
+
+class DeadLetters:
+    """The store, in *directory*; one per process, and one in the command line."""
+
+    def __init__(self, directory: Path, name: str, limit_bytes: int) -> None:
+        self._directory = directory
+        self._path = directory / f"{name}.jsonl"
+        self._limit_bytes = limit_bytes
+
+    def add(self, batch: Batch, visitors: Sequence[str], verdict: Verdict, now: float) -> bool:
+        """Keep what was refused, on the disk when this returns; False when there is no room.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        letters = [DeadLetter(now, verdict.status, verdict.why, batch, each) for each in visitors]
+        data = "".join(letter.to_line() for letter in letters).encode("ascii")
+        with self._alone():
+            if sum(path.stat().st_size for path in self._files()) + len(data) > self._limit_bytes:
+                return False
+            with self._path.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        return True
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        """All dead letters of all processes, file by file, oldest file first."""
+        for path in self._files():
+            yield from _read(path)
+
+    def take(self, keep: Sequence[DeadLetter] = ()) -> None:
+        """Forget all dead letters but *keep* (those that could not be put back)."""
+        with self._alone():
+            for path in self._files():
+                path.unlink()
+            if keep:
+                with self._path.open("ab") as file:
+                    file.write("".join(letter.to_line() for letter in keep).encode("ascii"))
+
+    def size_bytes(self) -> int:
+        """Bytes of all files of the store."""
+        return sum(path.stat().st_size for path in self._files())
+
+    def _files(self) -> list[Path]:
+        return sorted(self._directory.glob("*.jsonl"))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process adds or takes meanwhile."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _read(path: Path) -> Iterator[DeadLetter]:
+    """The letters of one file; a torn or edited line that can't be read is left out."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                found = json.loads(line)
+                batch = Batch(found["region"], found["head"])
+                visitor = json.dumps(found["visitor"])
+                yield DeadLetter(found["at"], found["status"], found["why"], batch, visitor)
+            except (ValueError, KeyError, TypeError):
+                continue

@@ -1,0 +1,156 @@
+"""Visitors in, one POST out, and a verdict on what is to become of them."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from bucketer.core.events import ENDPOINTS, payload
+
+from .post import Address, Poster, PostFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bucketer.core.events import Batch
+
+#: Delivered; to be tried again; never to be delivered as it is.
+SENT, LATER, NEVER = "sent", "later", "never"
+
+#: Statuses below 500 after which the same request may succeed later.
+_TRY_AGAIN = frozenset({408, 429})
+#: Refusals that may be the fault of one visitor, or of there being too many.
+_DIVISIBLE = frozenset({400, 413, 422})
+#: After so many visitors refused one by one and none taken, the fault is the batch's.
+_LONELY_REFUSALS = 8
+#: Nobody can ask us to wait longer than this.
+_LONGEST_WAIT_S = 3_600.0
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "bucketer"}
+
+
+class Verdict(namedtuple("Verdict", ("kind", "status", "why", "wait_s"))):  # noqa: PYI024 -- cold start
+    """What came of one attempt.
+
+    Attributes:
+        kind: `SENT`, `LATER` or `NEVER`.
+        status: the answer's, or 0 if none came.
+        why: one clause for logs and the dead-letter store.
+        wait_s: seconds that the collector asked us to wait (`Retry-After`), or None.
+    """
+
+    __slots__ = ()
+
+    kind: str
+    status: int
+    why: str
+    wait_s: float | None
+
+
+class Outcome:
+    """What became of a batch's visitors, each of which is in exactly one place.
+
+    Attributes:
+        sent: how many were delivered; 0 when all have to wait.
+        dead: those that were refused for good, with the verdict.
+        later: why all of them have to wait, or None. Some may have been delivered already; they
+            are sent again under the same uuids, which the collector counts once.
+    """
+
+    __slots__ = ("dead", "later", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.dead: list[tuple[Sequence[str], Verdict]] = []
+        self.later: Verdict | None = None
+
+
+def deliver(
+    send: Callable[[Batch, Sequence[str]], Verdict], batch: Batch, visitors: Sequence[str]
+) -> Outcome:
+    """Send *visitors*; when the collector refuses them, find out which of them are at fault.
+
+    One visitor's fault must not cost the others: what is refused is halved until the guilty are
+    alone.
+    """
+    outcome = Outcome()
+    waiting: list[Sequence[str]] = [visitors]
+    while waiting:
+        part = waiting.pop()
+        verdict = send(batch, part)
+        hopeless = len(outcome.dead) >= _LONELY_REFUSALS and not outcome.sent
+        if verdict.kind == LATER:
+            outcome.later, outcome.sent, outcome.dead = verdict, 0, []
+            break
+        if verdict.kind == SENT:
+            outcome.sent += len(part)
+        elif len(part) == 1 or hopeless or verdict.status not in _DIVISIBLE:
+            outcome.dead.append((part, verdict))
+        else:
+            middle = len(part) // 2
+            waiting += [part[middle:], part[:middle]]
+    return outcome
+
+
+class Delivery:
+    """Sends to the region's endpoint, or to *endpoint* whatever the region. For one thread.
+
+    Args:
+        endpoint: a URL that replaces Optimizely's, or "" for theirs.
+        ca_file: a PEM file of trusted roots in place of the system's, or None.
+    """
+
+    def __init__(self, endpoint: str = "", ca_file: str | None = None) -> None:
+        self._endpoint = endpoint
+        self._ca_file = ca_file
+        self._posters: dict[str, Poster] = {}
+
+    def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
+        """Try once, for at most *timeout_s* seconds. Never raises for what the network does."""
+        url = self._endpoint or ENDPOINTS[batch.region]
+        poster = self._posters.get(url)
+        if poster is None:
+            poster = self._posters[url] = Poster(Address(url), self._ca_file)
+        try:
+            answer = poster.post(payload(batch, visitors), _HEADERS, timeout_s)
+        except PostFailed as failure:
+            return Verdict(LATER, 0, failure.why, None)
+        return judge(answer.status, answer.headers.get("retry-after"), answer.body)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for poster in self._posters.values():
+            poster.close()
+
+
+def judge(status: int, retry_after: str | None, body: bytes = b"") -> Verdict:
+    """What an answer means: any 2xx delivers; 408, 429, 5xx and redirects may pass; 4xx stays.
+
+    A redirect is not followed: the address is a setting, and somebody should see that it is wrong
+    without events being lost for it.
+    """
+    if 200 <= status < 300:  # noqa: PLR2004
+        return Verdict(SENT, status, "", None)
+    said = body[:200].decode("ascii", "replace").strip()
+    why = f"status {status}" + (f": {said}" if said else "")
+    if 400 <= status < 500 and status not in _TRY_AGAIN:  # noqa: PLR2004
+        return Verdict(NEVER, status, why, None)
+    return Verdict(LATER, status, why, _seconds(retry_after))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """`Retry-After` in seconds, from its number or its date; None if absent or unreadable."""
+    if retry_after is None:
+        return None
+    try:
+        wait_s = float(retry_after)
+    except ValueError:
+        from email.utils import parsedate_to_datetime  # rare, and dear at cold start
+        from time import time
+
+        try:
+            wait_s = parsedate_to_datetime(retry_after).timestamp() - time()
+        except ValueError:
+            return None
+    if wait_s != wait_s:  # NaN  # noqa: PLR0124
+        return None
+    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)

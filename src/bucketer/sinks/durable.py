@@ -1,0 +1,134 @@
+"""The server's home for events: written to a lane before the answer, sent behind it.
+
+Threads: whoever adds (the loop) appends; *bucketer-sync* brings appended bytes to the disk each
+second; *bucketer-sender* delivers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from .dead_letters import DeadLetters
+from .journal import Writer, open_lane
+from .outbox import OutboxFull
+from .sender import Pace, Sender
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bucketer.core.events import Batch
+
+    from .counters import Counters
+    from .sender import Courier
+
+_log = logging.getLogger("bucketer.outbox")
+
+_SYNC_EVERY_S = 1.0
+#: After the outbox could not be opened, try again this much later.
+_REOPEN_AFTER_S = 5.0
+
+
+class Durable:
+    """A lane of our own in *home*, and the threads behind it.
+
+    Args:
+        home: `<state>/outbox`; made if missing.
+        courier: makes the attempts to deliver.
+        counters: shared with the outbox.
+        limit_bytes: of everything that waits in *home*, other processes' lanes included.
+        sync_first: bring events to the disk before they count as taken: not even a crash of the
+            machine can then take them, and the loop waits for the disk.
+        pace: how fast to send.
+        closing_s: how long `close` may deliver.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        courier: Courier,
+        counters: Counters,
+        *,
+        limit_bytes: int,
+        sync_first: bool = False,
+        pace: Pace | None = None,
+        closing_s: float = 5.0,
+    ) -> None:
+        self._home = home
+        self._courier = courier
+        self._counters = counters
+        self._limit_bytes = limit_bytes
+        self._sync_first = sync_first
+        self._pace = pace or Pace()
+        self._closing_s = closing_s
+        self._writer: Writer | None = None
+        self._sender: Sender | None = None
+        self._reopen_at = 0.0
+        self._opening = threading.Lock()
+        self._ended = threading.Event()
+        self._syncer = threading.Thread(target=self._sync, name="bucketer-sync", daemon=True)
+        self._syncer.start()
+        try:
+            self._open()
+        except OutboxFull as full:
+            _log.error("outbox: %s; decisions go on, events are refused until it can", full.why)
+
+    def write(self, batch: Batch, visitors: list[str]) -> None:
+        """Append; from then on the death of this process can't take them."""
+        writer = self._writer or self._open()
+        writer.append(batch, visitors)
+        if self._sync_first:
+            writer.sync()
+        if self._sender is not None and writer.count >= self._pace.max_events:
+            writer.count = 0
+            self._sender.wake()
+
+    def after_response(self, deadline_s: float) -> None:
+        """Delivery has its own thread."""
+
+    def close(self) -> None:
+        """Deliver for a while; what is left waits in the lane for the next process."""
+        self._ended.set()
+        self._syncer.join()
+        if self._sender is not None:
+            self._sender.stop(self._closing_s)
+
+    def _open(self) -> Writer:
+        with self._opening:
+            if self._writer is not None:
+                return self._writer
+            if self._ended.is_set():
+                raise OutboxFull("the outbox is closed")
+            now = time.monotonic()
+            if now < self._reopen_at:
+                raise OutboxFull("the outbox could not be opened a moment ago")
+            self._reopen_at = now + _REOPEN_AFTER_S
+            try:
+                name = f"{int(time.time() * 1000):015}-{os.getpid()}-{os.urandom(3).hex()}"
+                lane = open_lane(self._home / "lanes", name)
+                writer = Writer(lane, limit_bytes=self._limit_bytes)
+                dead = DeadLetters(self._home / "dead", name, self._limit_bytes)
+                sender = Sender(self._home, writer, self._courier, dead, self._counters, self._pace)
+            except OSError as error:
+                why = f"{self._home} can't be used: {error.strerror}"
+                raise OutboxFull(why) from error
+            sender.start()
+            self._writer, self._sender = writer, sender
+            return writer
+
+    def _sync(self) -> None:
+        """Once a second; a disk that refuses is logged once until it takes bytes again."""
+        failing = False
+        while not self._ended.wait(_SYNC_EVERY_S):
+            if self._writer is None:
+                continue
+            try:
+                self._writer.sync()
+                failing = False
+            except OSError as error:
+                if not failing:
+                    _log.error("outbox: events can't be brought to the disk: %s", error.strerror)
+                failing = True

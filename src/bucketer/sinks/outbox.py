@@ -1,0 +1,165 @@
+"""Events in, text out, into the home that the operator chose; counts what happened.
+
+Whatever home it is, `add` never raises and never keeps the caller from an answer: an event that
+can't be taken is counted and logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic, time
+
+from bucketer.core.events import batch_of, visitor_json
+from bucketer.demo import is_demonstration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from bucketer.core.events import Batch, Event
+    from bucketer.core.ruleset import Ruleset
+
+    from .counters import Counters
+    from .dedup import Deduplication
+
+    class Home(Protocol):
+        """Where visitors wait, or go."""
+
+        def write(self, batch: Batch, visitors: list[str]) -> None:
+            """Take them over: when it returns, they are the home's.
+
+            Raises:
+                OutboxFull, OSError: they could not be taken; nothing of them was.
+            """
+            ...
+
+        def after_response(self, deadline_s: float) -> None:
+            """Use at most *deadline_s* seconds to deliver."""
+            ...
+
+        def close(self) -> None:
+            """The process is about to end."""
+            ...
+
+
+_log = logging.getLogger("bucketer.outbox")
+
+#: Refusals are logged at once, then summed up this often.
+_LOG_EVERY_S = 10.0
+
+
+class OutboxFull(Exception):  # noqa: N818 -- a state, which passes
+    """A home has no room for more.
+
+    Attributes:
+        why: one clause for the log.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Outbox:
+    """What the shell hands its events to.
+
+    Attributes:
+        counters: what has happened so far.
+
+    Args:
+        home: takes the text.
+        counters: shared with the home, which counts what becomes of it.
+        deduplication: leaves out repeats, or None.
+        with_demonstration: take events of the demonstration datafile too. Only for homes that
+            send nothing anywhere.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        counters: Counters,
+        deduplication: Deduplication | None = None,
+        *,
+        with_demonstration: bool = False,
+    ) -> None:
+        self.counters = counters
+        self._home = home
+        self._deduplication = deduplication
+        self._with_demonstration = with_demonstration
+        self._demonstration: Ruleset | None = None
+        self._checked: Ruleset | None = None
+        self._unlogged = 0
+        self._logged_at = -_LOG_EVERY_S
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Take *events*, in order. When it returns the home has them, or their loss is counted."""
+        batch: Batch | None = None
+        visitors: list[str] = []
+        for event in events:
+            if event.ruleset is not self._checked:
+                self._check(event.ruleset)
+            if event.ruleset is self._demonstration or self._is_repeat(event):
+                continue
+            its_batch = batch_of(event)
+            if its_batch is not batch:
+                if visitors and batch is not None:
+                    self._write(batch, visitors)
+                batch, visitors = its_batch, []
+            visitors.append(visitor_json(event))
+        if visitors and batch is not None:
+            self._write(batch, visitors)
+
+    def after_response(self, deadline_s: float) -> None:
+        """Use at most *deadline_s* seconds to deliver, now that the caller has an answer."""
+        self._home.after_response(deadline_s)
+
+    def close(self) -> None:
+        """Deliver or keep what is left; the process is about to end."""
+        if self._unlogged:
+            self._log_refusals("", monotonic())
+        self._home.close()
+
+    def health(self) -> dict[str, object]:
+        """The counters as /health shows them."""
+        return self.counters.to_json(time())
+
+    def _write(self, batch: Batch, visitors: list[str]) -> None:
+        try:
+            self._home.write(batch, visitors)
+        except OutboxFull as full:
+            self._refuse(len(visitors), full.why)
+        except OSError as error:
+            self._refuse(len(visitors), error.strerror or type(error).__name__)
+        else:
+            self.counters.accepted += len(visitors)
+
+    def _refuse(self, count: int, why: str) -> None:
+        self.counters.refused += count
+        self._unlogged += count
+        now = monotonic()
+        if now - self._logged_at >= _LOG_EVERY_S:
+            self._log_refusals(why, now)
+
+    def _log_refusals(self, why: str, now: float) -> None:
+        _log.error(
+            "outbox: %d events could not be kept%s; the callers were answered all the same",
+            self._unlogged, f" ({why})" if why else "",
+        )  # fmt: skip
+        self._unlogged = 0
+        self._logged_at = now
+
+    def _is_repeat(self, event: Event) -> bool:
+        if self._deduplication is None or not self._deduplication.is_repeat(event):
+            return False
+        self.counters.repeated += 1
+        return True
+
+    def _check(self, ruleset: Ruleset) -> None:
+        """Once per edition: is it the demonstration, whose events go nowhere?"""
+        self._checked = ruleset
+        self._demonstration = None
+        demonstration = is_demonstration(ruleset.account_id, ruleset.project_id)
+        if demonstration and not self._with_demonstration:
+            self._demonstration = ruleset
+            _log.warning("outbox: the demonstration datafile is in use; its events are not sent")
