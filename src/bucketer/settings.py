@@ -507,8 +507,12 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     lines = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in BY_NAME:
-            meant = nearest(name, BY_NAME)
-            lines.append(f"{name} is no setting." + (f" Is {meant} meant?" if meant else ""))
+            # Without the prefix, which would make any two of them look alike.
+            meant = nearest(
+                name.removeprefix(PREFIX), [row.removeprefix(PREFIX) for row in BY_NAME]
+            )
+            hint = f" Is {PREFIX}{meant} meant?" if meant else ""
+            lines.append(f"{name} is no setting.{hint}")
     return tuple(lines)
 
 
