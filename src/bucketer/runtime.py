@@ -14,8 +14,8 @@ import threading
 import time
 
 from bucketer.api.http import Known, ProfileNeeded
+from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.compile import compile_datafile
-from bucketer.core.decide import PredictionNeeded
 from bucketer.core.errors import BucketerError, SourceError
 from bucketer.core.parse import parse_datafile
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bucketer.api.answer import Answers
 from bucketer.api.attributes import parse_attributes
-from bucketer.core import decide as core
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.decide import activate, decide
 from bucketer.core.user import User
 
 from .explain import explanation
@@ -74,9 +75,9 @@ def _decide(
         known = User(user.id, user.attributes, predictions=predictions)
         try:
             if args.flag is not None:
-                return core.decide(ruleset, args.flag, known, trace=trace)
-            return core.activate(ruleset, args.experiment, known, trace)
-        except core.PredictionNeeded as needed:
+                return decide(ruleset, args.flag, known, trace=trace)
+            return activate(ruleset, args.experiment, known, trace)
+        except PredictionNeeded as needed:
             terminal.say(f"bucketer: rule {needed.rule_id} asks a bandit, which isn't asked here")
             predictions[needed.rule_id] = None
             if trace is not None:
