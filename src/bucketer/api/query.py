@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _HEX = "0123456789abcdefABCDEF"
 #: What stands behind a percent sign, to the byte it means.
 _BYTES = {(a + b).encode(): bytes((int(a + b, 16),)) for a in _HEX for b in _HEX}
+#: What may stand in a query as it is.
+_LITERAL = frozenset(range(0x21, 0x7F)) - frozenset(b"%&+=#")
 
 
 def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
@@ -78,12 +80,10 @@ def unquote(text: str) -> str:
 def quote(text: str) -> str:
     """Encode *text* for a query, as `unquote` decodes it; for doors that are given decoded text.
 
+    Only what must be encoded is, so that the result is no longer than what the client sent.
     A lone surrogate becomes bytes that aren't UTF-8, so that it ends as a 400, not in a user id.
     """
     if text.isalnum() and text.isascii():
         return text
     encoded = text.encode("utf-8", "surrogatepass")
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in encoded)
-
-
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    return "".join(chr(byte) if byte in _LITERAL else f"%{byte:02X}" for byte in encoded)

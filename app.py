@@ -1,0 +1,12 @@
+"""The Lambda function: what stands in the root of the zip and in the `Handler` setting.
+
+Everything that takes time happens here, at import, which is Lambda's init phase: it has more
+processor than an invocation, and a provisioned or snapshotted environment pays it in advance.
+"""
+
+from bucketer import wiring
+from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore
+
+runtime = wiring.build(place=wiring.LAMBDA)
+run_hooks_after_restore(runtime)
+lambda_handler = make_handler(runtime)

@@ -1,0 +1,306 @@
+"""Lambda events in, `Request`s; `Response`s in, Lambda answers. All four HTTP triggers.
+
+API Gateway REST (and HTTP API in format 1.0), HTTP API and Function URL (format 2.0), and
+Application Load Balancer, each with its own idea of what a query string is: see the table in
+docs/deploy.md and docs/decisions/0023. Whatever else arrives gets a 400, never a crash.
+
+``app.py`` in the root of the zip makes the handler, at import: docs/decisions/0022.
+"""
+
+from __future__ import annotations
+
+import logging
+from json import dumps
+
+from bucketer.api.http import Request, Response, is_sane_request_id, one_value_each
+from bucketer.api.query import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from bucketer.runtime import Runtime
+
+_log = logging.getLogger("bucketer")
+
+_HEALTH = "/health"
+#: `statusDescription`, which load balancers insist on.
+_REASONS = {
+    200: "OK",
+    204: "No Content",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class UnknownEvent(Exception):
+    """The event is not an HTTP request that this door knows."""
+
+
+def make_handler(
+    runtime: Runtime, answered: Callable[[], None] | None = None
+) -> Callable[[object, object], dict[str, Any]]:
+    """Return the function that Lambda calls.
+
+    Args:
+        runtime: serves every request of this execution environment.
+        answered: called after each answer is made, before Lambda has it: tells the internal
+            extension that there may be something for `runtime.after_response` to do.
+    """
+
+    def lambda_handler(event: object, context: object) -> dict[str, Any]:
+        """Answer one invocation. Never raises."""
+        fallback_id = getattr(context, "aws_request_id", None) or "no-request-id"
+        try:
+            request = to_request(event, fallback_id)
+            return to_result(event, runtime.serve(request))
+        except UnknownEvent as error:
+            return _unknown(event, str(error), fallback_id)
+        except Exception:  # noqa: BLE001 -- the last resort: logged, and answered as a 500
+            _log.exception("request %s failed", fallback_id)
+            return _failed(event, fallback_id)
+        finally:
+            if answered is not None:
+                answered()
+
+    return lambda_handler
+
+
+def to_request(event: object, fallback_id: str) -> Request:
+    """Read *event*, whichever of the known triggers it came from.
+
+    Args:
+        event: as Lambda passes it.
+        fallback_id: the request's id when the caller gave none that can be used.
+
+    Raises:
+        UnknownEvent: it is none of them, or a part of it has an impossible shape.
+    """
+    if not isinstance(event, dict):
+        message = f"expected an object, found {type(event).__name__}"
+        raise UnknownEvent(message)
+    context = event.get("requestContext")
+    try:
+        if isinstance(context, dict):
+            if "elb" in context:
+                return _from_load_balancer(event, fallback_id)
+            if "http" in context:
+                return _from_format_2(event, context, fallback_id)
+            if "httpMethod" in event:
+                return _from_format_1(event, context, fallback_id)
+        elif _is_warm_up(event):
+            return Request("GET", _HEALTH, request_id=fallback_id)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        message = f"a part of it has an unexpected shape ({type(error).__name__}: {error})"
+        raise UnknownEvent(message) from error
+    found = ", ".join(sorted(map(str, event))[:5]) or "nothing"
+    message = f"expected requestContext and a method, found the keys: {found[:200]}"
+    raise UnknownEvent(message)
+
+
+def to_result(event: object, response: Response) -> dict[str, Any]:
+    """Render *response* as the trigger that sent *event* wants it."""
+    result: dict[str, Any] = {
+        "statusCode": response.status,
+        "headers": dict(response.all_headers()),
+        "body": response.body.decode("ascii"),
+        "isBase64Encoded": False,
+    }
+    if _is_load_balancer(event):
+        reason = _REASONS.get(response.status, "Unknown")
+        result["statusDescription"] = f"{response.status} {reason}"
+        # The target group takes the form that it sent, and drops the other without a word.
+        if isinstance(event, dict) and event.get("multiValueHeaders") is not None:
+            headers = result.pop("headers")
+            result["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    return result
+
+
+def run_hooks_after_restore(runtime: Runtime) -> None:
+    """Have a copy of a SnapStart snapshot ask for a fresh datafile before it trusts its own.
+
+    The runtime client has imported its hooks library before us if this is Lambda; anywhere
+    else there is none, and nothing to do.
+    """
+    import sys
+
+    hooks = sys.modules.get("snapshot_restore_py")
+    if hooks is not None:
+        hooks.register_after_restore(runtime.expire)
+
+
+# The four triggers
+
+
+def _from_format_1(
+    event: Mapping[str, Any], context: Mapping[str, Any], fallback_id: str
+) -> Request:
+    """API Gateway REST: the query is decoded; its duplicates are in the multi-value form."""
+    multiple = event.get("multiValueQueryStringParameters")
+    if multiple is None:
+        multiple = _as_lists(event.get("queryStringParameters"))
+    query = "&".join(
+        f"{quote(name)}={quote(value)}" for name, values in multiple.items() for value in values
+    )
+    headers = _headers(event)
+    return Request(
+        _text(event["httpMethod"]),
+        _route_path(event.get("resource"), event, _text(event["path"])),
+        query,
+        headers,
+        _body(event),
+        _text((context.get("identity") or {}).get("sourceIp") or ""),
+        _request_id(headers, fallback_id),
+    )
+
+
+def _from_format_2(
+    event: Mapping[str, Any], context: Mapping[str, Any], fallback_id: str
+) -> Request:
+    """HTTP API and Function URL: the query is raw; a named stage stands before the path."""
+    http = context["http"]
+    path = _text(event["rawPath"])
+    stage = context.get("stage")
+    if isinstance(stage, str) and path.startswith(f"/{stage}/"):
+        path = path[len(stage) + 1 :]
+    _, _, template = _text(event.get("routeKey") or "").partition(" ")
+    headers = _headers(event)
+    return Request(
+        _text(http["method"]),
+        _route_path(template, event, path),
+        _text(event.get("rawQueryString") or ""),
+        headers,
+        _body(event),
+        _text(http.get("sourceIp") or ""),
+        _request_id(headers, fallback_id),
+    )
+
+
+def _from_load_balancer(event: Mapping[str, Any], fallback_id: str) -> Request:
+    """ALB: the query is cut into pieces but not decoded; the address is in a header only."""
+    multiple = event.get("multiValueQueryStringParameters")
+    if multiple is None:
+        multiple = _as_lists(event.get("queryStringParameters"))
+    headers = _headers(event)
+    return Request(
+        _text(event["httpMethod"]),
+        _text(event["path"]),
+        "&".join(f"{name}={value}" for name, values in multiple.items() for value in values),
+        headers,
+        _body(event),
+        _last_address(headers.get("x-forwarded-for", "")),
+        _request_id(headers, fallback_id),
+    )
+
+
+def _route_path(template: object, event: Mapping[str, Any], path: str) -> str:
+    """Return the path as our routes know it, whatever a custom domain puts in front.
+
+    A gateway says which of its routes matched. ``/bucketer`` is the path itself; what
+    ``/{proxy+}`` stands for is among the path parameters. Without either, *path* it is.
+    """
+    if not isinstance(template, str) or not template.startswith("/"):
+        return path
+    if "{" not in template:
+        return template
+    proxied = (event.get("pathParameters") or {}).get("proxy")
+    return f"/{proxied}" if isinstance(proxied, str) and template == "/{proxy+}" else path
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    multiple = event.get("multiValueHeaders")
+    if multiple is None:
+        multiple = _as_lists(event.get("headers"))
+    return one_value_each(
+        (name, _text(value)) for name, values in multiple.items() for value in values
+    )
+
+
+def _as_lists(single: Mapping[str, Any] | None) -> dict[str, list[Any]]:
+    return {name: [value] for name, value in (single or {}).items()}
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body")
+    if not body:
+        return b""
+    if not event.get("isBase64Encoded"):
+        # What isn't Unicode must reach the JSON parser, and be refused there.
+        return _text(body).encode("utf-8", "surrogatepass")
+    from binascii import a2b_base64  # the base64 module would cost a cold start 1 ms
+
+    return a2b_base64(_text(body))
+
+
+def _text(value: object) -> str:
+    """Pass a string on.
+
+    Raises:
+        TypeError: it is something else, so the event is not what it seemed to be.
+    """
+    if not isinstance(value, str):
+        message = f"expected a string, found {type(value).__name__}"
+        raise TypeError(message)
+    return value
+
+
+def _last_address(forwarded_for: str) -> str:
+    """Return the address that the load balancer itself saw: the last of the header.
+
+    Whatever stands before it came with the request, so the client may have chosen it.
+    """
+    last = forwarded_for.rpartition(",")[2].strip()
+    if last.startswith("["):  # [2001:db8::1]:443
+        return last[1:].partition("]")[0]
+    host, _, _port = last.partition(":")
+    return host if last.count(":") == 1 else last
+
+
+def _request_id(headers: Mapping[str, str], fallback_id: str) -> str:
+    given = headers.get("x-request-id", "")
+    return given if is_sane_request_id(given) else fallback_id
+
+
+def _is_load_balancer(event: object) -> bool:
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    return isinstance(context, dict) and "elb" in context
+
+
+def _is_warm_up(event: Mapping[str, Any]) -> bool:
+    """Recognise what keeps functions warm: a schedule, the Serverless plug-in, ``warmup``."""
+    return (
+        event.get("detail-type") == "Scheduled Event"
+        or event.get("source") == "serverless-plugin-warmup"
+        or event.get("warmup") is True
+    )
+
+
+# Answers without a request
+
+
+def _unknown(event: object, why: str, request_id: str) -> dict[str, Any]:
+    message = (
+        "This function answers HTTP requests from API Gateway, a Function URL or a load "
+        f"balancer. This event is none of them: {why}."
+    )
+    return _without_request(event, 400, "invalid_request", message, request_id)
+
+
+def _failed(event: object, request_id: str) -> dict[str, Any]:
+    from bucketer.api.problems import UNFORESEEN
+
+    return _without_request(event, 500, "internal_error", UNFORESEEN, request_id)
+
+
+def _without_request(
+    event: object, status: int, code: str, message: str, request_id: str
+) -> dict[str, Any]:
+    body = dumps({"variation": None, "error": {"code": code, "message": message}})
+    headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+    return to_result(event, Response(status, headers, body.encode("ascii"), request_id))
