@@ -56,14 +56,23 @@ _OUTCOMES: Final = {"TRUE": GOOD, "FALSE": BAD, "UNKNOWN": OPEN}
 
 def explanation(title: str, reasons: Iterable[Reason]) -> Node:
     """The whole tree under *title*, which says what was decided."""
-    branches = []
+    branches: list[Node] = []
     for rule, group in groupby(_with_rule(reasons), key=lambda pair: pair[0]):
-        leaves = tuple(_node(reason) for _, reason in group)
+        about = [reason for _, reason in group]
         if rule:
-            branches.append(Node(f"Rule {rule}", TITLE, leaves))
+            branches.append(_branch(rule, about))
         else:
-            branches.extend(leaves)
+            branches.extend(_node(reason) for reason in about)
     return Node(title, TITLE, tuple(branches))
+
+
+def _branch(rule: str, about: list[Reason]) -> Node:
+    """All that was found at one rule."""
+    what = str(next((each.values["what"] for each in about if "what" in each.values), "rule"))
+    is_holdout = what.lower() == "holdout"
+    return Node(
+        f"{what.capitalize()} {rule}", TITLE, tuple(_node(each, is_holdout) for each in about)
+    )
 
 
 def _with_rule(reasons: Iterable[Reason]) -> Iterator[tuple[str, Reason]]:
@@ -76,12 +85,16 @@ def _with_rule(reasons: Iterable[Reason]) -> Iterator[tuple[str, Reason]]:
         yield rule, reason
 
 
-def _node(reason: Reason) -> Node:
-    """One reason, and below it the conditions it looked at."""
+def _node(reason: Reason, is_holdout: bool = False) -> Node:
+    """One reason, and below it the conditions it looked at.
+
+    At a holdout nothing but being held is bad news, so the rest is only told.
+    """
     text = reason.message
     if reason.code == "condition":
         text = f"{text.removesuffix('.')}: the user has {_held(reason.values.get('user_value'))}."
-    return Node(text, _tone(reason), tuple(_node(child) for child in reason.children))
+    tone = NOTE if is_holdout and reason.code != "holdout" else _tone(reason)
+    return Node(text, tone, tuple(_node(child) for child in reason.children))
 
 
 def _held(value: object) -> str:

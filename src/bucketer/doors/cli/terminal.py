@@ -72,7 +72,7 @@ class Terminal:
         if console is None:
             _write_indented(root, 0, self.out)
         else:
-            console.print(_drawn(root), soft_wrap=True)
+            console.print(_drawn(root))
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows in columns; the last column may be long."""

@@ -1,0 +1,146 @@
+"""`bucketer decide` through its front door."""
+
+import json
+
+import pytest
+
+from fakes.terminals import Kept
+
+COOPER = ("-u", "cooper34523569", "-a", 'tier:"platinum",member_since_days:56')
+CHECKOUT = ("-e", "checkout_flow_experiment")
+
+
+def test_the_first_command_of_the_readme_works_with_nothing_configured():
+    kept = Kept("decide", *CHECKOUT, *COOPER)
+
+    assert (0, "") == (kept.status, kept.err)
+    assert "one_step_checkout" == kept.lines[0]
+    assert "  experiment  checkout_flow_experiment" in kept.lines
+
+
+def test_json_is_the_answer_of_the_url():
+    kept = Kept("decide", *CHECKOUT, *COOPER, "--json")
+
+    assert {
+        "variation": "one_step_checkout",
+        "user": "cooper34523569",
+        "experiment": "checkout_flow_experiment",
+    } == kept.json
+
+
+def test_a_flag_is_told_with_its_rule_and_its_typed_variables():
+    kept = Kept("decide", "--flag", "free_shipping", "-u", "ben", "-a", "country:DE", "--json")
+
+    assert {
+        "variation": "on",
+        "user": "ben",
+        "flag": "free_shipping",
+        "enabled": True,
+        "variables": {
+            "minimum_order": 29.5,
+            "headline": "Free shipping",
+            "show_countdown": True,
+            "discount": {"percent": 10, "codes": ["ALPEN10"]},
+        },
+        "rule": "free_shipping_dach",
+    } == kept.json
+
+
+def test_explain_shows_every_rule_with_conditions_and_buckets():
+    kept = Kept("decide", "-f", "search", "-u", "ben", "-a", 'app_version:"2.1"', "--explain")
+    tree = [line.strip() for line in kept.lines]
+
+    assert "Flag search: without_synonyms" in tree
+    assert "Experiment search_ranking_experiment" in tree
+    assert any("Group 10000000011 gives bucket" in line and line.startswith("✗") for line in tree)
+    assert any(
+        'app_version is version "2.1" or later is TRUE: the user has "2.1".' in line
+        for line in tree
+    )
+    assert any("of 10000 falls in" in line and "'without_synonyms'" in line for line in tree)
+
+
+def test_a_missing_attribute_is_told_as_unknown_and_missing():
+    kept = Kept("decide", *CHECKOUT, "-u", "ada", "-a", "tier:gold", "--explain")
+
+    assert "(no variation)" == kept.lines[0]
+    assert any(
+        "? member_since_days >= 30 is UNKNOWN: the user has none." in line for line in kept.lines
+    )
+
+
+def test_explain_and_json_give_the_reasons_as_data():
+    reasons = Kept("decide", *CHECKOUT, *COOPER, "--json", "--explain").json["reasons"]
+
+    assert ["audience_met", "bucketed"] == [each["code"] for each in reasons]
+    assert 8278 == reasons[1]["bucket"]
+
+
+def test_an_unknown_key_is_an_error_of_ours_with_its_code_and_a_suggestion():
+    kept = Kept("decide", "-e", "chekout_flow_experiment", "-u", "ada")
+
+    assert (1, "") == (kept.status, kept.out)
+    assert kept.err.startswith("bucketer: unknown_experiment: No experiment has the key")
+    assert "Did you mean 'checkout_flow_experiment'?" in kept.err
+
+
+def test_bad_attributes_name_the_place():
+    kept = Kept("decide", *CHECKOUT, "-u", "ada", "-a", 'tier:"platinum')
+
+    assert 1 == kept.status
+    assert kept.err.startswith("bucketer: invalid_request: ")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("decide",),
+        ("decide", "-u", "ada"),
+        ("decide", "-e", "x"),
+        ("decide", "-e", "x", "-f", "y", "-u", "ada"),
+        ("decide", "-e", "x", "-u", "ada", "--engine", "other"),
+        ("conclude",),
+        (),
+    ],
+)
+def test_wrong_usage_leaves_with_2(argv, capsys):
+    assert 2 == Kept(*argv).status
+    assert "usage: bucketer" in capsys.readouterr().err
+
+
+def test_a_datafile_is_read_from_a_path_with_spaces(tmp_path, demonstration):
+    datafile = {**demonstration, "revision": "23"}
+    path = tmp_path / "my datafile.json"
+    path.write_text(json.dumps(datafile))
+
+    kept = Kept("decide", "-d", str(path), *CHECKOUT, *COOPER)
+
+    assert "  revision    23" in kept.lines
+
+
+def test_a_datafile_that_is_not_there_is_told_with_its_path(tmp_path):
+    kept = Kept("decide", "-d", str(tmp_path / "none.json"), *CHECKOUT, "-u", "ada")
+
+    assert 1 == kept.status
+    assert kept.err.startswith("bucketer: source_failed: ")
+    assert "none.json" in kept.err
+
+
+def test_a_setting_that_can_not_be_used_stops_the_command():
+    kept = Kept("decide", *CHECKOUT, "-u", "ada", BUCKETER_PORT="x")
+
+    assert 1 == kept.status
+    assert kept.err.startswith("bucketer: invalid_settings: BUCKETER_PORT: found 'x'")
+
+
+def test_the_bandit_is_not_asked_and_that_is_said(tmp_path, demonstration):
+    experiment = demonstration["experiments"][0]
+    experiment["audienceConditions"] = []
+    experiment["cmab"] = {"attributeIds": ["10000000101"], "trafficAllocation": 10_000}
+    path = tmp_path / "bandit.json"
+    path.write_text(json.dumps(demonstration))
+
+    kept = Kept("decide", "-d", str(path), "-f", "checkout_flow", "-u", "ada", "--explain")
+
+    assert "rule 10000000301 asks a bandit" in kept.err
+    assert any("could not be asked" in line for line in kept.lines)

@@ -1,0 +1,143 @@
+"""The command as a whole: its table, its help, its exit status, its manners in a pipe."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bucketer import __version__
+from bucketer.doors.cli.main import COMMANDS, build_parser
+from bucketer.doors.cli.terminal import BAD, GOOD, Node, Terminal
+from fakes.terminals import Kept
+
+BUCKETER = (sys.executable, "-m", "bucketer")
+
+
+def test_every_command_of_the_table_registers_something_to_run():
+    for command in COMMANDS:
+        build_parser(asked=command.name)
+
+
+def test_help_lists_every_command_with_its_purpose(capsys):
+    kept = Kept("--help")
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert 0 == kept.status
+    assert all(f"{command.name} {command.purpose}" in told for command in COMMANDS)
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert 0 == Kept("--version").status
+    assert f"bucketer {__version__}\n" == capsys.readouterr().out
+
+
+def test_help_imports_no_command_and_no_heavy_library():
+    code = (
+        "import sys\nfrom bucketer.doors.cli.main import main\nmain(['--help'])\n"
+        "print(sorted(m for m in sys.modules if m.partition('.')[0] in "
+        "{'rich', 'uvicorn', 'boto3', 'optimizely', 'orjson'} or m.startswith('bucketer.core.c')))"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "[]" == answer.stdout.splitlines()[-1]
+
+
+def test_the_command_runs_as_a_module_and_says_its_status():
+    answer = subprocess.run(
+        [*BUCKETER, "decide", "-e", "none", "-u", "ada"], capture_output=True, check=False
+    )
+
+    assert 1 == answer.returncode
+    assert answer.stderr.startswith(b"bucketer: unknown_experiment: ")
+
+
+def test_a_reader_that_leaves_early_is_no_accident():
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "wb") as gone:
+        answer = subprocess.run(
+            [*BUCKETER, "settings"], stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (1, b"") == (answer.returncode, answer.stderr)
+
+
+# ---------------------------------------------------------------------------- the terminal
+
+TREE = Node("root", GOOD, (Node("good", GOOD, (Node("deep", BAD),)), Node("ünï", BAD)))
+
+
+def terminal(encoding="utf-8", **environ):
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    return raw, Terminal(out, out, environ)
+
+
+def test_a_tree_into_a_pipe_is_plain_and_indented():
+    raw, plain = terminal()
+
+    plain.tree(TREE)
+
+    assert "✓ root\n  ✓ good\n    ✗ deep\n  ✗ ünï\n" == raw.getvalue().decode()
+
+
+def test_a_tree_for_a_stream_that_knows_ascii_only_is_written_in_ascii():
+    raw, plain = terminal("ascii")
+
+    plain.tree(TREE)
+
+    assert b"+ root\n  + good\n    - deep\n  - \\xfcn\\xef\n" == raw.getvalue()
+
+
+def test_a_tree_for_a_person_is_drawn_and_coloured():
+    raw, coloured = terminal(FORCE_COLOR="1")
+
+    coloured.tree(TREE)
+
+    drawn = raw.getvalue().decode()
+    assert "\x1b[31m✗ deep" in drawn
+    assert "└── " in drawn
+
+
+def test_no_color_wins_over_force_color():
+    raw, plain = terminal(FORCE_COLOR="1", NO_COLOR="1")
+
+    plain.line("text", GOOD)
+
+    assert b"text\n" == raw.getvalue()
+
+
+def test_columns_line_up_in_plain_text():
+    raw, plain = terminal()
+
+    plain.table(("name", "what"), [("a", "first"), ("longer", "second")])
+
+    assert "name    what\na       first\nlonger  second\n" == raw.getvalue().decode()
+
+
+@pytest.mark.parametrize("total", [0, 1, 7, 1_000])
+def test_progress_in_a_pipe_is_ten_lines_at_most(total):
+    raw, plain = terminal()
+
+    with plain.progress(total, "deciding") as advance:
+        for _ in range(total):
+            advance(1)
+
+    lines = raw.getvalue().decode().splitlines()
+    assert min(total, 10) == len(lines)
+    assert [] == lines or f"deciding: {total:,} of {total:,}" == lines[-1]
+
+
+def test_progress_for_a_person_is_a_bar():
+    raw, coloured = terminal(FORCE_COLOR="1")
+
+    with coloured.progress(10, "deciding") as advance:
+        advance(10)
+
+    assert "10/10" in raw.getvalue().decode()

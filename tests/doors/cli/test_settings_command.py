@@ -1,0 +1,63 @@
+"""`bucketer settings`: what it shows, and what it keeps to itself."""
+
+from bucketer.settings import TABLE
+from fakes.terminals import Kept
+
+
+def test_every_setting_is_shown_with_default_and_explanation():
+    kept = Kept("settings")
+
+    assert (0, "") == (kept.status, kept.err)
+    assert [row.name for row in TABLE] == [
+        line.partition(" = ")[0] for line in kept.lines if line and not line.startswith(" ")
+    ]
+
+
+def test_a_value_that_is_set_is_told_from_a_default():
+    kept = Kept("settings", BUCKETER_PORT="9000")
+
+    assert "BUCKETER_PORT = 9000   [default 8080]" in kept.lines
+    assert "BUCKETER_HOST = 127.0.0.1   [the default]" in kept.lines
+
+
+def test_secrets_and_paths_of_urls_are_kept_back():
+    environ = {
+        "DATAFILE_ACCESS_TOKEN": "hush",
+        "BUCKETER_WEBHOOK_SECRET": "hush",
+        "DATAFILE_URL": "https://cdn.example/datafiles/KEY.json",
+    }
+
+    shown = Kept("settings", **environ).out + Kept("settings", "--json", **environ).out
+
+    assert "hush" not in shown
+    assert "KEY" not in shown
+    assert "https://cdn.example/" in shown
+
+
+def test_problems_are_shown_beside_the_settings_and_leave_with_1():
+    kept = Kept("settings", BUCKETER_PORT="x", BUCKETER_DEBUG="y")
+
+    assert 1 == kept.status
+    assert "BUCKETER_PORT = x   [default 8080]" in kept.lines
+    assert 2 == kept.err.count("bucketer: invalid_settings: ")
+
+
+def test_json_has_one_entry_per_setting_and_the_problems():
+    kept = Kept("settings", "--json", BUCKETER_WORKERS="0", BUCKETER_PROT="1")
+
+    found = {each["name"]: each for each in kept.json["settings"]}
+    assert 1 == kept.status
+    assert {row.name for row in TABLE} == set(found)
+    assert ("0", True, "1") == tuple(
+        found["BUCKETER_WORKERS"][key] for key in ("value", "set", "default")
+    )
+    assert kept.json["problems"][0].startswith("BUCKETER_WORKERS: found '0'")
+
+
+def test_a_misspelt_name_is_pointed_out():
+    kept = Kept("settings", BUCKETER_PROT="1")
+
+    assert (0, "bucketer: BUCKETER_PROT is no setting. Is BUCKETER_PORT meant?\n") == (
+        kept.status,
+        kept.err,
+    )
