@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import DatafileSource, Outbox
+    from bucketer.ports import DatafileSource
     from bucketer.sinks.counters import Counters
-    from bucketer.sinks.outbox import Home
-    from bucketer.sinks.sender import Courier
+    from bucketer.sinks.delivery import Delivery
+    from bucketer.sinks.outbox import Home, Outbox
+    from bucketer.sinks.sqs import Queue
 
 #: Where a runtime may live: what may be put off until after a response differs.
 SERVER, LAMBDA, COMMAND = "server", "lambda", "command"
@@ -50,12 +51,13 @@ def build(
     environ = os.environ if environ is None else environ
     settings = read_settings(environ) if settings is None else settings
     sources = build_sources(settings, environ, place=place)
-    make_handler, compile_raw = _engine(settings)
+    outbox = build_outbox(settings, environ, place=place)
+    make_handler, compile_raw = _engine(settings, outbox)
     runtime = Runtime(
         sources,
         make_handler,
         compile_raw=compile_raw,
-        outbox=build_outbox(settings, environ, place=place),
+        outbox=outbox,
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
     runtime.load(local_first=place == LAMBDA)
@@ -140,15 +142,17 @@ def _events_home(
         from bucketer.sinks.stdout import Lines
 
         return Lines()
-    if chosen == "flush":
+    queue = _events_queue(chosen, environ) if chosen.startswith("sqs://") else None
+    if chosen == "flush" or place == LAMBDA:
         from bucketer.sinks.buffer import Buffer
 
-        return Buffer(counters, settings.events_endpoint, max_events=settings.events_batch)
-    if chosen != "outbox" and place == LAMBDA:
-        from bucketer.sinks.sqs import Queue, handed_over
+        delivery = _delivery(settings)
+        buffer = Buffer(counters, delivery, max_events=settings.events_batch, last_resort=queue)
+        if chosen == "outbox" or queue is None:  # nothing outlives a Lambda environment
+            return buffer
+        from bucketer.sinks.sqs import HandOver
 
-        queue = Queue.from_setting(chosen, environ)
-        return handed_over(queue, counters, settings.events_endpoint)
+        return HandOver(queue, buffer)
     from pathlib import Path
 
     from bucketer.sinks.durable import Durable
@@ -156,7 +160,7 @@ def _events_home(
 
     return Durable(
         Path(settings.state_dir).expanduser() / "outbox",
-        _courier(chosen, settings, environ),
+        queue or _delivery(settings),
         counters,
         limit_bytes=settings.events_max_bytes,
         sync_first=settings.events_fsync == "answer",
@@ -164,15 +168,38 @@ def _events_home(
     )
 
 
-def _courier(chosen: str, settings: Settings, environ: Mapping[str, str]) -> Courier:
-    """Return who makes the attempts to deliver what waits in the outbox."""
-    if chosen == "outbox":
-        from bucketer.sinks.delivery import Delivery
+def _delivery(settings: Settings) -> Delivery:
+    from bucketer.sinks.delivery import Delivery
 
-        return Delivery(settings.events_endpoint)
-    from bucketer.sinks.sqs import Queue
+    return Delivery(settings.events_endpoint)
 
-    return Queue.from_setting(chosen, environ)
+
+def _events_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
+    """Return the queue, with requests signed as the datafile's are."""
+    import time
+
+    from bucketer.sinks.sqs import Queue, QueueAddress
+    from bucketer.sources.credentials import CredentialChain
+    from bucketer.sources.sigv4 import sign
+    from bucketer.sources.wire import split_url
+
+    address = QueueAddress(chosen, environ)
+    target = split_url(address.endpoint)
+    credentials = CredentialChain(environ)
+
+    def signed(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        return sign(
+            "POST",
+            target,
+            headers,
+            body,
+            service="sqs",
+            region=address.region,
+            credentials=credentials(),
+            now=time.time(),
+        )
+
+    return Queue(address, signed, environ.get("AWS_CA_BUNDLE") or None)
 
 
 def api_options(settings: Settings) -> ApiOptions:
@@ -192,10 +219,12 @@ def api_options(settings: Settings) -> ApiOptions:
 
 
 def _engine(
-    settings: Settings,
+    settings: Settings, outbox: Outbox | None
 ) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
     """Return what makes a handler of an edition, and what compiles (None: the default)."""
     options = api_options(settings)
+    if outbox is not None:
+        options.events = outbox.health
 
     def make_handler(edition: Edition | None) -> Handler:
         return Handler(edition, options)

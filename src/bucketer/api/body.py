@@ -11,6 +11,7 @@ from .query import given_twice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 _STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -27,12 +28,6 @@ def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
         InvalidRequest: not UTF-8, not JSON, nested deeper than *max_depth*, not an object, or
             a parameter is given twice.
     """
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        message = f"The body is not valid UTF-8 at byte {error.start}."
-        raise InvalidRequest(message, field="body", position=error.start) from None
-    _check_depth(text, max_depth)
     twice: list[str] = []
 
     def remember_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -44,21 +39,38 @@ def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
         )
         return built
 
-    decoder = JSONDecoder(object_pairs_hook=remember_twice, parse_constant=_no_constant)
-    try:
-        parsed = decoder.decode(text)
-    except JSONDecodeError as error:
-        message = f"The body is not JSON: {error.msg} at position {error.pos}."
-        raise InvalidRequest(message, field="body", position=error.pos) from None
-    except ValueError:  # an integer of thousands of digits, NaN or Infinity
-        message = "The body is not JSON that can be used: it holds a number out of range."
-        raise InvalidRequest(message, field="body") from None
+    parsed = parse_json(body, max_depth, remember_twice)
     if not isinstance(parsed, dict):
         message = 'The body must be a JSON object such as {"e": "…", "u": "…", "a": {…}}.'
         raise InvalidRequest(message, field="body")
     if twice:
         raise given_twice(twice[0])
     return parsed
+
+
+def parse_json(
+    body: bytes, max_depth: int, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """Parse *body*, any JSON value in UTF-8; *make_object* sees the pairs of each object.
+
+    Raises:
+        InvalidRequest: not UTF-8, not JSON, or nested deeper than *max_depth*.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        message = f"The body is not valid UTF-8 at byte {error.start}."
+        raise InvalidRequest(message, field="body", position=error.start) from None
+    _check_depth(text, max_depth)
+    decoder = JSONDecoder(object_pairs_hook=make_object, parse_constant=_no_constant)
+    try:
+        return decoder.decode(text)
+    except JSONDecodeError as error:
+        message = f"The body is not JSON: {error.msg} at position {error.pos}."
+        raise InvalidRequest(message, field="body", position=error.pos) from None
+    except ValueError:  # an integer of thousands of digits, NaN or Infinity
+        message = "The body is not JSON that can be used: it holds a number out of range."
+        raise InvalidRequest(message, field="body") from None
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -41,7 +41,7 @@ class HealthRoute:
             headers = (*self._headers, ("Retry-After", RETRY_AFTER_S))
             return Reply(Response(503, headers, body.encode("ascii"), request.request_id))
         diagnostics = edition.ruleset.diagnostics
-        report = {
+        report: dict[str, object] = {
             "status": "ok",
             "datafile": {
                 "source": edition.source,
@@ -50,6 +50,8 @@ class HealthRoute:
                 "warnings": sum(each.severity == "warning" for each in diagnostics),
             },
         }
+        if self._options.events is not None:
+            report["events"] = self._options.events()
         response = Response(200, self._headers, to_json(report).encode("ascii"), request.request_id)
         return Reply(response)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bucketer.core.events import Event
     from bucketer.core.user import Prediction
@@ -166,11 +166,13 @@ class ApiOptions:
         max_json_depth: open brackets of a body; more is 400.
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
+        events: gives the outbox's counters, for health; None where events are off.
     """
 
     __slots__ = (
         "allow_origin",
         "debug_allowed",
+        "events",
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
@@ -188,6 +190,7 @@ class ApiOptions:
         max_body_bytes: int = 1024 * 1024,
         max_json_depth: int = 32,
         profiles: bool = False,
+        events: Callable[[], dict[str, object]] | None = None,
     ) -> None:
         """Keep the values; `bucketer.settings` has checked them."""
         self.debug_allowed = debug_allowed
@@ -197,6 +200,7 @@ class ApiOptions:
         self.max_body_bytes = max_body_bytes
         self.max_json_depth = max_json_depth
         self.profiles = profiles
+        self.events = events
 
 
 def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

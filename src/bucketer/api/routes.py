@@ -18,6 +18,7 @@ from .problems import (
     headers_of,
     status_of,
 )
+from .track import TrackRoute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Handler:
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
         self._routes: dict[str, Route] = {
             "/bucketer": BucketerRoute(edition, options, self.json_headers, engine),
+            "/track": TrackRoute(edition, options, self.json_headers),
             "/health": HealthRoute(edition, options, self.json_headers),
         }
 

@@ -41,6 +41,7 @@ class Buffer:
         max_events: of one payload.
         max_bytes: of all that is kept.
         attempt_s: bound of one attempt.
+        last_resort: a courier for what is left at the end, or None.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Buffer:
         max_events: int = 500,
         max_bytes: int = MAX_BYTES,
         attempt_s: float = 5.0,
+        last_resort: Courier | None = None,
     ) -> None:
         self._counters = counters
         self._courier = courier
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._attempt_s = attempt_s
+        self._last_resort = last_resort
         self._waiting: list[tuple[Batch, str]] = []
         self._bytes = 0
         self._not_before = 0.0
@@ -84,13 +87,18 @@ class Buffer:
             self._flush(deadline_s)
 
     def close(self, deadline_s: float = 0.25) -> None:
-        """The last chance: deliver for *deadline_s* seconds, then log what is left."""
-        self._flush(deadline_s)
+        """The last chance: deliver for *deadline_s* seconds, then log what is left.
+
+        Half of the time is kept for the last resort, where there is one.
+        """
+        self._flush(deadline_s if self._last_resort is None else deadline_s / 2)
+        if self._last_resort is not None and self._waiting:
+            self._courier = self._last_resort
+            self._flush(deadline_s / 2)
         with self._lock:
             left, self._waiting, self._bytes = self._waiting, [], 0
         for batch, visitor in left:
             _log_whole(batch, visitor, "not delivered before the environment ended")
-        self._courier.close()
 
     def _flush(self, deadline_s: float) -> None:
         self._deadline = monotonic() + deadline_s

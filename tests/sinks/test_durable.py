@@ -1,0 +1,286 @@
+"""The durable outbox against a real collector on loopback."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from bucketer.sinks.counters import Counters
+from bucketer.sinks.dead_letters import DeadLetters
+from bucketer.sinks.delivery import Delivery
+from bucketer.sinks.durable import Durable
+from bucketer.sinks.outbox import Outbox
+from bucketer.sinks.sender import Pace
+from tests.fakes.collector import Collector
+from tests.fakes.visitors import a_ruleset, some_events
+
+QUICK = {"interval_s": 0.02, "timeout_s": 0.4, "first_wait_s": 0.02, "longest_wait_s": 0.1}
+
+
+@pytest.fixture
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture
+def open_outbox(tmp_path, collector):
+    opened = []
+
+    def open_(home=tmp_path / "outbox", limit_bytes=1 << 30, closing_s=2.0, url="", **pace):
+        counters = Counters()
+        durable = Durable(
+            home,
+            Delivery(url or collector.url),
+            counters,
+            limit_bytes=limit_bytes,
+            pace=Pace(**{**QUICK, **pace}),
+            closing_s=closing_s,
+        )
+        outbox = Outbox(durable, counters)
+        opened.append(outbox)
+        return outbox
+
+    yield open_
+    for outbox in opened:
+        outbox.close()
+
+
+def wait_until(true, timeout_s=10.0):
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, "it did not come true"
+        time.sleep(0.01)
+
+
+def test_events_arrive_in_order_in_batches_of_at_most_the_limit(open_outbox, collector):
+    outbox = open_outbox(max_events=10)
+
+    outbox.add(some_events(25))
+
+    collector.wait_for(25)
+    assert [f"{n:06}" for n in range(25)] == collector.uuids()
+    assert max(len(payload["visitors"]) for payload in collector.payloads) == 10
+    assert outbox.counters.accepted == outbox.counters.sent == 25
+
+
+def test_what_differs_in_revision_account_region_or_anonymize_never_shares_a_payload(
+    open_outbox, collector
+):
+    rulesets = [a_ruleset(), a_ruleset("8"), a_ruleset(anonymize_ip=True), a_ruleset(account_id="3"),
+                a_ruleset(project_id="4"), a_ruleset(region="EU")]  # fmt: skip
+    outbox = open_outbox()
+
+    outbox.add([event for n, r in enumerate(rulesets) for event in some_events(2, r, 2 * n)])
+
+    collector.wait_for(12)
+    assert [2] * 6 == [len(payload["visitors"]) for payload in collector.payloads]
+    heads = [{k: v for k, v in p.items() if k != "visitors"} for p in collector.payloads]
+    assert [h["revision"] for h in heads] == ["7", "8", "7", "7", "7", "7"]
+    assert [h["anonymize_ip"] for h in heads] == [False, False, True, False, False, False]
+    assert [h["account_id"] for h in heads] == ["1", "1", "1", "3", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    "mood", [500, 503, 408, 429, "hang", "close", "midway", "garbage", (429, {"Retry-After": "0"})]
+)
+def test_what_fails_for_now_is_sent_again_and_nothing_overtakes_it(open_outbox, collector, mood):
+    collector.script = [mood, mood]
+    outbox = open_outbox(max_events=5)
+
+    outbox.add(some_events(12))
+
+    collector.wait_for(12)
+    assert [f"{n:06}" for n in range(12)] == collector.uuids()
+    wait_until(lambda: outbox.counters.sent == 12)
+    assert outbox.counters.retried == 10
+    assert outbox.counters.dead == 0
+
+
+def test_a_collector_that_is_down_gets_everything_once_it_is_up(open_outbox, collector):
+    port = collector.port
+    collector.close()
+    outbox = open_outbox()
+    outbox.add(some_events(50))
+    wait_until(lambda: outbox.counters.retried > 0)
+
+    with Collector(port) as back:
+        back.wait_for(50)
+
+        assert [f"{n:06}" for n in range(50)] == back.uuids()
+    assert outbox.health()["sent"] == 50
+
+
+def test_retry_after_is_honoured(open_outbox, collector):
+    collector.script = [(429, {"Retry-After": "1"})]
+    outbox = open_outbox()
+
+    outbox.add(some_events(1))
+
+    collector.wait_for(1)
+    assert collector.times[1] - collector.times[0] >= 1.0
+
+
+def test_a_refused_visitor_is_found_and_costs_the_others_nothing(open_outbox, collector, tmp_path):
+    collector.judge = lambda payload: (
+        400 if any(v["visitor_id"] == "user-13" for v in payload["visitors"]) else 200
+    )
+    outbox = open_outbox()
+
+    outbox.add(some_events(40))
+
+    collector.wait_for(39)
+    wait_until(lambda: outbox.counters.dead == 1)
+    letters = list(DeadLetters(tmp_path / "outbox/dead", "x", 1 << 20))
+    assert ["user-13"] == [json.loads(letter.visitor)["visitor_id"] for letter in letters]
+    assert [400] == [letter.status for letter in letters]
+    assert outbox.counters.sent == 39
+
+
+def test_a_collector_that_refuses_everything_is_not_asked_for_each_visitor(open_outbox, collector):
+    collector.mood = 400
+    outbox = open_outbox()
+
+    outbox.add(some_events(500))
+
+    wait_until(lambda: outbox.counters.dead == 500)
+    assert collector.requests < 60
+
+
+def test_a_forbidden_batch_goes_to_the_dead_letters_whole(open_outbox, collector, tmp_path):
+    collector.script = [403]
+    outbox = open_outbox()
+
+    outbox.add(some_events(3))
+
+    wait_until(lambda: outbox.counters.dead == 3)
+    assert [403] * 3 == [x.status for x in DeadLetters(tmp_path / "outbox/dead", "x", 1 << 20)]
+    assert collector.requests == 1
+
+
+def test_the_next_process_delivers_what_this_one_could_not(open_outbox, collector, tmp_path):
+    collector.mood = 503
+    first = open_outbox(closing_s=0.1)
+    first.add(some_events(30))
+    first.close()
+    collector.mood = 200
+
+    second = open_outbox()
+    second.add(some_events(5, first=30))
+
+    collector.wait_for(35)
+    assert [f"{n:06}" for n in range(35)] == collector.uuids()
+    second.close()
+    assert [] == list((tmp_path / "outbox/lanes").iterdir())
+
+
+def test_two_processes_share_a_directory_and_neither_takes_the_others_lane(open_outbox, collector):
+    one, other = open_outbox(), open_outbox()
+
+    one.add(some_events(10))
+    other.add(some_events(10, first=10))
+
+    collector.wait_for(20)
+    time.sleep(0.1)
+    assert len(collector.uuids()) == 20
+    assert one.counters.sent == other.counters.sent == 10
+
+
+def test_when_full_events_are_refused_counted_and_logged_and_the_rest_arrives(
+    open_outbox, collector, caplog
+):
+    collector.mood = 503
+    outbox = open_outbox(limit_bytes=20_000)
+
+    for n in range(100):
+        outbox.add(some_events(1, first=n))
+
+    accepted, refused = outbox.counters.accepted, outbox.counters.refused
+    assert accepted + refused == 100
+    assert 10 < accepted < 90
+    assert "the limit of 20000 bytes is reached" in caplog.text
+    collector.mood = 200
+    collector.wait_for(accepted)
+    assert [f"{n:06}" for n in range(accepted)] == collector.uuids()
+
+
+def test_room_comes_back_when_segments_are_delivered(open_outbox, collector, monkeypatch):
+    monkeypatch.setattr("bucketer.sinks.durable.Writer", small_segments)
+    outbox = open_outbox(limit_bytes=40_000, max_events=10)
+
+    for n in range(300):
+        outbox.add(some_events(1, first=n))
+        time.sleep(0.001)
+        if n % 20 == 0:
+            collector.wait_for(n)
+
+    collector.wait_for(300)
+    assert outbox.counters.refused == 0
+
+
+def small_segments(lane, *, limit_bytes):
+    from bucketer.sinks.journal import Writer
+
+    return Writer(lane, limit_bytes=limit_bytes, segment_bytes=4_000)
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        pytest.param(lambda data: data[:-40], 1, id="torn at the end"),
+        pytest.param(lambda data: b"\0" * len(data), 20, id="zeroes"),
+        pytest.param(lambda data: data.replace(b"user-7", b"us\xff\0r-7"), 1, id="a bad line"),
+        pytest.param(lambda data: data.replace(b'"user-7"}', b'"user-7}}'), 1, id="bad JSON"),
+        pytest.param(lambda data: b"x" + data, 20, id="a bad header"),
+        pytest.param(lambda data: b"", 20, id="nothing left"),
+    ],
+)
+def test_a_damaged_file_costs_the_damaged_lines_and_is_told(
+    open_outbox, collector, tmp_path, caplog, damage, lost
+):
+    collector.mood = 503
+    first = open_outbox(closing_s=0.05)
+    first.add(some_events(20))
+    first.close()
+    [segment] = (tmp_path / "outbox/lanes").glob("*/*.jsonl")
+    segment.write_bytes(damage(segment.read_bytes()))
+    (segment.parent / "sent").write_bytes(b"\xff\xff")
+    collector.mood = 200
+
+    second = open_outbox()
+    second.add(some_events(5, first=20))
+
+    collector.wait_for(25 - lost)
+    time.sleep(0.1)
+    assert len(collector.uuids()) == 25 - lost
+    if segment.name and damage(b"x"):
+        assert "are no event; set aside" in caplog.text
+        assert list((tmp_path / "outbox/damaged").iterdir())
+
+
+def test_a_directory_that_cannot_be_made_refuses_events_and_says_so(open_outbox, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+
+    outbox = open_outbox(home=tmp_path / "file/outbox")
+    outbox.add(some_events(3))
+
+    assert outbox.counters.refused == 3
+    assert "can't be used: Not a directory" in caplog.text
+
+
+def test_many_threads_may_add(open_outbox, collector):
+    outbox = open_outbox()
+
+    def add(first):
+        for n in range(50):
+            outbox.add(some_events(1, first=first + n))
+
+    threads = [threading.Thread(target=add, args=(1000 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    collector.wait_for(200)
+    assert len(collector.uuids()) == 200
