@@ -1,0 +1,193 @@
+"""package.zip: the decision function for one Python and one architecture, the same bytes each time.
+
+What goes in: the parts of `bucketer` that the Lambda door uses, `app.py`, the dependency's wheel,
+and bytecode. Bytecode is made with the ``unchecked-hash`` stamp: it survives the fixed time stamps
+that a reproducible archive needs, and nothing is compared at a cold start (docs/decisions/0061).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+from bucketer.core.errors import BucketerError
+
+#: Lambda's architectures, and the wheels that run there.
+PLATFORMS = {
+    "x86_64": ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "manylinux_2_34_x86_64"),
+    "arm64": ("manylinux2014_aarch64", "manylinux_2_28_aarch64", "manylinux_2_34_aarch64"),
+}
+PYTHONS = ("3.12", "3.13", "3.14")
+#: What `importlib.util.MAGIC_NUMBER` holds in its first two bytes, per minor Python.
+#: Source: CPython, Include/internal/pycore_magic_number.h.
+MAGIC = {"3.12": 3531, "3.13": 3571, "3.14": 3627}
+DEPENDENCIES = ("mmh3>=5,<6",)
+#: Not for the decision function: other doors, what they alone use, and other people's type hints.
+LEFT_OUT = (
+    "doors/cli",
+    "doors/server",
+    "doors/asgi.py",
+    "doors/webhook.py",
+    "publishing",
+    "reference",
+    "verify",
+    "__main__.py",
+    "py.typed",
+)
+#: `app.py` in the root of the archive. The repository has the same; a test compares them.
+APP = '''"""Where AWS Lambda finds the function: set its handler to ``app.lambda_handler``."""
+
+from bucketer.doors.aws_lambda import lambda_handler
+
+__all__ = ["lambda_handler"]
+'''
+#: The oldest time that a zip archive can hold.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class BuildError(BucketerError):
+    """The package could not be built.
+
+    Attributes:
+        why: what failed, and what to do.
+    """
+
+    code = "build_failed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class Built(NamedTuple):
+    """What `build` made.
+
+    Attributes:
+        path: the archive.
+        size_bytes: of the archive.
+        files: how many it holds.
+        byte_compiled: False when the matching interpreter wasn't there.
+    """
+
+    path: Path
+    size_bytes: int
+    files: int
+    byte_compiled: bool
+
+
+def build(target: Path, *, python: str, architecture: str, everything: bool = False) -> Built:
+    """Build the archive for *python* (``3.13``) on *architecture* (``x86_64``, ``arm64``).
+
+    Args:
+        target: written in one step.
+        python: minor version of the function's runtime.
+        architecture: of the function.
+        everything: keep the parts that the webhook and delivery functions use too.
+
+    Raises:
+        BuildError: an unknown version or architecture, no wheel for it, or pip fails.
+    """
+    if python not in PYTHONS or architecture not in PLATFORMS:
+        allowed = f"Python {', '.join(PYTHONS)} and {', '.join(PLATFORMS)}"
+        raise BuildError(f"can't build for Python {python} on {architecture}; allowed: {allowed}")
+    with tempfile.TemporaryDirectory(prefix="bucketer-build-") as folder:
+        root = Path(folder) / "task"
+        _install_dependencies(root, python, architecture)
+        _copy_sources(root, everything=everything)
+        interpreter = find_python(python)
+        if interpreter is not None:
+            _compile(root, interpreter, python)
+        half_made = target.with_name(f".{target.name}.new")
+        files = _zip(root, half_made)
+        half_made.replace(target)
+    return Built(target, target.stat().st_size, files, interpreter is not None)
+
+
+def find_python(version: str) -> Path | None:
+    """Find an interpreter of *version*: this one, pyenv's, or on PATH; None when there is none."""
+    if "{}.{}".format(*sys.version_info) == version:
+        return Path(sys.executable)
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    on_path = shutil.which(f"python{version}")
+    for candidate in (*pyenv, *([Path(on_path)] if on_path else [])):
+        # A pyenv shim is there for every version that it knows, and fails for most.
+        said = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)  # noqa: S603 -- an interpreter of the user's own
+        if said.stdout.startswith(f"Python {version}."):
+            return candidate
+    return None
+
+
+def _install_dependencies(root: Path, python: str, architecture: str) -> None:
+    """Put the wheels for the function's machine into *root*, whatever machine this is."""
+    platforms = [f"--platform={each}" for each in PLATFORMS[architecture]]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--only-binary=:all:", "--implementation=cp", f"--python-version={python}"),
+        *("--no-compile", f"--target={root}", *platforms, *DEPENDENCIES),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- our own arguments
+    if done.returncode:
+        why = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise BuildError(f"no wheels for Python {python} on {architecture}: {why[0]}")
+    for extra in (*root.glob("*.dist-info"), root / "bin"):
+        shutil.rmtree(extra, ignore_errors=True)
+    for extra in (*root.rglob("*.pyi"), *root.rglob("py.typed")):
+        extra.unlink()
+
+
+def _copy_sources(root: Path, *, everything: bool) -> None:
+    left_out = () if everything else tuple(_PACKAGE / each for each in LEFT_OUT)
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if name == "__pycache__" or Path(folder) / name in left_out}
+
+    shutil.copytree(_PACKAGE, root / "bucketer", ignore=ignored)
+    (root / "app.py").write_text(APP, encoding="utf-8")
+
+
+def _compile(root: Path, interpreter: Path, python: str) -> None:
+    """Make bytecode with *interpreter*, whose magic number must be that of the runtime.
+
+    Raises:
+        BuildError: it isn't, or a source doesn't compile.
+    """
+    ask = "import importlib.util as u; print(int.from_bytes(u.MAGIC_NUMBER[:2], 'little'))"
+    said = subprocess.run([interpreter, "-c", ask], capture_output=True, text=True, check=False)  # noqa: S603 -- an interpreter of the user's own
+    if said.stdout.strip() != str(MAGIC[python]):
+        why = f"{interpreter} makes bytecode that Python {python} in Lambda does not read"
+        raise BuildError(f"{why}: magic number {said.stdout.strip()}, not {MAGIC[python]}")
+    command = [
+        *(str(interpreter), "-m", "compileall", "-q", "-f", "-s", str(root), "-p", "/var/task"),
+        *("--invalidation-mode", "unchecked-hash", str(root)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- as above
+    if done.returncode:
+        raise BuildError(f"a source does not compile: {done.stdout.strip()[-400:]}")
+
+
+def _zip(root: Path, target: Path) -> int:
+    """Write every file below *root*, sorted, with one time stamp and one mode; return how many."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in files:
+            write_entry(archive, path.relative_to(root).as_posix(), path.read_bytes())
+    return len(files)
+
+
+def write_entry(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Write one file as every machine would: readable by all, of 1980, of Unix."""
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.external_attr = 0o644 << 16
+    entry.create_system = 3  # Unix; the default is the machine's own
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content, compresslevel=9)
