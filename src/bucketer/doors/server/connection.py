@@ -1,0 +1,300 @@
+"""One client's connection: requests in, answers out in the order the requests came.
+
+`Connection` is what uvicorn makes for each client when it is given as ``Config(http=…)``.
+uvicorn keeps the sockets, the loop, workers and signals; in here a parsed request goes straight
+to the handler, inside the parser's callback: no ASGI scope, no task, no message. A decision
+needs no ``await``, so nothing is lost but the cost (docs/decisions/0030).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from bucketer.api.client_address import plain_address
+from bucketer.api.http import ProfileNeeded, Request, is_sane_request_id
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.doors.server.reading import RequestReader, origin_form
+
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any
+
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+    from bucketer.api.http import Response
+    from bucketer.doors.server.worker import Worker
+
+#: Answers that one connection may have waiting before we stop reading from it.
+MAX_HELD = 64
+
+#: What a connection is doing, as `Connection.phase` tells and time-outs go by.
+STALLED = "the client doesn't take what we write"
+WORKING = "answers are held: for an event to be written, for a prediction, for an earlier one"
+CLOSING = "nothing further is read, and our half is closed"
+BODY = "a request's body is being read"
+HEAD = "a request's head is being read"
+IDLE = "between two requests"
+
+_METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
+
+
+class HeldAnswer:
+    """A place in a connection's order of answers, filled when the answer may go out."""
+
+    __slots__ = ("_connection", "data", "ready")
+
+    def __init__(self, connection: Connection, data: bytes = b"", *, ready: bool = False) -> None:
+        """Take the place; *data* may come later."""
+        self._connection = connection
+        self.data = data
+        self.ready = ready
+
+    def release(self) -> None:
+        """Let the answer go, once those before it have gone. On the loop's thread."""
+        self.ready = True
+        self._connection.send_ready()
+
+
+class Connection(RequestReader):
+    """The answering half. Everything runs on the loop's thread.
+
+    Attributes:
+        answered: how many answers have been written.
+        mark, since: `Sweeper`'s: what it saw at its last look, and since when.
+    """
+
+    __slots__ = (
+        "_held",
+        "_leaving",
+        "_open",
+        "_peer",
+        "_proxied",
+        "_server",
+        "_stalled",
+        "_transport",
+        "answered",
+        "mark",
+        "since",
+    )
+
+    def __init__(
+        self,
+        config: Config,  # noqa: ARG002 -- uvicorn's way of making a protocol
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Be made by uvicorn; `Application` put the worker in *app_state* at the start."""
+        worker: Worker = app_state["worker"]
+        super().__init__(worker)
+        self._server = server_state
+        self._transport: asyncio.Transport
+        self._peer = ""
+        self._proxied = False
+        self._open = False
+        self._leaving = False
+        self._stalled = False
+        self._held: deque[HeldAnswer] = deque()
+        self.answered = 0
+        self.mark: tuple[int, str] | None = None
+        self.since = 0.0
+
+    # -- coming and going -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of streams there is only this kind
+        """Take up a client, or turn it away when there are too many."""
+        self._transport = transport
+        self._open = True
+        peer = transport.get_extra_info("peername")
+        self._peer = plain_address(peer[0]) if peer else ""
+        worker = self._worker
+        self._proxied = worker.proxies.trusts(self._peer)
+        self._server.connections.add(self)  # type: ignore[arg-type]  # its type lists uvicorn's own classes
+        worker.connections.add(self)
+        if len(worker.connections) > worker.limits.connections:
+            self._refuse(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- either way it is gone
+        """Forget the client; answers that come later find nobody."""
+        self._open = False
+        self._last = True
+        self._held.clear()
+        self._unfed = b""
+        self._parser = None  # type: ignore[assignment]  # breaks the cycle of connection and parser
+        self._server.connections.discard(self)
+        self._worker.connections.discard(self)
+
+    def eof_received(self) -> bool:
+        """Stay open for the answers that are still due: a client may close its half early."""
+        self._last = True
+        return bool(self._held)
+
+    def shutdown(self) -> None:
+        """Leave, as the server is stopping: at once when idle, else after the answer due."""
+        if self.phase() in {IDLE, CLOSING}:
+            self._last = True
+            self._transport.close()
+        else:
+            self._leaving = True
+
+    def abort(self) -> None:
+        """Cut the client off."""
+        self._transport.abort()
+
+    # -- answering ------------------------------------------------------------------------
+
+    def _answer(self, body: bytes) -> None:
+        """Hand the request to the handler and send what it says, now or when it may go."""
+        worker, parser = self._worker, self._parser
+        method = parser.get_method()
+        if self._leaving or not parser.should_keep_alive():
+            self._last = True
+        request = self._request(_METHODS.get(method) or method.decode("ascii"), body)
+        said = self._headers.get("connection")
+        self._forget_request()
+        try:
+            reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
+        except (PredictionNeeded, ProfileNeeded):
+            self._answer_apart(request, said)
+            return
+        if reply.failure is not None:
+            worker.unforeseen(reply.failure, request.request_id)
+        data = worker.render(request, reply.response, self._server, said, last=self._last)
+        if reply.events and worker.keeps_events:
+            held = HeldAnswer(self, data)
+            self._hold(held)
+            worker.accept(reply.events, held.release)
+        else:
+            self._send(data)
+
+    def _request(self, method: str, body: bytes) -> Request:
+        worker, headers, url = self._worker, self._headers, self._url
+        if url[:1] != b"/":
+            url = origin_form(url)
+        path, _, query = url.decode("ascii").partition("?")
+        request_id = headers.get("x-request-id")
+        if request_id is None or not is_sane_request_id(request_id):
+            request_id = worker.new_request_id()
+        ip = self._peer
+        if self._proxied:
+            ip = worker.proxies.visitor(ip, headers.get("x-forwarded-for", ""))
+        return Request(method, path, query, headers, body, ip, request_id)
+
+    def _answer_apart(self, request: Request, said: str | None) -> None:
+        """Answer from a thread: this one needs a profile or a prediction, which can take long."""
+        held = HeldAnswer(self)
+        self._hold(held)
+        last = self._last
+
+        def answered(response: Response) -> None:
+            held.data = self._worker.render(request, response, self._server, said, last=last)
+            held.release()
+
+        self._worker.serve_apart(request, answered)
+
+    def _refuse_oversized(self, body: bytes) -> None:
+        """Refuse in the handler's words: it is shown as much as it needs to see the excess."""
+        worker = self._worker
+        self._last = True
+        self._url = self._url[: worker.limits.url_bytes + 1]
+        request = self._request(self._parser.get_method().decode("ascii"), body)
+        self._forget_request()
+        reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
+        self._send(worker.render(request, reply.response, self._server, None, last=True))
+
+    def _refuse(self, status: int) -> None:
+        self._last = True
+        self._forget_request()
+        self._send(self._worker.refusal(status, self._server))
+
+    # -- order ----------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        if self._held:
+            self._hold(HeldAnswer(self, data, ready=True))
+            return
+        self.answered += 1
+        self._transport.write(data)
+        if self._last:
+            self._close_when_sent()
+
+    def _hold(self, held: HeldAnswer) -> None:
+        self._held.append(held)
+        if len(self._held) >= MAX_HELD:
+            self._look_at_pressure()
+
+    def send_ready(self) -> None:
+        """Send the held answers that are ready, as far as the order allows."""
+        held = self._held
+        while held and held[0].ready:
+            self.answered += 1
+            self._transport.write(held.popleft().data)
+        if self._paused:
+            self._look_at_pressure()
+        if self._open and not held:
+            if self._leaving and not self._unfed and self.phase() == IDLE:
+                self._last = True
+            if self._last:
+                self._close_when_sent()
+
+    def _close_when_sent(self) -> None:
+        """Close, but let the client read its answers first.
+
+        A socket that is closed with unread input is reset, and the reset may overtake the
+        answer. So only our half is closed; what still comes is thrown away until the client
+        closes its own, or until the time-out for that.
+        """
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    # -- pressure and time-outs -----------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client who doesn't take its answers."""
+        self._stalled = True
+        self._look_at_pressure()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._stalled = False
+        self._look_at_pressure()
+
+    def _look_at_pressure(self) -> None:
+        """Read only from a client who takes its answers and isn't far ahead of them."""
+        pause = self._stalled or len(self._held) >= MAX_HELD
+        if pause == self._paused or not self._open:
+            return
+        self._paused = pause
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+            if self._unfed:
+                self._worker.loop.call_soon(self._feed_on)
+
+    def phase(self) -> str:
+        """Say what this connection is doing."""
+        if self._stalled:
+            return STALLED
+        if self._held:
+            return WORKING
+        if self._last:
+            return CLOSING
+        if self._body is not None:
+            return BODY
+        return HEAD if self._url else IDLE
+
+    def time_out(self, phase: str) -> None:
+        """Give up on a client that has been in *phase* for too long."""
+        if phase in {HEAD, BODY}:
+            self._refuse(408)
+        elif phase == IDLE:
+            self._last = True
+            self._transport.close()
+        else:
+            self._transport.abort()

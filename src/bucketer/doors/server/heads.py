@@ -1,0 +1,98 @@
+"""Names of headers in, heads of answers out: the HTTP/1.1 text around a `Response`.
+
+Almost all answers share status and headers but for the request id and the length, so their
+common head is kept as bytes and made anew only when one of its parts is another object.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bucketer.api.http import Response
+
+_NO_CONTENT = 204
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+#: Lower-case text of the names that clients send most, so that they needn't be made each time.
+_KNOWN_NAMES = {
+    spelling.encode(): name
+    for name in (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "origin",
+        "referer",
+        "traceparent",
+        "user-agent",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-request-id",
+    )
+    for spelling in (name, name.title(), name.upper())
+}
+
+
+def header_name(raw: bytes) -> str:
+    """Return the lower-case text of a header's name as it came over the wire."""
+    return _KNOWN_NAMES.get(raw) or raw.lower().decode("latin-1")
+
+
+class Heads:
+    """Renders answers, keeping the head of the last kind of answer (nearly all are of one)."""
+
+    __slots__ = ("_default", "_headers", "_prefix", "_status")
+
+    def __init__(self) -> None:
+        """Begin with nothing kept."""
+        self._status = 0
+        self._headers: object = None
+        self._default: object = None
+        self._prefix = b""
+
+    def render(
+        self, response: Response, default: list[tuple[bytes, bytes]], connection: bytes
+    ) -> bytes:
+        """Return head and body as they go over the wire.
+
+        Args:
+            response: what the handler said.
+            default: headers that every answer has; uvicorn makes a new list each second, with
+                the new ``Date``.
+            connection: a ``Connection`` line with its line end, or nothing.
+        """
+        if (
+            response.headers is not self._headers
+            or response.status != self._status
+            or default is not self._default
+        ):
+            self._keep(response, default)
+        body = response.body
+        if response.status == _NO_CONTENT:
+            length = b""
+        else:
+            size = len(body) if response.length is None else response.length
+            length = b"\r\ncontent-length: %d" % size
+        return b"%b%b%b\r\n%b\r\n%b" % (
+            self._prefix,
+            response.request_id.encode("latin-1"),
+            length,
+            connection,
+            body,
+        )
+
+    def _keep(self, response: Response, default: list[tuple[bytes, bytes]]) -> None:
+        self._status, self._headers, self._default = response.status, response.headers, default
+        lines = [_STATUS_LINES[response.status]]
+        lines += [b"%b: %b\r\n" % header for header in default]
+        for name, value in response.headers:
+            lines.append(f"{name.lower()}: {value}\r\n".encode("latin-1"))
+        lines.append(b"x-request-id: ")
+        self._prefix = b"".join(lines)

@@ -1,0 +1,74 @@
+"""What a worker process makes before it answers, and undoes when it ends.
+
+uvicorn speaks ASGI's lifespan protocol with an `Application`, and hands the state that it leaves
+there to each connection. Requests never come this way: connections answer them themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+from typing import TYPE_CHECKING
+
+from bucketer import wiring
+from bucketer.api.client_address import TrustedProxies
+from bucketer.core.errors import BucketerError
+from bucketer.doors.server.logs import configure_logs
+from bucketer.doors.server.sweeper import Sweeper
+from bucketer.doors.server.words import first_lines
+from bucketer.doors.server.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from typing import Any
+
+    from bucketer.doors.server.limits import Limits
+    from bucketer.settings import Settings
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: The processes of which one is there from the start: the only one, or the first of several.
+_FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
+
+
+class Application:
+    """Made in the parent, sent to each worker process, called once there by uvicorn."""
+
+    def __init__(self, settings: Settings, address: str, limits: Limits) -> None:
+        """Take what a worker needs to know; *address* is the URL that is printed at the start."""
+        self._settings = settings
+        self._address = address
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Live through one lifespan."""
+        await receive()
+        configure_logs()
+        try:
+            runtime = wiring.build(self._settings)
+        except BucketerError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        runtime.keep_fresh()
+        loop = asyncio.get_running_loop()
+        proxies = TrustedProxies(self._settings.trusted_proxies)
+        access_lines = self._settings.access_log
+        worker = Worker(runtime, loop, self._limits, proxies, access_lines=access_lines)
+        scope["state"]["worker"] = worker
+        sweeper = Sweeper(loop, worker.connections, self._limits)
+        sweeper.start()
+        if multiprocessing.current_process().name in _FIRST:
+            print("\n".join(first_lines(runtime.edition, self._address)), flush=True)  # noqa: T201 -- to the person who started it
+        # The edition lives long and refers to nothing young: collections needn't walk it.
+        gc.collect()
+        gc.freeze()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for connection in list(worker.connections):  # they have had their time to leave
+            connection.abort()
+        sweeper.stop()
+        await asyncio.to_thread(worker.close)
+        await send({"type": "lifespan.shutdown.complete"})

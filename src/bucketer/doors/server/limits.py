@@ -1,0 +1,39 @@
+"""What a server bears: sizes, times and numbers, each with the reason for its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what clients may ask of one worker.
+
+    Attributes:
+        url_bytes: path and query; more is 414.
+        body_bytes: more is 413, and isn't read to its end.
+        header_bytes: names and values of a request's headers together; more is 431. Browsers
+            stay below 8 KiB, but a proxy in front may add cookies and tokens.
+        connections: open at once; more are answered 503 and closed.
+        head_s: from the first byte of a request to the end of its headers; then 408.
+        body_s: from the end of the headers to the end of the body; then 408. A megabyte takes
+            this long at 35 KB/s.
+        idle_s: between requests; then the connection is closed without a word. More than the
+            60 s after which AWS's load balancer and nginx drop it, so that they close first.
+        stalled_s: that a client may leave an answer untaken; then it is cut off.
+        linger_s: that a client has for closing its half after ours is closed.
+        stop_s: that answers under way have at SIGTERM.
+        threads: requests at once that may wait for a prediction or a stored profile.
+    """
+
+    url_bytes: int = 8 * 1024
+    body_bytes: int = 1024 * 1024
+    header_bytes: int = 32 * 1024
+    connections: int = 10_000
+    head_s: float = 10.0
+    body_s: float = 30.0
+    idle_s: float = 75.0
+    stalled_s: float = 30.0
+    linger_s: float = 3.0
+    stop_s: int = 10
+    threads: int = 16

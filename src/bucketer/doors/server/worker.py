@@ -1,0 +1,166 @@
+"""What the connections of one worker process share: runtime, limits, ids, threads.
+
+Lives on the event loop's thread; only `Runtime.serve` runs elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from bucketer.doors.server.heads import Heads
+from bucketer.doors.server.ids import RequestIds, Uuids
+from bucketer.doors.server.refusals import refusal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from uvicorn.server import ServerState
+
+    from bucketer.api.client_address import TrustedProxies
+    from bucketer.api.http import Request, Response
+    from bucketer.core.events import Event
+    from bucketer.doors.server.connection import Connection
+    from bucketer.doors.server.limits import Limits
+    from bucketer.runtime import Runtime
+
+_log = logging.getLogger("bucketer.server")
+_access_log = logging.getLogger("bucketer.access")
+
+
+class Worker:
+    """One process's share of the work.
+
+    Attributes:
+        runtime: the edition in use and its handler; asked anew on each request.
+        limits: what clients may ask.
+        proxies: whose ``X-Forwarded-For`` is believed.
+        loop: the event loop of the process.
+        oversized_body: stands for any body over the limit, which we don't read to its end.
+        new_uuid, new_request_id: make ids.
+        connections: all that are open.
+        keeps_events: there is an outbox, so that answers wait for it.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        proxies: TrustedProxies,
+        *,
+        access_lines: bool = False,
+    ) -> None:
+        """Make ready; threads are made when the first request needs one."""
+        self.runtime = runtime
+        self.loop = loop
+        self.limits = limits
+        self.proxies = proxies
+        self.oversized_body = bytes(limits.body_bytes + 1)
+        self.new_uuid = Uuids()
+        self.new_request_id = RequestIds()
+        self.connections: set[Connection] = set()
+        self._access_lines = access_lines
+        self._heads = Heads()
+        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="bucketer-serve")
+        self._outbox = runtime.outbox
+        self.keeps_events = runtime.outbox is not None
+        self._turn_events: list[Event] = []
+        self._turn_answers: list[Callable[[], None]] = []
+
+    def render(
+        self,
+        request: Request,
+        response: Response,
+        state: ServerState,
+        said: str | None,
+        *,
+        last: bool,
+    ) -> bytes:
+        """Return the bytes of *response*, and write the access line if one was asked for.
+
+        Args:
+            request: what is answered.
+            response: the answer.
+            state: uvicorn's, which keeps the date.
+            said: the request's ``Connection`` header; a client of HTTP/1.0 that asked for
+                ``keep-alive`` has to be told that it got it.
+            last: the connection closes after this answer.
+        """
+        if self._access_lines:
+            _access_log.info(
+                '%s "%s %s" %d %d %s',
+                request.ip or "-",
+                request.method,
+                request.path.encode("ascii", "backslashreplace").decode(),
+                response.status,
+                len(response.body),
+                response.request_id,
+            )
+        if last:
+            line = b"connection: close\r\n"
+        else:
+            line = b"" if said is None else b"connection: keep-alive\r\n"
+        return self._heads.render(response, state.default_headers, line)
+
+    def refusal(self, status: int, state: ServerState) -> bytes:
+        """Return the bytes of an answer to what never became a request."""
+        response = refusal(status, self.new_request_id())
+        return self._heads.render(response, state.default_headers, b"connection: close\r\n")
+
+    def unforeseen(self, failure: BaseException, request_id: str) -> None:
+        """Log what was answered with a 500."""
+        _log.error("request %s: unforeseen", request_id, exc_info=failure)
+
+    # -- events ---------------------------------------------------------------------------
+
+    def accept(self, events: tuple[Event, ...], answer: Callable[[], None]) -> None:
+        """Let *answer* go out once *events* are in the outbox.
+
+        The events of one turn of the loop, of whichever connections, are written together:
+        what makes a write durable costs the same for one as for fifty. `call_soon` runs after
+        the sockets that were ready in this turn have been read, and before the next look.
+        """
+        self._turn_events += events
+        self._turn_answers.append(answer)
+        if len(self._turn_answers) == 1:
+            self.loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        events, self._turn_events = self._turn_events, []
+        answers, self._turn_answers = self._turn_answers, []
+        try:
+            if self._outbox is not None:
+                self._outbox.add(events)
+        except Exception as failure:  # noqa: BLE001 -- events must never cost the answers
+            _log.error("%d events could not be kept", len(events), exc_info=failure)
+        for answer in answers:
+            answer()
+
+    # -- answers that take long -----------------------------------------------------------
+
+    def serve_apart(self, request: Request, answered: Callable[[Response], None]) -> None:
+        """Serve *request* on a thread, then call *answered* on the loop's thread.
+
+        For what needs a prediction or a stored profile: `Runtime.serve` fetches it, decides
+        and hands the events to the outbox before it returns.
+        """
+
+        def done(future: Future[Response]) -> None:
+            failure = future.exception()
+            if failure is None:
+                response = future.result()
+            else:
+                self.unforeseen(failure, request.request_id)
+                response = refusal(500, request.request_id)
+            self.loop.call_soon_threadsafe(answered, response)
+
+        self._threads.submit(self.runtime.serve, request).add_done_callback(done)
+
+    def close(self) -> None:
+        """Stop the threads, then let the runtime hand over what it holds."""
+        self._threads.shutdown(wait=True)
+        self.runtime.close()
