@@ -38,14 +38,15 @@ LEFT_OUT = (
     "verify",
     "__main__.py",
     "py.typed",
+    # The durable outbox of the server.
+    "sinks/dead_letters.py",
+    "sinks/durable.py",
+    "sinks/journal.py",
+    "sinks/reader.py",
+    "sinks/sender.py",
 )
-#: `app.py` in the root of the archive. The repository has the same; a test compares them.
-APP = '''"""Where AWS Lambda finds the function: set its handler to ``app.lambda_handler``."""
-
-from bucketer.doors.aws_lambda import lambda_handler
-
-__all__ = ["lambda_handler"]
-'''
+#: `app.py` goes into the root of the archive: the repository's, or the copy in an installed wheel.
+_APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_name("app.py"))
 #: The oldest time that a zip archive can hold.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -140,8 +141,11 @@ def _install_dependencies(root: Path, python: str, architecture: str) -> None:
         raise BuildError(f"no wheels for Python {python} on {architecture}: {why[0]}")
     for extra in (*root.glob("*.dist-info"), root / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
-    for extra in (*root.rglob("*.pyi"), *root.rglob("py.typed")):
-        extra.unlink()
+    for pattern in ("*.pyi", "py.typed", "*.c", "*.h"):  # wheels carry what only compilers read
+        for extra in root.rglob(pattern):
+            extra.unlink()
+    if (root / "mmh3").is_dir() and not any((root / "mmh3").iterdir()):
+        (root / "mmh3").rmdir()
 
 
 def _copy_sources(root: Path, *, everything: bool) -> None:
@@ -151,7 +155,10 @@ def _copy_sources(root: Path, *, everything: bool) -> None:
         return {name for name in names if name == "__pycache__" or Path(folder) / name in left_out}
 
     shutil.copytree(_PACKAGE, root / "bucketer", ignore=ignored)
-    (root / "app.py").write_text(APP, encoding="utf-8")
+    app = next((path for path in _APPS if path.is_file()), None)
+    if app is None:
+        raise BuildError("app.py is missing from the installation; install the package again")
+    shutil.copyfile(app, root / "app.py")
 
 
 def _compile(root: Path, interpreter: Path, python: str) -> None:
@@ -167,11 +174,14 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         raise BuildError(f"{why}: magic number {said.stdout.strip()}, not {MAGIC[python]}")
     command = [
         *(str(interpreter), "-m", "compileall", "-q", "-f", "-s", str(root), "-p", "/var/task"),
-        *("--invalidation-mode", "unchecked-hash", str(root)),
+        # Without docstrings, which nobody reads there: a third smaller, so sooner loaded.
+        *("--invalidation-mode", "unchecked-hash", "-o", "2", str(root)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- as above
     if done.returncode:
         raise BuildError(f"a source does not compile: {done.stdout.strip()[-400:]}")
+    for path in root.rglob("*.opt-2.pyc"):  # under the name that an interpreter without -OO reads
+        path.rename(path.with_name(path.name.replace(".opt-2", "")))
 
 
 def _zip(root: Path, target: Path) -> int:

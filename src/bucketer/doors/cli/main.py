@@ -35,6 +35,7 @@ COMMANDS: Final = (
     Command("verify", "verify", "Decide for many invented users, here and with the official SDK."),
     Command("datafile", "datafile", "Fetch, check and compare datafiles."),
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
+    Command("build", "build", "Make package.zip, ready for AWS Lambda."),
     Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),
     Command("settings", "settings", "Show every setting: its value, its default, what is allowed."),
 )
