@@ -24,13 +24,13 @@ def test_secrets_and_paths_of_urls_are_kept_back():
     environ = {
         "DATAFILE_ACCESS_TOKEN": "hush",
         "BUCKETER_WEBHOOK_SECRET": "hush",
-        "DATAFILE_URL": "https://cdn.example/datafiles/KEY.json",
+        "DATAFILE_URL": "https://cdn.example/datafiles/SDKKEY.json",
     }
 
     shown = Kept("settings", **environ).out + Kept("settings", "--json", **environ).out
 
     assert "hush" not in shown
-    assert "KEY" not in shown
+    assert "SDKKEY" not in shown
     assert "https://cdn.example/" in shown
 
 

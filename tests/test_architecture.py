@@ -1,0 +1,199 @@
+"""What the house may be made of: the modules of a cold start, and what the pure parts import.
+
+What may import what among our own modules stands in `.importlinter`; `make test` checks it.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "bucketer"
+
+#: Loaded by AWS's own runtime client before our code runs, so free for us to import.
+LOADED_BY_LAMBDA = [
+    "enum",
+    "re",
+    "json",
+    "collections",
+    "functools",
+    "threading",
+    "logging",
+    "types",
+    "contextlib",
+    "abc",
+    "string",
+    "math",
+    "time",
+    "decimal",
+    "traceback",
+    "operator",
+    "numbers",
+]
+
+#: Everything else of the standard library and of PyPI that a cold start may load. Each costs
+#: time: put a module here only with a measurement (`make cold`).
+ALLOWED_OUTSIDE = {"__future__", "_bisect", "bisect", "gc", "mmh3"}
+
+#: All of ours that a cold start loads, up to the first answer, with nothing configured.
+ALLOWED_OURS = {
+    "app",
+    "bucketer",
+    "bucketer.api",
+    "bucketer.api.answer",
+    "bucketer.api.attributes",
+    "bucketer.api.body",
+    "bucketer.api.bucketer",
+    "bucketer.api.debug",
+    "bucketer.api.health",
+    "bucketer.api.http",
+    "bucketer.api.problems",
+    "bucketer.api.query",
+    "bucketer.api.routes",
+    "bucketer.api.track",
+    "bucketer.core",
+    "bucketer.core.bandit",
+    "bucketer.core.bucketing",
+    "bucketer.core.compile",
+    "bucketer.core.conditions",
+    "bucketer.core.decide",
+    "bucketer.core.entities",
+    "bucketer.core.errors",
+    "bucketer.core.events",
+    "bucketer.core.membership",
+    "bucketer.core.outcomes",
+    "bucketer.core.parse",
+    "bucketer.core.ruleset",
+    "bucketer.core.semver",
+    "bucketer.core.user",
+    "bucketer.demo",
+    "bucketer.doors",
+    "bucketer.doors.aws_lambda",
+    "bucketer.ports",
+    "bucketer.runtime",
+    "bucketer.settings",
+    "bucketer.sinks",
+    "bucketer.sinks.buffer",
+    "bucketer.sinks.counters",
+    "bucketer.sinks.delivery",
+    "bucketer.sinks.outbox",
+    "bucketer.sinks.post",
+    "bucketer.sources",
+    "bucketer.sources.packaged",
+    "bucketer.wiring",
+}
+
+FIRST_EVENT = {
+    "version": "2.0",
+    "rawPath": "/bucketer",
+    "rawQueryString": "e=checkout_flow_experiment&u=cooper34523569"
+    "&a=tier:%22platinum%22,member_since_days:56",
+    "headers": {},
+    "requestContext": {"http": {"method": "GET", "path": "/bucketer", "sourceIp": "192.0.2.1"}},
+    "isBase64Encoded": False,
+}
+
+COLD_START = f"""
+import json, sys
+import {", ".join(LOADED_BY_LAMBDA)}
+before = set(sys.modules)
+import app
+answer = app.lambda_handler(json.loads(sys.argv[1]), None)
+loaded = sorted(set(sys.modules) - before)
+print(json.dumps({{"status": answer["statusCode"], "before": sorted(before), "loaded": loaded}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def cold_start():
+    """What one cold start loads, up to its first answer, in a process of its own."""
+    answer = subprocess.run(
+        [sys.executable, "-c", COLD_START, json.dumps(FIRST_EVENT)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+    )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def test_the_cold_start_answers(cold_start):
+    assert 200 == cold_start["status"]
+
+
+def test_the_cold_start_loads_nothing_that_is_not_listed(cold_start):
+    assert set() == set(cold_start["loaded"]) - ALLOWED_OURS - ALLOWED_OUTSIDE
+
+
+def test_the_list_of_our_modules_has_nothing_that_is_no_longer_loaded(cold_start):
+    assert set() == ALLOWED_OURS - set(cold_start["loaded"])
+
+
+def test_what_costs_most_is_not_loaded_by_the_test_itself(cold_start):
+    """Or the two tests above would be blind to it."""
+    heavy = {"typing", "dataclasses", "asyncio", "uuid", "ssl", "http.client", "urllib.parse"}
+
+    assert set() == heavy & set(cold_start["before"])
+
+
+# ---------------------------------------------------------------------------- pure parts
+
+#: Modules that the core and the api may import while they run.
+PURE = {
+    "__future__",
+    "bisect",
+    "bucketer",
+    "collections",
+    "datetime",  # to print a time that was handed in; reading the clock is banned by ruff
+    "difflib",
+    "functools",
+    "ipaddress",
+    "itertools",
+    "json",
+    "math",
+    "mmh3",
+    "numbers",
+    "operator",
+    "re",
+    "types",
+}
+
+
+def imports_of(path):
+    """The root of every module that *path* imports at run time, wherever in the file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    hidden = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+        for each in node.body
+        for inner in ast.walk(each)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).partition(".")[0]
+
+
+PURE_MODULES = sorted(path for part in ("core", "api") for path in (SOURCE / part).glob("*.py"))
+assert PURE_MODULES, "no modules found: the tests below would pass on nothing"
+
+
+@pytest.mark.parametrize("path", PURE_MODULES, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_core_and_api_import_pure_modules_only(path):
+    assert set() == set(imports_of(path)) - PURE
+
+
+@pytest.mark.parametrize("stray", ["utils", "helpers", "common", "misc", "base", "manager"])
+def test_no_module_has_a_name_that_says_nothing(stray):
+    assert [] == list(SOURCE.rglob(f"{stray}*"))
