@@ -4,9 +4,14 @@ Everything that takes time happens here, at import, which is Lambda's init phase
 processor than an invocation, and a provisioned or snapshotted environment pays it in advance.
 """
 
+import os
+
 from bucketer import wiring
 from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore
+from bucketer.doors.lambda_extension import start
+from bucketer.settings import read_settings
 
-runtime = wiring.build(place=wiring.LAMBDA)
+settings = read_settings(os.environ)
+runtime = wiring.build(settings, place=wiring.LAMBDA)
 run_hooks_after_restore(runtime)
-lambda_handler = make_handler(runtime)
+lambda_handler = make_handler(runtime, answered=start(runtime, os.environ, settings.events_flush))

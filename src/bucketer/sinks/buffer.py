@@ -64,8 +64,9 @@ class Buffer:
         self._bytes = 0
         self._not_before = 0.0
         self._deadline = 0.0
-        #: The handler's thread appends while the extension's delivers.
-        self._lock = threading.Lock()
+        #: The handler's thread appends while the extension's delivers. Reentrant, since SIGTERM
+        #: may interrupt the handler's thread while it holds it, and closes in that same thread.
+        self._lock = threading.RLock()
         self._flushing = threading.Lock()
 
     def __len__(self) -> int:

@@ -49,7 +49,7 @@ _log = logging.getLogger("bucketer.outbox")
 _LOG_EVERY_S = 10.0
 
 
-class OutboxFull(Exception):  # noqa: N818 -- a state, which passes
+class OutboxFull(Exception):
     """A home has no room for more.
 
     Attributes:

@@ -22,7 +22,7 @@ _MAX_BODY_BYTES = 256 * 1024
 _READ_BYTES = 64 * 1024
 
 
-class PostFailed(Exception):  # noqa: N818 -- says what happened
+class PostFailed(Exception):
     """No whole answer came: whether the request was dealt with is unknown.
 
     Attributes:
@@ -151,7 +151,7 @@ class Poster:
             raise
 
 
-class _Closed(Exception):  # noqa: N818 -- says what happened
+class _Closed(Exception):
     """The other side closed a connection before the first byte of an answer."""
 
 

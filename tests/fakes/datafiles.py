@@ -1,0 +1,20 @@
+"""The demonstration datafile under another account, so that its events may be sent somewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bucketer.demo import PATH
+
+
+def a_datafile(**changes: object) -> dict[str, object]:
+    """The demonstration with another account, and with *changes* to its top-level fields."""
+    datafile = json.loads(Path(PATH).read_text())
+    return {**datafile, "accountId": "81", "projectId": "11", "sdkKey": "not-a-key", **changes}
+
+
+def write_datafile(path: Path, **changes: object) -> Path:
+    """Write it to *path*."""
+    path.write_text(json.dumps(a_datafile(**changes)))
+    return path

@@ -1,0 +1,150 @@
+"""Every event arrives: in AWS's emulator, and in an environment that freezes."""
+
+import json
+import statistics
+import time
+
+import pytest
+
+from tests.fakes.collector import Collector
+from tests.fakes.datafiles import write_datafile
+from tests.lab.minirapid import Minirapid
+from tests.lab.prepare import PYTHON_VERSIONS, lab_or_skip
+from tests.lab.rie import Rie
+
+HANDLER = "app.lambda_handler"
+
+
+@pytest.fixture(scope="session", params=PYTHON_VERSIONS)
+def lab(request):
+    return lab_or_skip(request.param)
+
+
+@pytest.fixture(scope="session")
+def task(lab, tmp_path_factory):
+    task = lab.make_task(tmp_path_factory.mktemp("events") / "task")
+    write_datafile(task / "datafile.json")
+    return task
+
+
+@pytest.fixture
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+def settings(collector, **more):
+    return {"BUCKETER_DATAFILE": "datafile.json", "BUCKETER_EVENTS_ENDPOINT": collector.url, **more}
+
+
+def activation(user):
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/bucketer",
+        "rawQueryString": f"e=checkout_flow_experiment&u={user}&a=tier:platinum,member_since_days:56",
+        "headers": {"host": "x"},
+        "requestContext": {
+            "stage": "$default",
+            "http": {"method": "GET", "path": "/bucketer", "sourceIp": "192.0.2.1"},
+        },
+        "isBase64Encoded": False,
+    }
+
+
+def users(collector):
+    return [visitor["visitor_id"] for visitor in collector.visitors()]
+
+
+def test_in_the_emulator_every_event_arrives(lab, task, collector):
+    with Rie(lab, task, HANDLER, environment=settings(collector)) as function:
+        for n in range(5):
+            assert function.invoke(activation(f"u{n}"))["statusCode"] == 200
+
+    assert [f"u{n}" for n in range(5)] == users(collector)
+
+
+def test_events_have_arrived_before_the_next_invocation(lab, task, collector):
+    with Minirapid(lab, task, HANDLER, environment=settings(collector)) as function:
+        for n in range(6):
+            function.invoke(activation(f"u{n}"))
+            function.wait_until_done()
+            assert n + 1 == len(users(collector))
+
+
+def test_a_collector_that_hangs_holds_the_environment_no_longer_than_the_bound(
+    lab, task, collector
+):
+    collector.mood = "hang"
+    environment = settings(collector, BUCKETER_EVENTS_FLUSH="0.3")
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        for n in range(3):
+            function.invoke(activation(f"u{n}"))
+            function.wait_until_done()
+            assert function.billed_ms < 600
+        collector.mood = 200
+        function.invoke(activation("u3"))
+        function.wait_until_done()
+
+        assert [f"u{n}" for n in range(4)] == users(collector)
+
+
+def test_what_is_left_is_delivered_at_sigterm(lab, task, collector):
+    collector.mood = 503
+    with Minirapid(lab, task, HANDLER, environment=settings(collector)) as function:
+        function.invoke(activation("u0"))
+        function.wait_until_done()
+        collector.mood = 200
+        assert function.shut_down() == 0
+
+    assert ["u0"] == users(collector)
+
+
+def test_what_cannot_be_delivered_at_the_end_is_in_the_log_whole(lab, task, collector):
+    collector.mood = 503
+    with Minirapid(lab, task, HANDLER, environment=settings(collector)) as function:
+        function.invoke(activation("u0"))
+        function.wait_until_done()
+        function.shut_down()
+        log = function.log()
+
+    [line] = [line for line in log.splitlines() if "outbox: undelivered" in line]
+    event = json.loads(line[line.index("{") :])
+    assert [visitor["visitor_id"] for visitor in event["visitors"]] == ["u0"]
+    assert event["account_id"] == "81"
+
+
+def test_without_extensions_events_are_sent_before_the_answer(lab, task, collector):
+    environment = settings(collector)
+    code = (
+        "import json, os, sys; os.environ.update(json.loads(sys.argv[1]));"
+        "import app; print(app.lambda_handler(json.loads(sys.argv[2]), None)['statusCode'])"
+    )
+    import subprocess
+
+    out = subprocess.run(
+        [lab.python, "-c", code, json.dumps(environment), json.dumps(activation("u0"))],
+        cwd=task, capture_output=True, text=True, check=True, env={"PYTHONPATH": "."},
+    )  # fmt: skip
+
+    assert out.stdout.strip() == "200"
+    assert ["u0"] == users(collector)
+
+
+def test_the_caller_waits_no_longer_with_events_than_without(lab, task, collector):
+    """The flush takes 50 ms on purpose; a caller who had to wait for it would show."""
+    collector.delay_s = 0.05
+    latencies = {}
+    for home in ("off", "flush"):
+        environment = settings(collector, BUCKETER_EVENTS=home)
+        with Minirapid(lab, task, HANDLER, environment=environment) as function:
+            measured = []
+            for n in range(12):
+                function.invoke(activation(f"{home}{n}"))
+                measured.append(function.duration_ms)
+                function.wait_until_done()
+            latencies[home] = statistics.median(measured[2:])
+
+    assert latencies["flush"] < latencies["off"] + 10
+    time.sleep(0.1)
+    assert len(users(collector)) == 12
