@@ -11,12 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .bucketing import Place
     from .ruleset import Experiment, Variation
     from .user import User
 
 
-class PredictionNeeded(Exception):  # noqa: N818 -- a question to the edge, not an error
+class PredictionNeeded(Exception):
     """A contextual bandit must be asked before this decision can be made.
 
     Fetch the prediction, put it (or None, if asking failed) into `User.predictions` under
@@ -35,41 +34,44 @@ class PredictionNeeded(Exception):  # noqa: N818 -- a question to the edge, not 
         self.rule_id, self.user_id, self.attributes = rule_id, user_id, attributes
 
 
-class PredictionFailed(Exception):  # noqa: N818 -- ends a decision inside the core, never leaves it
-    """The bandit was asked and did not answer."""
+class PredictionFailed(Exception):
+    """The bandit was asked and did not answer.
+
+    Attributes:
+        experiment: its rule.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment.key)
+        self.experiment = experiment
+
+    def __str__(self) -> str:
+        key = self.experiment.key
+        return f"The contextual bandit could not be asked about experiment '{key}'."
 
 
-def compile_bandit(experiment: Experiment) -> Place:
-    """Make the function that gives the variation a bandit chose, for users in its traffic.
+def ask_bandit(experiment: Experiment, user: User) -> Variation | None:
+    """The variation that the bandit chose, for a user whom the audience lets in.
 
-    The function raises `PredictionNeeded` when the user brings no prediction for this rule and
-    `PredictionFailed` when asking for one has failed.
+    Raises:
+        PredictionNeeded: the user is in the bandit's traffic and brings no prediction of its.
+        PredictionFailed: asking for one has failed.
     """
     allocation, group, cmab = experiment.allocation, experiment.group, experiment.cmab
-    audience = experiment.audience
-
-    def assign(user: User) -> Variation | None:
-        if not experiment.running or allocation is None or cmab is None:
+    if allocation is None or cmab is None:
+        return None
+    if group is not None:
+        owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
+        if owner != experiment.id:
             return None
-        if audience is not None and audience(user) is not True:
-            return None
-        if group is not None:
-            owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
-            if owner != experiment.id:
-                return None
-        if not allocation.entity_id(hash_of(user.hash_prefix, experiment.id_bytes)):
-            return None
-        if user.predictions is None or experiment.id not in user.predictions:
-            have = user.attributes
-            seen = [(id_, have[key]) for id_, key in cmab.attributes if key in have]
-            raise PredictionNeeded(experiment.id, user.id, seen)
-        prediction = user.predictions[experiment.id]
-        if prediction is None:
-            message = (
-                f"The contextual bandit could not be asked about experiment '{experiment.key}'."
-            )
-            raise PredictionFailed(message)
-        chosen = experiment.by_id.get(prediction.variation_id) if prediction.variation_id else None
-        return None if chosen is None or chosen.of_holdout else chosen
-
-    return assign
+    if not allocation.entity_id(hash_of(user.hash_prefix, experiment.id_bytes)):
+        return None
+    if user.predictions is None or experiment.id not in user.predictions:
+        have = user.attributes
+        seen = [(id_, have[key]) for id_, key in cmab.attributes if key in have]
+        raise PredictionNeeded(experiment.id, user.id, seen)
+    prediction = user.predictions[experiment.id]
+    if prediction is None:
+        raise PredictionFailed(experiment)
+    chosen = experiment.by_id.get(prediction.variation_id) if prediction.variation_id else None
+    return None if chosen is None or chosen.of_holdout else chosen

@@ -12,12 +12,13 @@ from mmh3 import mmh3_32_uintdigest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Final, TypeAlias
+    from typing import Final, Literal, TypeAlias
 
+    from .membership import Membership
     from .ruleset import Group, Variation
     from .user import User
 
-    Place: TypeAlias = Callable[[User], "Variation | None"]
+    Place: TypeAlias = Callable[[User], "Variation | Literal[False] | None"]
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000
@@ -56,7 +57,7 @@ def bucket_value(bucketing_id: str, parent_id: str) -> int:
 
 
 def threshold(end_of_range: float) -> int:
-    """The first hash past *end_of_range*: `bucket < end` exactly when `hash < threshold(end)`."""
+    """Turn a bound on buckets into one on hashes: `bucket < end` exactly when `hash < result`."""
     whole = -int(-end_of_range // 1)  # the ceiling; buckets are whole numbers
     return -((-whole << _HASH_BITS) // TOTAL_TRAFFIC)
 
@@ -104,7 +105,8 @@ def compile_place(
     id_bytes: bytes,
     allocation: Allocation,
     variations: tuple[Variation | None, ...],
-    group: Group | None,
+    group: Group | None = None,
+    audience: Membership | None = None,
 ) -> Place:
     """Make the function that puts a user on a traffic line and says what stands there.
 
@@ -113,28 +115,44 @@ def compile_place(
         allocation: its traffic line.
         variations: what each part of the line gives; the last one is the unallocated rest.
         group: the exclusion group it shares traffic with, if any.
+        audience: who may be put there at all; None for everybody.
+
+    Returns:
+        A function: user → variation, or None where there is none, or False where the audience
+        doesn't let the user in.
     """
     thresholds = allocation.thresholds
-    if not any(variations):
-        return nowhere
 
     def place(user: User) -> Variation | None:
         hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
         return variations[bisect_right(thresholds, hashed)]
 
+    def place_some(user: User) -> Variation | Literal[False] | None:
+        if audience(user):  # type: ignore[misc]  # chosen only where there is one
+            hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
+            return variations[bisect_right(thresholds, hashed)]
+        return False
+
     if group is not None:
-        return _in_group(group, id_bytes.decode(), place)
-    if thresholds[0] >> _HASH_BITS:  # the first part is the whole line: no need to hash
-        only = variations[0]
-        return lambda _user: only
-    return place
+        return _in_group(group, id_bytes, place, audience)
+    return place if audience is None else place_some
 
 
-def _in_group(group: Group, experiment_id: str, place: Place) -> Place:
+def _in_group(group: Group, id_bytes: bytes, place: Place, audience: Membership | None) -> Place:
     group_id, owner_of = group.id_bytes, group.allocation.entity_id
+    experiment_id = id_bytes.decode("utf-8", "surrogatepass")
 
-    def place_in_group(user: User) -> Variation | None:
+    def place_in_group(user: User) -> Variation | Literal[False] | None:
+        if audience is not None and not audience(user):
+            return False
         hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
         return place(user) if owner_of(hashed) == experiment_id else None
 
     return place_in_group
+
+
+def closed_to(audience: Membership | None) -> Place:
+    """Make the function for a line that nobody is put on: only the audience is asked."""
+    if audience is None:
+        return nowhere
+    return lambda user: None if audience(user) else False

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 
 from . import entities
-from .bandit import compile_bandit
-from .bucketing import TOTAL_TRAFFIC, Allocation, compile_place
-from .conditions import Audience, compile_tree, guarded_by, unknown
+from .assign import write_on_first_use
+from .bucketing import TOTAL_TRAFFIC, Allocation
+from .conditions import OPERATORS, Audience, compile_tree, unknown
 from .entities import Malformed
 from .outcomes import nothing_decided
 from .parse import json_type
@@ -36,9 +36,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .conditions import Predicate
+    from .conditions import Note, Predicate
     from .parse import Datafile
     from .ruleset import Source, Variable
+
+
+#: Why nobody can be bucketed into a member of a group that isn't there, by a bandit neither.
+_NO_GROUP = "its group is not in the datafile"
 
 
 def compile_datafile(datafile: Datafile) -> Ruleset:
@@ -62,7 +66,6 @@ class _Compilation:
         )
         self.diagnostics: list[Diagnostic] = []
         self.attribute_keys: dict[str, str] = {}
-        self.predicates: dict[str, Predicate | None] = {}
         #: By id, the last writer wins; holdouts apart, since they share no ids with rules.
         self.read: dict[str, _Read] = {}
         self.held: list[_Read] = []
@@ -84,8 +87,10 @@ class _Compilation:
         self._index()
         self._read_flags()
         self._claim()
-        for each in [*self.read.values(), *self.held]:
+        for each in self.read.values():
             self._finish(each)
+        for each in self.held:
+            self._finish(each, is_holdout=True)
         for flag in self.ruleset.flags.values():
             self._finish_flag(flag)
         self.ruleset.diagnostics = tuple(self.diagnostics)
@@ -161,40 +166,31 @@ class _Compilation:
             audience = Audience(id_, name, tree)
             self.ruleset.audiences[id_] = audience
             for where, expected, found in audience.notes:
-                finding = Malformed(at + where, expected, found)
                 self._note(
-                    finding, f"this part of audience '{name}' is UNKNOWN for everybody", "warning"
+                    Malformed(at + where, expected, found),
+                    f"this part of audience '{name}' is UNKNOWN for everybody",
+                    "warning",
                 )
 
-    def _audience(self, tree: object, at: str) -> Predicate | None:
-        """Compile who qualifies for a rule; None for everybody. Equal trees share one predicate."""
-        if tree is None or tree == []:
-            return None
-        signature = json.dumps(tree)
-        if signature not in self.predicates:
-            notes: list[tuple[str, str, str]] = []
-            self.predicates[signature] = compile_tree(tree, self._audience_leaf(notes), notes)
-            for where, expected, found in notes:
-                self._note(
-                    Malformed(at + where, expected, found), "it is UNKNOWN for everybody", "warning"
-                )
-        return self.predicates[signature]
+    def _note_unknowns(self, tree: object, at: str) -> None:
+        known = self.ruleset.audiences
+        if isinstance(tree, list) and all(
+            isinstance(each, str) and (each in known or each in OPERATORS) for each in tree
+        ):
+            return  # flat, which most are
+        notes: list[Note] = []
 
-    def _audience_leaf(self, notes: list[tuple[str, str, str]]) -> Any:
-        def leaf(id_: object, at: str) -> Predicate:
-            audience = self.ruleset.audiences.get(id_) if isinstance(id_, str) else None
-            if audience is not None:
-                return audience.predicate
-            notes.append(
-                (
-                    at,
-                    "the id of an audience",
-                    "an unknown id" if isinstance(id_, str) else json_type(id_),
-                )
-            )
+        def leaf(id_: object, where: str) -> Predicate:
+            if not isinstance(id_, str):
+                notes.append((where, "the id of an audience", json_type(id_)))
+            elif id_ not in known:
+                notes.append((where, "the id of an audience", "an unknown id"))
             return unknown
 
-        return leaf
+        compile_tree(tree, leaf, notes)
+        for where, expected, found in notes:
+            finding = Malformed(at + where, expected, found)
+            self._note(finding, "it is UNKNOWN for everybody", "warning")
 
     # --- experiments, delivery rules, groups -----------------------------------------------------
 
@@ -434,7 +430,7 @@ class _Compilation:
 
     # --- the last pass ---------------------------------------------------------------------------
 
-    def _finish(self, each: _Read) -> None:
+    def _finish(self, each: _Read, *, is_holdout: bool = False) -> None:
         """Compile audience and traffic, now that every map is final."""
         experiment, raw, at = each.experiment, each.raw, each.at
         if experiment.broken is not None:
@@ -462,11 +458,16 @@ class _Compilation:
                 user_id: experiment.by_key.get(key) if isinstance(key, str) else None
                 for user_id, key in whitelist.items()
             }
-        experiment.audience = self._audience(
-            experiment.audience_tree, f"{at}/{_audience_field(raw)}"
-        )
+        if experiment.audience_tree:
+            self._note_unknowns(experiment.audience_tree, f"{at}/{_audience_field(raw)}")
         self._join_group(each)
-        _compile_functions(experiment)
+        experiment.is_plain = (
+            experiment.running
+            and not experiment.whitelist
+            and experiment.cmab is None
+            and (is_holdout or not any(own and own.of_holdout for own in experiment.variations))
+        )
+        write_on_first_use(self.ruleset, experiment)
 
     def _join_group(self, each: _Read) -> None:
         """Only the policy `random` excludes; a top-level rule that names a group is taken at its word."""
@@ -476,7 +477,7 @@ class _Compilation:
             return
         group = each.group or self.groups.get(raw.get("groupId") or "")
         if group is None:
-            experiment.closed = experiment.closed or "its group is not in the datafile"
+            experiment.closed = _NO_GROUP
         else:
             experiment.group = group
 
@@ -490,24 +491,6 @@ class _Compilation:
                 self._note(finding, f"flag '{flag.key}' decides nothing")
         if flag.broken is None and self.ruleset.send_flag_decisions:
             flag.nothing = nothing_decided(self.ruleset, flag)
-
-
-def _compile_functions(experiment: Experiment) -> None:
-    """Turn audience and traffic into the functions that requests call."""
-    allocation = experiment.allocation
-    if experiment.closed is not None or allocation is None:
-        return
-    group, variations = experiment.group, experiment.variations
-    experiment.place = compile_place(experiment.id_bytes, allocation, variations, group)
-    if experiment.cmab is not None:
-        experiment.assign = compile_bandit(experiment)
-    elif experiment.running:
-        place = experiment.place
-        if any(each is not None and each.of_holdout for each in variations):
-            # The reference knows a holdout's variation by its form and won't bucket into it.
-            own = tuple(None if each and each.of_holdout else each for each in variations)
-            place = compile_place(experiment.id_bytes, allocation, own, group)
-        experiment.assign = guarded_by(experiment.audience, place)
 
 
 class _Read:

@@ -10,6 +10,7 @@ Differs: what raises there is UNKNOWN here (docs/parity.md).
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from numbers import Integral
 
 from . import semver
@@ -17,10 +18,8 @@ from . import semver
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
-    from .bucketing import Place
-    from .ruleset import Variation
     from .user import User
 
     Predicate: TypeAlias = Callable[[User], "bool | None"]
@@ -29,9 +28,13 @@ if TYPE_CHECKING:
 
 _TYPES = ("custom_attribute", "third_party_dimension")
 #: Numbers beyond it can't be told apart in every SDK's language, so none of them compares.
-_MAX_NUMBER = 2**53
+MAX_NUMBER = 2**53
 #: Deeper trees than Python can walk are not conditions but an attack.
 MAX_DEPTH = 100
+
+#: Visitors have few versions among them, so each condition remembers what it made of them.
+_REMEMBERED_VERSIONS = 256
+_LONGEST_REMEMBERED = 40
 
 OPERATORS = ("and", "or", "not")
 
@@ -40,16 +43,12 @@ def unknown(_user: User) -> None:
     """Answer UNKNOWN, for a condition that can't be evaluated for anybody."""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (Integral, float)) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
     """Whether *value* is a number that every SDK compares alike: no NaN, nothing beyond ±2**53."""
     if isinstance(value, bool):
         return False
     if isinstance(value, (int, float)):
-        return -_MAX_NUMBER <= value <= _MAX_NUMBER
+        return -MAX_NUMBER <= value <= MAX_NUMBER
     return isinstance(value, Integral)
 
 
@@ -71,12 +70,12 @@ def _exact(name: str, value: object) -> Predicate | None:
             return have is value if isinstance(have, bool) else None
 
         return same_truth
-    if not _is_finite(value):
+    if not is_finite(value):
         return None
 
     def same_number(user: User) -> bool | None:
         have = user.attributes.get(name)
-        return have == value if _is_finite(have) else None
+        return have == value if is_finite(have) else None
 
     return same_number
 
@@ -96,19 +95,16 @@ def _substring(name: str, value: object) -> Predicate | None:
     return contains
 
 
-def _ordered(holds: Callable[[object, object], bool]) -> Callable[[str, object], Predicate | None]:
+def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[str, object], Predicate | None]:
     """Make the builder of a numeric comparison."""
 
     def build(name: str, value: object) -> Predicate | None:
-        if not _is_finite(value):
+        if not is_finite(value):
             return None
 
         def compares(user: User) -> bool | None:
             have = user.attributes.get(name)
-            # The common types are judged in place: a call costs as much as the comparison.
-            if (type(have) is int or type(have) is float) and -_MAX_NUMBER <= have <= _MAX_NUMBER:
-                return holds(have, value)
-            return holds(have, value) if _is_finite(have) else None
+            return holds(have, value) if is_finite(have) else None
 
         return compares
 
@@ -123,13 +119,18 @@ def _version(holds: Callable[[int], bool]) -> Callable[[str, object], Predicate 
         if target is None:
             return None
 
+        def judge(text: str) -> bool | None:
+            version = semver.parse(text)
+            order = None if version is None else semver.compare(version, target)
+            return None if order is None else holds(order)
+
+        remembered = lru_cache(_REMEMBERED_VERSIONS)(judge)
+
         def compares(user: User) -> bool | None:
             have = user.attributes.get(name)
-            version = semver.parse(have) if isinstance(have, str) else None
-            if version is None:
+            if not isinstance(have, str):
                 return None
-            order = semver.compare(version, target)
-            return None if order is None else holds(order)
+            return remembered(have) if len(have) <= _LONGEST_REMEMBERED else judge(have)
 
         return compares
 
@@ -166,13 +167,20 @@ def compile_leaf(condition: Mapping[str, object]) -> Predicate | None:
         condition: `name`, `value`, `type` and `match` as the datafile has them; a missing
             `match` means `exact`, a missing `type` makes it UNKNOWN.
     """
-    match = condition.get("match")
-    build = _MATCHES.get("exact" if match is None else match) if _hashable(match) else None
-    if build is None or condition.get("type") not in _TYPES:
+    match, name = match_of(condition), condition.get("name")
+    if match is None or not _hashable(name):
         return None
     # A name that is no string (or missing) is no attribute's key, but is looked up all the same.
-    name = condition.get("name")
-    return build(name, condition.get("value")) if _hashable(name) else None  # type: ignore[arg-type]
+    return _MATCHES[match](name, condition.get("value"))  # type: ignore[arg-type]
+
+
+def match_of(condition: Mapping[str, object]) -> str | None:
+    """The condition's match by name (`exact` where it has none); None where it can't be judged."""
+    match = condition.get("match")
+    if match is None:
+        match = "exact"
+    known = isinstance(match, str) and match in _MATCHES and condition.get("type") in _TYPES
+    return match if known else None  # type: ignore[return-value]  # `known` makes it a string
 
 
 def _hashable(value: object) -> bool:
@@ -186,8 +194,6 @@ def _all_of(operands: Sequence[Predicate]) -> Predicate:
     """AND: False wins at once, then UNKNOWN, then True. No operands: True."""
     if len(operands) == 1:
         return operands[0]
-    if len(operands) == 2:  # noqa: PLR2004 -- a pair is judged without a loop
-        return _both(*operands)
 
     def every(user: User) -> bool | None:
         answer: bool | None = True
@@ -200,17 +206,6 @@ def _all_of(operands: Sequence[Predicate]) -> Predicate:
         return answer
 
     return every
-
-
-def _both(first: Predicate, second: Predicate) -> Predicate:
-    def both(user: User) -> bool | None:
-        one = first(user)
-        if one is False:
-            return False
-        other = second(user)
-        return other if one or other is False else None
-
-    return both
 
 
 def _any_of(operands: Sequence[Predicate]) -> Predicate:
@@ -291,17 +286,6 @@ def compile_tree(
     )
 
 
-def guarded_by(audience: Predicate | None, place: Place) -> Place:
-    """Put an audience in front of a place: whoever is not certainly in it gets nothing."""
-    if audience is None:
-        return place
-
-    def assign(user: User) -> Variation | None:
-        return place(user) if audience(user) is True else None
-
-    return assign
-
-
 class Audience:
     """One audience, compiled.
 
@@ -322,7 +306,7 @@ class Audience:
         self.conditions: list[dict[str, object]] = []
         self.tree = _number_conditions(tree, self.conditions)
         self.notes: list[Note] = []
-        self.predicate = compile_tree(self.tree, self._leaf, self.notes)
+        self.predicate = compile_tree(self.tree, self.leaf_predicate, self.notes)
 
     def condition_at(self, leaf: object) -> dict[str, object] | None:
         """The condition a leaf stands for. An integer counts from the end when negative."""
@@ -330,7 +314,8 @@ class Audience:
             return self.conditions[leaf]
         return None
 
-    def _leaf(self, leaf: object, at: str) -> Predicate:
+    def leaf_predicate(self, leaf: object, at: str) -> Predicate:
+        """Compile the condition that *leaf* stands for, at a pointer within the tree."""
         condition = self.condition_at(leaf)
         if condition is None:
             self.notes.append((at, "a condition (an object)", type(leaf).__name__))

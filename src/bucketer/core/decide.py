@@ -9,7 +9,7 @@ Source: optimizely-sdk 5.7.0, optimizely.py and decision_service.py.
 from __future__ import annotations
 
 from . import outcomes
-from .bandit import PredictionFailed
+from .bandit import PredictionFailed, ask_bandit
 from .errors import UnknownExperiment, UnknownFlag, nearest
 from .user import User
 
@@ -64,7 +64,10 @@ def get_variation(
     experiment = ruleset.experiments.get(experiment_key)
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
-    variation = _variation(ruleset, experiment, user, trace)
+    if trace is None and user.is_plain and experiment.is_plain:
+        variation = experiment.assign(user) or None
+    else:
+        variation = _variation(ruleset, experiment, user, trace)
     decision = experiment.silent_decisions.get(variation)
     if decision is None:
         decision = outcomes.of_experiment(experiment, variation)
@@ -88,7 +91,10 @@ def activate(
     experiment = ruleset.experiments.get(experiment_key)
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
-    variation = _variation(ruleset, experiment, user, trace)
+    if trace is None and user.is_plain and experiment.is_plain:
+        variation = experiment.assign(user) or None
+    else:
+        variation = _variation(ruleset, experiment, user, trace)
     decision = experiment.decisions.get(variation)
     if decision is None:
         decision = outcomes.of_activation(ruleset, experiment, variation)
@@ -134,10 +140,13 @@ def decide(
     if flag is None:
         raise UnknownFlag(flag_key, ruleset.revision, nearest(flag_key, ruleset.flags))
     if not options:
-        return decide_flag(ruleset, flag, user, trace)
+        try:
+            return decide_flag(ruleset, flag, user, trace)
+        except PredictionFailed as failure:
+            return prediction_failed(flag, failure)
     if IGNORE_USER_PROFILE_SERVICE in options:
         user = _without_profile(user)
-    return _as_asked(decide_flag(ruleset, flag, user, trace), options)
+    return _as_asked(_decided(ruleset, flag, user, trace), options)
 
 
 def decide_for_keys(
@@ -148,23 +157,37 @@ def decide_for_keys(
 ) -> dict[str, Decision]:
     """Decide several flags. Keys that no flag has are not in the result; each flag is decided once.
 
+    Every decision is returned, whatever the options say of showing it: see `shown`.
+
+    ENABLED_FLAGS_ONLY leaves nothing out here, since every decision calls for its impressions and
+    its place in the user's profile; see `shown`.
+
     Raises:
         PredictionNeeded: a contextual bandit must be asked first; decide again with its answer.
     """
     flags = ruleset.flags
     if IGNORE_USER_PROFILE_SERVICE in options:
         user = _without_profile(user)
-    decisions = {
-        key: decide_flag(ruleset, flags[key], user) for key in dict.fromkeys(keys) if key in flags
-    }
+    decisions: dict[str, Decision] = {}
+    for key in dict.fromkeys(keys):
+        flag = flags.get(key)
+        if flag is not None:
+            decisions[key] = decision = _decided(ruleset, flag, user)
+            if decision.bucketed is not None:  # a later flag may use the same experiment
+                user = user.knowing(profile={**(user.profile or {}), **dict([decision.bucketed])})
     if not options:
         return decisions
-    enabled_only = ENABLED_FLAGS_ONLY in options
-    return {
-        key: _as_asked(decision, options)
-        for key, decision in decisions.items()
-        if not enabled_only or decision.enabled or decision.error
-    }
+    return {key: _as_asked(decision, options) for key, decision in decisions.items()}
+
+
+def shown(decisions: dict[str, Decision], options: Collection[str]) -> dict[str, Decision]:
+    """What the caller gets to see: with ENABLED_FLAGS_ONLY, the enabled flags and the failed ones.
+
+    The others are decided all the same: their impressions are due, their profiles are saved.
+    """
+    if ENABLED_FLAGS_ONLY not in options:
+        return decisions
+    return {key: each for key, each in decisions.items() if each.enabled or each.error}
 
 
 def decide_all(
@@ -193,10 +216,23 @@ def _as_asked(decision: Decision, options: Collection[str]) -> Decision:
     return decision
 
 
+def _decided(
+    ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None = None
+) -> Decision:
+    try:
+        return decide_flag(ruleset, flag, user, trace)
+    except PredictionFailed as failure:
+        return prediction_failed(flag, failure)
+
+
 def decide_flag(
     ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None = None
 ) -> Decision:
     """Decide one flag of *ruleset*. See `decide`.
+
+    Raises:
+        PredictionNeeded: a contextual bandit must be asked first.
+        PredictionFailed: it was asked and did not answer; see `prediction_failed`.
 
     Source: optimizely-sdk 5.7.0, decision_service.py:get_decision_for_flag.
     """
@@ -213,10 +249,7 @@ def decide_flag(
         holdout, held = _global_holdout(ruleset, flag, user, trace)
         if held is not None and not holdout.excludes_targeted_deliveries:  # type: ignore[union-attr]  # comes with `held`
             return held
-    try:
-        decision = _experiments(ruleset, flag, user, trace, deliveries_only=held is not None)
-    except PredictionFailed as failure:
-        return _prediction_failed(flag, str(failure))
+    decision = _experiments(ruleset, flag, user, trace, deliveries_only=held is not None)
     if decision is None:
         decision = _rollout(ruleset, flag, user, trace)
     if held is not None and decision.source != "holdout":
@@ -248,8 +281,11 @@ def _experiments(
             held = _local_holdout(ruleset, flag, rule, user, trace)
             if held is not None:
                 return held
-        variation = _of_experiment(ruleset, experiment, user, trace)
-        if variation is not None:
+        if trace is None and user.is_plain and experiment.is_plain:
+            variation = experiment.assign(user)
+        else:
+            variation = _of_experiment(ruleset, experiment, user, trace)
+        if variation:
             decision = rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
             if experiment.cmab is not None:
                 return _with_prediction(decision, experiment, user)
@@ -284,11 +320,10 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
         experiment = rule.experiment
         if trace is not None:
             _explain(ruleset, experiment, user, trace, "Delivery rule")
-        audience = experiment.audience
-        if audience is not None and audience(user) is not True:
+        variation = experiment.assign(user)
+        if variation is False:
             index += 1
             continue
-        variation = experiment.place(user)
         if variation is not None:
             return rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
         if index < last and trace is not None:
@@ -348,7 +383,7 @@ def _held_by(
     if trace is not None:
         _explain(ruleset, holdout.experiment, user, trace, "Holdout")
     variation = holdout.experiment.assign(user)
-    if variation is None:
+    if not variation:
         return None
     decision = holdout.decisions.get((flag.key, variation))
     if decision is None:
@@ -387,7 +422,7 @@ def _preassigned(
     if not experiment.running:
         return None
     key = experiment.key
-    if user.forced_variations and key in user.forced_variations:
+    if key and user.forced_variations and key in user.forced_variations:
         wanted = experiment.by_key.get(user.forced_variations[key])
         forced = experiment.by_id.get(wanted.id) if wanted is not None and wanted.key else None
         if forced is not None:
@@ -424,7 +459,7 @@ def _of_experiment(
         PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
         PredictionFailed: it was asked and did not answer.
     """
-    if not user.is_plain or experiment.whitelist is not None:
+    if not (user.is_plain and experiment.is_plain):
         variation = _preassigned(experiment, user, trace)
         if variation is not None:
             return variation
@@ -432,7 +467,13 @@ def _of_experiment(
         from .explain import experiment_reasons  # only who asks pays for it
 
         trace.extend(experiment_reasons(ruleset, experiment, user))
-    return experiment.assign(user)
+    if not experiment.running:
+        return None
+    assigned = experiment.assign(user)
+    if experiment.cmab is not None:
+        return None if assigned is False else ask_bandit(experiment, user)
+    # The reference knows a holdout's variation by its form and won't bucket into one.
+    return assigned if assigned and not assigned.of_holdout else None
 
 
 def _to_be_saved(
@@ -459,12 +500,12 @@ def _with_prediction(decision: Decision, experiment: Experiment, user: User) -> 
     )
 
 
-def _prediction_failed(flag: Flag, why: str) -> Decision:
+def prediction_failed(flag: Flag, failure: PredictionFailed) -> Decision:
     """No decision at all: nothing else is tried, nothing is sent.
 
     Source: optimizely-sdk 5.7.0, decision/optimizely_decision.py:new_error_decision.
     """
-    return flag.nothing.but(variables={}, impressions=(), error=why)
+    return flag.nothing.but(variables={}, impressions=(), error=str(failure))
 
 
 # --- telling ------------------------------------------------------------------------------------

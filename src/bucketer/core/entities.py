@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NO_OVERRIDES: dict[str, object] = {}
+#: Basis points of the whole traffic line.
+_ALL_TRAFFIC = 10_000
 
-_EXPECTED = {dict: "an object", list: "an array", str: "a string"}
+_EXPECTED: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 
-class Malformed(Exception):  # noqa: N818 -- a finding that the compiler turns into a diagnostic
+class Malformed(Exception):
     """A part of the datafile has the wrong shape.
 
     Attributes:
@@ -119,8 +121,10 @@ def read_allocation(raw: list[Any], at: str) -> list[tuple[str, float]]:
         end = each.get("endOfRange")
         if end is None:
             continue
-        if isinstance(end, bool) or not isinstance(end, (int, float)) or not abs(end) < 2**32:
+        if not isinstance(end, (int, float)):
             raise Malformed(f"{at}/{index}/endOfRange", "a number of basis points", json_type(end))
+        # No bucket is under 0 or NaN, and every one is under 10,000 and whatever is more.
+        end = min(end, _ALL_TRAFFIC) if end > 0 else 0
         entity = each.get("entityId")
         if entity is not None and not isinstance(entity, str):
             raise Malformed(f"{at}/{index}/entityId", "a string", json_type(entity))

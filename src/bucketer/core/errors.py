@@ -11,6 +11,8 @@ BucketerError
 │   ├── UnknownFlag
 │   ├── UnknownVariable
 │   └── UnknownEvent
+├── UnknownRevision          the archive has no such revision of the datafile
+├── WebhookRefused           a webhook that is not, or not provably, from our Optimizely project
 ├── NoDatafile               nothing has been loaded yet
 ├── SourceError              a datafile could not be fetched
 └── SettingsError            the environment asks for something impossible
@@ -142,6 +144,41 @@ class UnknownEvent(UnknownKey):
 
     code = "unknown_event"
     noun = "event"
+
+
+class UnknownRevision(BucketerError):
+    """The archive has no such revision of the datafile.
+
+    Attributes:
+        asked: the revision that was asked for.
+        revision: the one in use.
+    """
+
+    code = "unknown_revision"
+
+    def __init__(self, asked: str, revision: str) -> None:
+        super().__init__(asked, revision)
+        self.asked, self.revision = asked, revision
+
+    def __str__(self) -> str:
+        return f"The archive has no revision '{self.asked}'; in use is {self.revision}."
+
+
+class WebhookRefused(BucketerError):
+    """A webhook that is not, or not provably, from our Optimizely project.
+
+    Attributes:
+        why: one clause, which tells a forger nothing that helps.
+    """
+
+    code = "webhook_refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The webhook is refused: {self.why}."
 
 
 class NoDatafile(BucketerError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from .assign import membership_of
 from .bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
 from .conditions import compile_leaf, split_node
 from .reasons import Reason, bucket_reason
@@ -196,8 +197,8 @@ def rule_reasons(
         user: the visitor.
         what: what it is, in a sentence: `Experiment`, `Delivery rule`, `Holdout`.
     """
-    audience = experiment.audience
-    met = audience is None or audience(user) is True
+    audience = membership_of(ruleset, experiment)
+    met = audience is None or audience(user)
     yield audience_reason(ruleset, experiment, user, what, met=met)
     if met:
         bucketing_id = user.attributes.get(BUCKETING_ID)

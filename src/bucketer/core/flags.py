@@ -5,10 +5,11 @@ Source: optimizely-sdk 5.7.0, optimizely.py.
 
 from __future__ import annotations
 
-from .decide import decide_flag
+from . import outcomes
+from .bandit import PredictionFailed
+from .decide import decide_flag, prediction_failed
 from .errors import UnknownFlag, UnknownVariable, nearest
-from .outcomes import nothing_decided
-from .ruleset import FEATURE_TEST, HOLDOUT, ROLLOUT
+from .ruleset import HOLDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,38 +35,43 @@ def is_feature_enabled(ruleset: Ruleset, flag_key: str, user: User) -> Decision:
         PredictionNeeded: a contextual bandit must be asked first.
     """
     flag = _flag(ruleset, flag_key)
-    decision = decide_flag(ruleset, flag, user)
+    try:
+        decision = decide_flag(ruleset, flag, user)
+    except PredictionFailed as failure:
+        decision = prediction_failed(flag, failure)
+        if not ruleset.send_flag_decisions:
+            return decision
+        sent = outcomes.prediction_failed(ruleset, flag, failure.experiment)
+        return decision.but(impressions=(sent,))
     impressions = tuple(
         each.saying(enabled=decision.strictly_enabled)
         for each in decision.impressions
         if each.rule_type != HOLDOUT
     )
-    if decision.source == FEATURE_TEST and decision.variation_key is None:
-        impressions = ()
-    if decision.error and ruleset.send_flag_decisions:
-        impressions = nothing_decided(ruleset, flag).impressions
     return decision.but(enabled=decision.strictly_enabled, impressions=impressions)
 
 
 def get_enabled_features(ruleset: Ruleset, user: User) -> dict[str, Decision]:
-    """Every flag that `is_feature_enabled`, in the datafile's order, with its decision.
+    """Ask `is_feature_enabled` of every flag, in the datafile's order.
 
-    Asking calls for the impressions of all flags, enabled or not; see `is_feature_enabled`.
+    The keys of the enabled ones are the answer; the decisions of the others are here too, since
+    each calls for its impressions and its place in the user's profile.
     """
-    decisions = {key: is_feature_enabled(ruleset, key, user) for key in ruleset.flag_order}
-    return {key: decision for key, decision in decisions.items() if decision.enabled}
+    return {key: is_feature_enabled(ruleset, key, user) for key in ruleset.flag_order}
 
 
-def get_all_feature_variables(ruleset: Ruleset, flag_key: str, user: User) -> dict[str, object]:
-    """Every variable of a flag, typed, by key. Calls for no impression.
+def get_all_feature_variables(ruleset: Ruleset, flag_key: str, user: User) -> Decision:
+    """A decision whose `variables` are all of the flag's, typed. Calls for no impression.
 
     Raises:
         UnknownFlag: no flag has that key.
         PredictionNeeded: a contextual bandit must be asked first.
     """
     flag = _flag(ruleset, flag_key)
-    decision = decide_flag(ruleset, flag, user)
-    return dict(flag.defaults if decision.error else decision.variables)
+    try:
+        return decide_flag(ruleset, flag, user).but(impressions=())
+    except PredictionFailed as failure:
+        return prediction_failed(flag, failure).but(variables=flag.defaults)
 
 
 def get_feature_variable(
@@ -74,8 +80,10 @@ def get_feature_variable(
     variable_key: str,
     user: User,
     kind: str | None = None,
-) -> object:
-    """One variable of a flag, typed. Calls for no impression.
+) -> tuple[object, Decision | None]:
+    """One variable of a flag, typed, and the decision it came from. Calls for no impression.
+
+    The decision is None when *kind* is another type than the variable's: nothing was decided.
 
     Args:
         ruleset: the compiled datafile.
@@ -94,14 +102,6 @@ def get_feature_variable(
     if variable is None:
         raise UnknownVariable(variable_key, ruleset.revision, nearest(variable_key, variables))
     if kind and variable.kind != kind:
-        return None
-    return get_all_feature_variables(ruleset, flag_key, user)[variable_key]
-
-
-__all__ = [
-    "ROLLOUT",
-    "get_all_feature_variables",
-    "get_enabled_features",
-    "get_feature_variable",
-    "is_feature_enabled",
-]
+        return None, None
+    decision = get_all_feature_variables(ruleset, flag_key, user)
+    return decision.variables[variable_key], decision

@@ -66,6 +66,11 @@ def nothing_decided(ruleset: Ruleset, flag: Flag) -> Decision:
     return flag.nothing.but(impressions=(impression,))
 
 
+def prediction_failed(ruleset: Ruleset, flag: Flag, experiment: Experiment) -> Impression:
+    """What `is_feature_enabled` sends when a bandit did not answer: its rule, with no variation."""
+    return _impression(ruleset, flag, experiment, None, FEATURE_TEST, enabled=False)
+
+
 def _of_flag(
     ruleset: Ruleset,
     flag: Flag,

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from .bucketing import Allocation, Place
-    from .conditions import Audience, Predicate
+    from .conditions import Audience
     from .events import Envelope
+    from .membership import Membership
 
     Source: TypeAlias = Literal["experiment", "feature-test", "rollout", "holdout"]
 
@@ -269,7 +270,6 @@ class Experiment:
     Attributes:
         running: whether its status is exactly `Running`. Delivery rules never look at it.
         kind: the datafile's `type`: `ab`, `mab`, `cmab`, `td`, `fr` or whatever stands there.
-        audience: who qualifies; None for everybody.
         audience_tree: the tree behind it, for explanations.
         group: set when it shares traffic with others under the policy `random`.
         closed: why nobody can be bucketed into it (a blank key, a missing group), or None.
@@ -279,9 +279,9 @@ class Experiment:
         by_key, by_id: variations as the reference finds them by this experiment's *key*, which
             another rule of the same key may have taken over.
         by_own_id: variations as it finds them by this experiment's id.
-        place: the user's place on its traffic line, as a function: group first, then its own.
-        is_plain: nothing but audience and traffic decides: no whitelist, no contextual bandit.
-        assign: audience, then place, as a function: what an experiment gives by chance.
+        assign: audience, group and traffic as one function: user → variation; None where traffic
+            leads to none, False where the audience keeps the user out. Written when first called.
+        is_plain: it runs, and nothing but audience and traffic decides.
         decisions, silent_decisions: what `activate` and `get_variation` answer, by variation.
         broken: why it decides nothing, or None.
     """
@@ -289,7 +289,6 @@ class Experiment:
     __slots__ = (
         "allocation",
         "assign",
-        "audience",
         "audience_tree",
         "broken",
         "by_id",
@@ -305,7 +304,6 @@ class Experiment:
         "key",
         "kind",
         "layer_id",
-        "place",
         "running",
         "silent_decisions",
         "variations",
@@ -319,7 +317,6 @@ class Experiment:
         self.layer_id: object = None
         self.kind: object = None
         self.running = False
-        self.audience: Predicate | None = None
         self.audience_tree: object = None
         self.group: Group | None = None
         self.closed: str | None = None
@@ -331,8 +328,7 @@ class Experiment:
         self.by_id: dict[str, Variation] = {}
         self.by_own_id: dict[str, Variation] = {}
         self.broken: str | None = None
-        self.is_plain = True
-        self.place: Place = nowhere
+        self.is_plain = False
         self.assign: Place = nowhere
         self.decisions: dict[Variation | None, Decision] = {}
         self.silent_decisions: dict[Variation | None, Decision] = {}
@@ -501,6 +497,7 @@ class Ruleset:
         "flag_order",
         "flags",
         "holdouts",
+        "memberships",
         "overrides",
         "project_id",
         "region",
@@ -527,6 +524,8 @@ class Ruleset:
         self.attribute_ids: dict[str, str] = {}
         self.events: dict[str, EventType] = {}
         self.overrides: dict[str, Mapping[str, object]] = {}
+        #: Audience functions by the JSON of their tree, so that equal trees share one.
+        self.memberships: dict[str, Membership] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
         #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None

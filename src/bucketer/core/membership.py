@@ -1,0 +1,149 @@
+"""Who is certainly in? Audience trees in, functions of the user that answer yes or no out.
+
+A rule only asks whether its tree is True; False and UNKNOWN come to the same. Above every NOT that
+makes the three values two, so an audience becomes one boolean expression, which is written out as
+Python and compiled: a condition then costs a comparison, not a call. What stands below a NOT, or is
+rare, is called as the three-valued predicate that `conditions` makes of it.
+
+The generated text holds nothing of the datafile: operators, and names of values that are handed in
+beside it (docs/decisions/0002-audiences-become-python.md).
+"""
+
+from __future__ import annotations
+
+from .conditions import (
+    MAX_DEPTH,
+    MAX_NUMBER,
+    compile_leaf,
+    compile_tree,
+    is_finite,
+    match_of,
+    split_node,
+    unknown,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from .conditions import Audience, Predicate
+    from .user import User
+
+    Membership: TypeAlias = Callable[[User], bool]
+
+#: The generated expression for a condition; {have} and {want} are names of values.
+_ORDERED = {
+    "gt": "have > {want}",
+    "ge": "have >= {want}",
+    "lt": "have < {want}",
+    "le": "have <= {want}",
+}
+#: CPython's parser gives up on deeper nesting; such a tree is judged by its predicate.
+_MAX_INLINE_DEPTH = 40
+
+
+def write_membership(tree: object, audiences: Mapping[str, Audience]) -> Membership:
+    """Compile a rule's tree, whose leaves are audience ids.
+
+    Args:
+        tree: `audienceConditions` or `audienceIds`, not empty.
+        audiences: by id. Unknown ids are UNKNOWN, so nobody is certainly in.
+
+    Returns:
+        A function of the user that says whether the tree is True. It never raises.
+    """
+    writer = _Writer(audiences)
+    expression = writer.rule(tree, 0)
+    text = f"def met(user):\n    get = user.attributes.get\n    return {expression}\n"
+    exec(compile(text, "<audience>", "exec"), writer.values)  # noqa: S102 -- operators and our own names
+    return writer.values["met"]  # type: ignore[return-value]
+
+
+class _Writer:
+    """Writes expressions, and keeps the values they name."""
+
+    def __init__(self, audiences: Mapping[str, Audience]) -> None:
+        self.audiences = audiences
+        self.values: dict[str, object] = {"most": MAX_NUMBER, "least": -MAX_NUMBER}
+
+    def name(self, value: object) -> str:
+        """Hand *value* in, and get the name it goes by."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return name
+
+    def called(self, predicate: Predicate, answer: str = "True") -> str:
+        """An expression that calls a three-valued predicate."""
+        return "False" if predicate is unknown else f"({self.name(predicate)}(user) is {answer})"
+
+    def rule(self, node: object, depth: int) -> str:
+        """Write a node of the rule's tree, whose leaves are audience ids."""
+        if not isinstance(node, list):
+            audience = self.audiences.get(node) if isinstance(node, str) else None
+            return "False" if audience is None else self.audience(audience, audience.tree, depth)
+
+        def leaf(id_: object, _at: str) -> Predicate:
+            audience = self.audiences.get(id_) if isinstance(id_, str) else None
+            return unknown if audience is None else audience.predicate
+
+        return self._node(node, depth, self.rule, leaf)
+
+    def audience(self, audience: Audience, node: object, depth: int) -> str:
+        """Write a node of an audience's own tree, whose leaves are conditions."""
+        if not isinstance(node, list):
+            condition = audience.condition_at(node)
+            return "False" if condition is None else self.condition(condition)
+
+        def inner(each: object, deeper: int) -> str:
+            return self.audience(audience, each, deeper)
+
+        return self._node(node, depth, inner, audience.leaf_predicate)
+
+    def _node(
+        self,
+        node: list[object],
+        depth: int,
+        write: Callable[[object, int], str],
+        leaf: Callable[[object, str], Predicate],
+    ) -> str:
+        """Write a list: AND and OR as Python's own, NOT as a call that knows three values."""
+        if not node or depth >= MAX_DEPTH:
+            return "False"
+        operator, operands = split_node(node)
+        if depth >= _MAX_INLINE_DEPTH:
+            return self.called(compile_tree(node, leaf, []))
+        if operator == "not":
+            if not operands:
+                return "False"
+            return self.called(compile_tree(operands[0], leaf, []), "False")
+        if not operands:
+            return "True" if operator == "and" else "False"
+        return "(" + f" {operator} ".join([write(each, depth + 1) for each in operands]) + ")"
+
+    def condition(self, condition: dict[str, object]) -> str:
+        """Write one condition: in place where it is common, as a call where it is not."""
+        match, name, value = match_of(condition), condition.get("name"), condition.get("value")
+        if match is None or not isinstance(name, str):
+            return "False" if match is None else self.called(compile_leaf(condition) or unknown)
+        have = f"get({self.name(name)})"
+        if match == "exists":
+            return f"({have} is not None)"
+        if match == "exact" and isinstance(value, str):
+            return f"({have} == {self.name(value)})"
+        if match == "exact" and isinstance(value, bool):
+            return f"({have} is {value})"
+        if match == "exact" and is_finite(value):
+            return self._number(f"have == {self.name(value)}", have, condition)
+        if match in _ORDERED and is_finite(value):
+            holds = _ORDERED[match].format(want=self.name(value))
+            return self._number(f"least <= have <= most and {holds}", have, condition)
+        if match == "substring" and isinstance(value, str):
+            return f"(isinstance(have := {have}, str) and {self.name(value)} in have)"
+        return self.called(compile_leaf(condition) or unknown)
+
+    def _number(self, test: str, have: str, condition: dict[str, object]) -> str:
+        """Plain integers and floats are compared in place, anything odder by the predicate."""
+        odd = self.called(compile_leaf(condition) or unknown)
+        kind = f"(kind := type(have := {have})) is int or kind is float"
+        return f"(({test}) if {kind} else {odd})"
