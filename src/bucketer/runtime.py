@@ -13,7 +13,7 @@ import os
 import threading
 import time
 
-from bucketer.api.http import Known, ProfileNeeded
+from bucketer.api.http import Known, Needed, NoticeReceived, ProfileNeeded, RevisionNeeded
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import BucketerError, SourceError
@@ -145,7 +145,7 @@ class Runtime:
         freshness: how fetching goes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a keyword for each thing that it is wired to
         self,
         sources: Sequence[DatafileSource],
         make_handler: Callable[[Edition | None], Handler],
@@ -154,6 +154,8 @@ class Runtime:
         outbox: Outbox | None = None,
         profiles: ProfileStore | None = None,
         predictor: Predictor | None = None,
+        archive: Callable[[str], Edition | None] | None = None,
+        on_notice: Callable[[bytes], None] | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -166,6 +168,8 @@ class Runtime:
             outbox: takes the events; None drops them (events are off).
             profiles: the profile store, if one is configured.
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
+            archive: finds the edition of an older revision, or None.
+            on_notice: passes a webhook's body on, without waiting for what comes of it.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -180,6 +184,8 @@ class Runtime:
         self._compile_raw = compile_raw or compile_quietly
         self._profiles = profiles
         self._predictor = predictor
+        self._archive = archive
+        self._on_notice = on_notice
         self._clock = clock
         self._due_at = 0.0
         self._busy = threading.Lock()
@@ -211,16 +217,26 @@ class Runtime:
         while True:
             try:
                 return handler.handle(request, now, new_uuid, known)
-            except ProfileNeeded as needed:
-                found = self._profiles.lookup(needed.user_id) if self._profiles else {}
-                known = Known(found, known.predictions if known else None)
-            except PredictionNeeded as needed:
-                predictions = dict(known.predictions or {}) if known else {}
-                if needed.rule_id in predictions:
-                    raise AssertionError(needed.rule_id) from needed  # it would go round for ever
-                predict = self._predictor.predict if self._predictor else _no_prediction
-                predictions[needed.rule_id] = predict(needed)
-                known = Known(known.profile if known else None, predictions)
+            except (PredictionNeeded, Needed) as needed:
+                known = known or Known()
+                self._provide(needed, known)
+
+    def _provide(self, needed: PredictionNeeded | Needed, known: Known) -> None:
+        """Do what the handler asks for; put what comes of it into *known*."""
+        if isinstance(needed, PredictionNeeded):
+            if needed.rule_id in (known.predictions or {}):
+                raise AssertionError(needed.rule_id) from needed  # it would go round for ever
+            predict = self._predictor.predict if self._predictor else _no_prediction
+            known.predictions = {**(known.predictions or {}), needed.rule_id: predict(needed)}
+        elif isinstance(needed, ProfileNeeded):
+            known.profile = self._profiles.lookup(needed.user_id) if self._profiles else {}
+        elif isinstance(needed, RevisionNeeded):
+            known.asked = True
+            known.edition = self._archive(needed.revision) if self._archive else None
+        elif isinstance(needed, NoticeReceived):
+            known.asked = True
+            if self._on_notice is not None:
+                self._on_notice(needed.body)
 
     # -- the datafile -----------------------------------------------------------------------
 

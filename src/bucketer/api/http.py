@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bucketer.core.events import Event
     from bucketer.core.user import Prediction
+    from bucketer.ports import EditionFacts
 
 #: The longest request id that is taken over from a caller.
 MAX_REQUEST_ID_CHARS = 128
@@ -131,21 +132,54 @@ class Known:
         profile: the user's stored variations, experiment id to variation id; ``{}`` for none;
             None when it was not asked for.
         predictions: CMAB predictions by rule id; a value of None says that fetching failed.
+        edition: the archived edition that was asked for; None when none was, or it isn't there.
+        asked: what had to be fetched by other means has been: a revision, a notice passed on.
     """
 
-    __slots__ = ("predictions", "profile")
+    __slots__ = ("asked", "edition", "predictions", "profile")
 
     def __init__(
         self,
         profile: Mapping[str, str] | None = None,
         predictions: Mapping[str, Prediction | None] | None = None,
+        edition: EditionFacts | None = None,
+        *,
+        asked: bool = False,
     ) -> None:
         """Keep the values as they are."""
         self.profile = profile
         self.predictions = predictions
+        self.edition = edition
+        self.asked = asked
 
 
-class ProfileNeeded(Exception):
+class Needed(Exception):
+    """The handler can't answer alone: the shell must do what the subclass says, and call again."""
+
+
+class RevisionNeeded(Needed):
+    """Fetch the archived edition of `revision`, and call again with it, or with `asked`."""
+
+    def __init__(self, revision: str) -> None:
+        """Name the revision, which is plain enough for a path."""
+        super().__init__(revision)
+        self.revision = revision
+
+
+class NoticeReceived(Needed):
+    """A genuine webhook says that there is a newer datafile; pass it on, and call again.
+
+    Attributes:
+        body: the webhook's, as it was signed.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        """Take the body."""
+        super().__init__(body)
+        self.body = body
+
+
+class ProfileNeeded(Needed):
     """The handler needs the stored profile of `user_id`; look it up and call again with it."""
 
     def __init__(self, user_id: str) -> None:
@@ -167,17 +201,25 @@ class ApiOptions:
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
         events: gives the outbox's counters, for health; None where events are off.
+        freshness: gives what is wrong with the datafile's sources, for health; see
+            `runtime.Freshness`.
+        revisions: True when archived revisions may be asked for, by ``revision=``.
+        webhook: secret and project id that make a webhook genuine (each may be empty), or None
+            where webhooks are not taken.
     """
 
     __slots__ = (
         "allow_origin",
         "debug_allowed",
         "events",
+        "freshness",
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
         "profiles",
+        "revisions",
         "show_datafile",
+        "webhook",
     )
 
     def __init__(
@@ -201,6 +243,10 @@ class ApiOptions:
         self.max_json_depth = max_json_depth
         self.profiles = profiles
         self.events = events
+        # What wiring knows only later, or seldom.
+        self.freshness: Callable[[], dict[str, object]] | None = None
+        self.revisions = False
+        self.webhook: tuple[str, str] | None = None
 
 
 def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

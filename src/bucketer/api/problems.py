@@ -80,6 +80,8 @@ STATUS: dict[type[BucketerError], int] = {
     BucketerError: _UNFORESEEN,
     errors.InvalidRequest: 400,
     errors.UnknownKey: 404,
+    errors.UnknownRevision: 404,
+    errors.WebhookRefused: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,

@@ -8,7 +8,7 @@ from bucketer.core.bandit import PredictionNeeded
 from .answer import to_json
 from .bucketer import BucketerRoute
 from .health import HealthRoute
-from .http import ApiOptions, ProfileNeeded, Reply, Response
+from .http import ApiOptions, Needed, Reply, Response
 from .problems import (
     BodyTooLarge,
     MethodNotAllowed,
@@ -78,6 +78,17 @@ class Handler:
             "/track": TrackRoute(edition, options, self.json_headers),
             "/health": HealthRoute(edition, options, self.json_headers),
         }
+        if options.revisions:
+            from .revision import RevisionRoute  # seldom enabled
+
+            def route_of(asked: EditionFacts | None) -> Route:
+                return BucketerRoute(asked, options, self.json_headers, engine)
+
+            self._routes["/bucketer"] = RevisionRoute(edition, route_of)
+        if options.webhook is not None:
+            from .webhook import PATH, WebhookRoute  # of no use to the decision function
+
+            self._routes[PATH] = WebhookRoute(edition, options.webhook, self.json_headers)
 
     def handle(
         self,
@@ -95,7 +106,7 @@ class Handler:
             known: what the shell has fetched after a first call raised.
 
         Raises:
-            PredictionNeeded, ProfileNeeded: fetch that, and call again with it in *known*.
+            PredictionNeeded, Needed: do what it asks for, and call again with it in *known*.
                 Nothing else, ever.
         """
         route = self._routes.get(request.path)
@@ -107,7 +118,7 @@ class Handler:
             if request.method not in route.methods:
                 return Reply(self._preflight(request, route))
             reply = route.answer(request, now, new_uuid, known)
-        except (PredictionNeeded, ProfileNeeded):
+        except (PredictionNeeded, Needed):
             raise
         except Exception as error:  # noqa: BLE001 -- the last resort; it goes to Reply.failure
             reply = self.refuse(request, error, route)
