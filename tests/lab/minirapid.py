@@ -72,7 +72,7 @@ class Minirapid:
         init_error: what the runtime reported when init failed, parsed; else None.
     """
 
-    def __init__(  # noqa: PLR0913 -- keywords, each with a default
+    def __init__(
         self,
         lab: Lab,
         task: Path,
@@ -390,9 +390,7 @@ class _Routes(http.server.BaseHTTPRequestHandler):
             pass  # trailers
         return b"".join(chunks)
 
-    def _send(
-        self, status: int, body: object, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def _send(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
             self.send_response(status)

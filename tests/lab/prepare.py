@@ -197,9 +197,9 @@ def main() -> None:
         try:
             lab = prepare(version)
         except LabUnavailable as reason:
-            print(f"Python {version}: not available: {reason}")
+            print(f"Python {version}: not available: {reason}")  # noqa: T201 -- a program
         else:
-            print(f"Python {version}: ready ({lab.python})")
+            print(f"Python {version}: ready ({lab.python})")  # noqa: T201 -- a program
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import statistics
 import time
 
 import pytest
-
 from tests.fakes.collector import Collector
 from tests.fakes.datafiles import write_datafile
 from tests.lab.minirapid import Minirapid

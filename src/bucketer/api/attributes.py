@@ -30,7 +30,7 @@ _REAL = r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)"
 _ITEM = re.compile(
     rf"""
     \s*+ (?:
-        (?: (?!"") {_STRING} \s*+ | ([^\s":,][^:,]*+) )          # 1 quoted key, 2 plain key
+        (?: ([^\s":,][^:,]*+) | (?!"") {_STRING} \s*+ )          # 1 plain key, 2 quoted key
         : \s*+
         (?: {_STRING} \s*+ | {_INTEGER} \s*+ | {_REAL} \s*+      # 3, 4, 5
           | ([^\s"\[{{,][^,]*+)?+ )                              # 6 a word or plain string
@@ -69,7 +69,7 @@ def parse_attributes(text: str) -> dict[str, object]:
         return _parse_object(text)
     attributes: dict[str, object] = {}
     try:
-        for quoted_key, plain_key, string, integer, real, word, rest in _cut(text):
+        for plain_key, quoted_key, string, integer, real, word, rest in _cut(text):
             if plain_key:
                 key = plain_key.rstrip()
             elif quoted_key:
@@ -189,7 +189,7 @@ def _first_error(text: str) -> InvalidRequest:
     for item in _ITEM.finditer(text):
         if item.group(7):
             return _item_error(text, item.start(7))
-        if error := _value_error(text, item, (1, 3), (4, 5)):
+        if error := _value_error(text, item, (2, 3), (4, 5)):
             return error
     raise AssertionError(text)  # the fast reader uses the same pattern and the same functions
 

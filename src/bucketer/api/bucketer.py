@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Decision
     from bucketer.ports import EditionFacts, Engine
 
     from .http import ApiOptions, Known, Request
 
 _NAMES = frozenset(("e", "f", "u", "a", "debug", "track"))
+_NO_OPTIONS: frozenset[str] = frozenset()
 _SWITCH = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -74,49 +76,44 @@ class BucketerRoute:
             BucketerError: to be answered as `problems` says.
             PredictionNeeded, ProfileNeeded: the shell must fetch that first.
         """
+        fields: dict[str, Any]
         if request.method == "POST":
             fields = self._fields_of_post(request)
         else:
             fields = parse_query(request.query, _NAMES)
-        experiment_key = fields.get("e") or ""
-        flag_key = fields.get("f") or ""
-        if not experiment_key and not flag_key:
-            message = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
-            raise InvalidRequest(message, field="e")
-        if experiment_key and flag_key:
-            message = "Parameters 'e' and 'f' exclude each other; give one of them."
-            raise InvalidRequest(message, field="e")
-        given = fields.get("a") or {}
-        attributes = parse_attributes(given) if isinstance(given, str) else given
-        debug = _switch(fields, "debug", default=False)
-        track = _switch(fields, "track", default=True) and request.method != "HEAD"
+        experiment_key: str = fields.get("e") or ""
+        flag_key: str = fields.get("f") or ""
+        if bool(experiment_key) == bool(flag_key):
+            raise _not_exactly_one(both=bool(flag_key))
+        given = fields.get("a")
+        attributes = parse_attributes(given) if isinstance(given, str) else given or {}
+        debug = "debug" in fields and _switch(fields, "debug", default=False)
+        track = "track" not in fields or _switch(fields, "track", default=True)
         edition = self._edition
         if edition is None:
             raise NoDatafile
         user = self._user(fields.get("u") or request.ip, attributes, known)
-        ruleset = edition.ruleset
         trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
         if experiment_key:
-            decision = self._activate(ruleset, experiment_key, user, trace)
+            decision = self._activate(edition.ruleset, experiment_key, user, trace)
             text = self._answers.experiment(decision, experiment_key, user.id)
         else:
-            decision = self._decide(ruleset, flag_key, user, frozenset(), trace)
+            decision = self._decide(edition.ruleset, flag_key, user, _NO_OPTIONS, trace)
             text = self._answers.flag(decision, user.id)
         if trace is not None:
             block = debug_block(edition, self._options, now, user, decision, trace)
             text = f'{text[:-1]}, "debug": {to_json(block)}}}'
-        response = Response(200, self._headers, text.encode("ascii"), request.request_id)
         events: tuple[Event, ...] = ()
-        if track and decision.impressions:
+        if track and decision.impressions and request.method != "HEAD":
             now_ms = round(now * 1000)
             events = tuple(
-                [Event(each, user, ruleset, now_ms, new_uuid()) for each in decision.impressions]
+                [
+                    Event(each, user, edition.ruleset, now_ms, new_uuid())
+                    for each in decision.impressions
+                ]
             )
-        if decision.bucketed is not None and user.profile is not None:
-            experiment_id, variation_id = decision.bucketed
-            whole = {**user.profile, experiment_id: variation_id}
-            return Reply(response, events, (user.id, whole))
-        return Reply(response, events)
+        response = Response(200, self._headers, text.encode("ascii"), request.request_id)
+        return Reply(response, events, _profile_to_save(user, decision))
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return what an error's body carries: enough for a caller to fall back safely."""
@@ -140,7 +137,7 @@ class BucketerRoute:
 
     def _fields_of_post(self, request: Request) -> dict[str, Any]:
         """Read the parameters of a POST: the body's, and the query's beside them."""
-        fields: dict[str, Any] = dict(parse_query(request.query, _NAMES))
+        fields: dict[str, Any] = {**parse_query(request.query, _NAMES)}
         body = parse_object(request.body, self._options.max_json_depth)
         for name in _NAMES & body.keys():
             if name in fields:
@@ -149,6 +146,12 @@ class BucketerRoute:
         return fields
 
     def _user(self, user_id: str, attributes: dict[str, object], known: Known | None) -> User:
+        """Put together what is known of the visitor.
+
+        Raises:
+            InvalidRequest: there is no user id, or it is no valid string.
+            ProfileNeeded: profiles are in use, and the user's has not been looked up yet.
+        """
         if not user_id:
             message = "Parameter 'u' (the user's id) is missing, and their address isn't known."
             raise InvalidRequest(message, field="u")
@@ -159,6 +162,22 @@ class BucketerRoute:
         if known.profile is None and self._options.profiles:
             raise ProfileNeeded(user_id)
         return User(user_id, attributes, profile=known.profile, predictions=known.predictions)
+
+
+def _not_exactly_one(*, both: bool) -> InvalidRequest:
+    if both:
+        message = "Parameters 'e' and 'f' exclude each other; give one of them."
+    else:
+        message = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
+    return InvalidRequest(message, field="e")
+
+
+def _profile_to_save(user: User, decision: Decision) -> tuple[str, dict[str, str]] | None:
+    """Return the user's whole profile when this decision adds to it, else None."""
+    if decision.bucketed is None or user.profile is None:
+        return None
+    experiment_id, variation_id = decision.bucketed
+    return user.id, {**user.profile, experiment_id: variation_id}
 
 
 def _from_json(name: str, value: object) -> object:

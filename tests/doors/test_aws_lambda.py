@@ -1,0 +1,215 @@
+"""The Lambda door on recorded events, with a real runtime on the demonstration datafile."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from bucketer import wiring
+from bucketer.api.http import Response
+from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore, to_request
+from tests.fakes.recorded_events import RECORDED, check_result, headers_of
+
+CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.LAMBDA)
+
+
+@pytest.fixture(scope="module")
+def lambda_handler(runtime):
+    return make_handler(runtime)
+
+
+def event(name):
+    return copy.deepcopy(RECORDED[name]["event"])
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_event_is_answered_as_its_recording_says(lambda_handler, name):
+    """Each trigger, with its own idea of a query string, means the same request."""
+    result = lambda_handler(event(name), CONTEXT)
+
+    check_result(result, RECORDED[name]["expected"])
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_answer_is_json_that_lambda_can_send(lambda_handler, name):
+    """The runtime client serialises the answer; a tuple or bytes in it would be an error there."""
+    result = lambda_handler(event(name), CONTEXT)
+
+    assert json.loads(json.dumps(result)) == result
+    assert headers_of(result)["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["alb_single", "alb_single_duplicates", "alb_health_check"])
+def test_load_balancer_gets_a_status_description_and_single_headers(lambda_handler, name):
+    """Without `statusDescription` a load balancer answers 502."""
+    result = lambda_handler(event(name), CONTEXT)
+
+    assert result["statusDescription"] == "200 OK"
+    assert result["headers"]["Content-Type"] == "application/json"
+    assert "multiValueHeaders" not in result
+
+
+def test_load_balancer_that_sent_lists_gets_lists(lambda_handler):
+    """The balancer ignores the form that its target group isn't set to."""
+    result = lambda_handler(event("alb_multi"), CONTEXT)
+
+    assert result["multiValueHeaders"]["Content-Type"] == ["application/json"]
+    assert "headers" not in result
+
+
+@pytest.mark.parametrize("name", ["rest_multi", "http_api", "function_url"])
+def test_gateways_get_no_status_description(lambda_handler, name):
+    """It is the load balancer's alone."""
+    result = lambda_handler(event(name), CONTEXT)
+
+    assert "statusDescription" not in result
+    assert "multiValueHeaders" not in result
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("abc-123", "abc-123"),
+        ("a" * 128, "a" * 128),
+        ("a" * 129, CONTEXT.aws_request_id),
+        ("", CONTEXT.aws_request_id),
+        ("two words", CONTEXT.aws_request_id),
+        ("line\nbreak", CONTEXT.aws_request_id),
+        ("ümlaut", CONTEXT.aws_request_id),
+    ],
+)
+def test_sane_request_id_is_echoed_and_lambdas_own_stands_in_otherwise(
+    lambda_handler, given, expected
+):
+    """An insane one could forge log lines or headers."""
+    asked = event("http_api")
+    asked["headers"]["x-request-id"] = given
+
+    result = lambda_handler(asked, CONTEXT)
+
+    assert result["headers"]["X-Request-Id"] == expected
+
+
+def test_a_missing_context_is_no_reason_to_crash(lambda_handler):
+    """Test tools invoke with None."""
+    result = lambda_handler(event("http_api"), None)
+
+    assert result["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "expected"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6,203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6, 203.0.113.7:443", "203.0.113.7"),
+        ("6.6.6.6, 2001:db8::7", "2001:db8::7"),
+        ("6.6.6.6, [2001:db8::7]:443", "2001:db8::7"),
+    ],
+)
+def test_behind_a_load_balancer_only_the_last_hop_is_believed(forwarded_for, expected):
+    """Everything before it came with the request."""
+    asked = event("alb_single")
+    asked["headers"]["x-forwarded-for"] = forwarded_for
+
+    assert to_request(asked, "id").ip == expected
+
+
+def test_repeated_forwarded_headers_of_a_load_balancer_count_in_order():
+    """In the multi-value form a client's own header may stand in an item of its own."""
+    asked = event("alb_multi")
+    asked["multiValueHeaders"]["x-forwarded-for"] = ["6.6.6.6", "203.0.113.7"]
+
+    assert to_request(asked, "id").ip == "203.0.113.7"
+
+
+@pytest.mark.parametrize("name", ["rest_multi", "http_api", "function_url"])
+def test_gateways_own_word_for_the_address_wins_over_a_header(name):
+    """The recordings carry a forged `X-Forwarded-For`."""
+    assert to_request(event(name), "id").ip == "203.0.113.7"
+
+
+def test_decoded_query_is_no_longer_than_what_the_client_sent():
+    """The URL limit must not hit earlier behind the one gateway that decodes."""
+    asked = event("rest_multi")
+    asked["multiValueQueryStringParameters"] = {"a": ['tier:"platinum",x:1']}
+
+    assert to_request(asked, "id").query == 'a=tier:"platinum",x:1'
+
+
+def test_url_over_the_limit_is_414_in_this_door_too(lambda_handler):
+    """Limits hold in every door."""
+    asked = event("http_api")
+    asked["rawQueryString"] += "&x=" + "y" * 8_192
+
+    assert lambda_handler(asked, CONTEXT)["statusCode"] == 414
+
+
+def test_body_over_the_limit_is_413_in_this_door_too(lambda_handler):
+    """Limits hold in every door."""
+    asked = event("http_api_post_text")
+    asked["body"] = " " * (1024 * 1024 + 1)
+
+    assert lambda_handler(asked, CONTEXT)["statusCode"] == 413
+
+
+class BrokenRuntime:
+    """A runtime with a fault of our own making in it."""
+
+    def serve(self, request):
+        raise RuntimeError("the secret inside")
+
+
+@pytest.mark.parametrize("name", ["http_api", "alb_multi"])
+def test_fault_inside_is_a_500_that_tells_only_the_log(caplog, name):
+    """The caller learns the request id, the log learns why."""
+    result = make_handler(BrokenRuntime())(event(name), CONTEXT)
+
+    assert result["statusCode"] == 500
+    assert json.loads(result["body"])["error"]["code"] == "internal_error"
+    assert "secret" not in result["body"]
+    assert "the secret inside" in caplog.text
+    assert CONTEXT.aws_request_id in caplog.text
+
+
+def test_extension_is_told_after_each_answer(runtime):
+    """Also after one that isn't an answer to a request: Lambda waits for the extension."""
+    told = []
+    handler = make_handler(runtime, answered=lambda: told.append(True))
+
+    handler(event("http_api"), CONTEXT)
+    handler(event("unknown_sqs"), CONTEXT)
+
+    assert len(told) == 2
+
+
+def test_restored_snapshot_asks_for_a_fresh_datafile(runtime, monkeypatch):
+    """The copy may be days old; the hook runs before its first request."""
+    hooks = []
+    library = SimpleNamespace(register_after_restore=hooks.append)
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", library)
+
+    run_hooks_after_restore(runtime)
+
+    assert hooks == [runtime.expire]
+
+
+def test_unknown_status_still_has_a_description():
+    """A door must not break on a status that it hasn't met."""
+
+    class Teapot:
+        def serve(self, request):
+            return Response(418, (("Cache-Control", "no-store"),), b"{}", request.request_id)
+
+    result = make_handler(Teapot())(event("alb_single"), CONTEXT)
+
+    assert result["statusDescription"] == "418 Unknown"
