@@ -29,8 +29,8 @@ class NotFound(BucketerError):
     code = "not_found"
 
     def __init__(self, path: str, routes: Iterable[str]) -> None:
-        super().__init__(path)
         self.path, self.routes = path, tuple(routes)
+        super().__init__(path, self.routes)
 
     def __str__(self) -> str:
         return f"There is nothing at '{self.path[:100]}'. Try {', '.join(self.routes)}."
@@ -42,7 +42,8 @@ class MethodNotAllowed(BucketerError):
     code = "method_not_allowed"
 
     def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
-        super().__init__(method, path)
+        allowed = tuple(allowed)
+        super().__init__(method, path, allowed)  # plain arguments keep it picklable
         self.method, self.path, self.allow = method, path, ", ".join(allowed)
 
     def __str__(self) -> str:
