@@ -11,6 +11,7 @@ what it does when the list is empty. A mood is a status, or one of the words bel
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -79,7 +80,7 @@ class Collector:
         for connection in list(self._open):
             _drop(connection)
 
-    def __enter__(self) -> Collector:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,8 +153,6 @@ class Collector:
 
 
 def _drop(connection: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it may be closed already
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     connection.close()

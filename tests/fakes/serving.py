@@ -100,7 +100,7 @@ class MemoryOutbox:
 
 
 @contextlib.contextmanager
-def serving(runtime, *, limits=None, proxies=(), access_lines=False):
+def serving(runtime, *, limits=None, proxies=(), **options):
     """Serve *runtime* on a free port of 127.0.0.1 until the block ends; gives the port."""
     limits = limits or Limits()
     listener = listen("127.0.0.1", 0)
@@ -109,7 +109,7 @@ def serving(runtime, *, limits=None, proxies=(), access_lines=False):
     async def lifespan(scope, receive, send):
         await receive()
         loop = asyncio.get_running_loop()
-        worker = Worker(runtime, loop, limits, TrustedProxies(proxies), access_lines=access_lines)
+        worker = Worker(runtime, loop, limits, TrustedProxies(proxies), **options)
         scope["state"]["worker"] = worker
         sweeper = Sweeper(loop, worker.connections, limits)
         sweeper.start()

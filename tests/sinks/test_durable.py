@@ -5,6 +5,8 @@ import threading
 import time
 
 import pytest
+from tests.fakes.collector import Collector
+from tests.fakes.visitors import a_ruleset, some_events
 
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.dead_letters import DeadLetters
@@ -12,8 +14,6 @@ from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
 from bucketer.sinks.outbox import Outbox
 from bucketer.sinks.sender import Pace
-from tests.fakes.collector import Collector
-from tests.fakes.visitors import a_ruleset, some_events
 
 QUICK = {"interval_s": 0.02, "timeout_s": 0.4, "first_wait_s": 0.02, "longest_wait_s": 0.1}
 
