@@ -64,7 +64,7 @@ def get_variation(
     experiment = ruleset.experiments.get(experiment_key)
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
-    if trace is None and user.is_plain and experiment.is_plain:
+    if trace is None and user.known is None and experiment.is_plain:
         variation = experiment.assign(user) or None
     else:
         variation = _variation(ruleset, experiment, user, trace)
@@ -72,7 +72,9 @@ def get_variation(
     if decision is None:
         decision = outcomes.of_experiment(experiment, variation)
         experiment.silent_decisions[variation] = decision
-    return decision if user.profile is None else _to_be_saved(decision, experiment, variation, user)
+    if user.known is None:
+        return decision
+    return _to_be_saved(decision, experiment, variation, user)
 
 
 def activate(
@@ -91,7 +93,7 @@ def activate(
     experiment = ruleset.experiments.get(experiment_key)
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
-    if trace is None and user.is_plain and experiment.is_plain:
+    if trace is None and user.known is None and experiment.is_plain:
         variation = experiment.assign(user) or None
     else:
         variation = _variation(ruleset, experiment, user, trace)
@@ -99,7 +101,9 @@ def activate(
     if decision is None:
         decision = outcomes.of_activation(ruleset, experiment, variation)
         experiment.decisions[variation] = decision
-    return decision if user.profile is None else _to_be_saved(decision, experiment, variation, user)
+    if user.known is None:
+        return decision
+    return _to_be_saved(decision, experiment, variation, user)
 
 
 def _variation(
@@ -198,14 +202,7 @@ def decide_all(
 
 
 def _without_profile(user: User) -> User:
-    return User(
-        user.id,
-        user.attributes,
-        segments=user.segments,
-        forced_decisions=user.forced_decisions,
-        forced_variations=user.forced_variations,
-        predictions=user.predictions,
-    )
+    return user.knowing(profile=None)
 
 
 def _as_asked(decision: Decision, options: Collection[str]) -> Decision:
@@ -240,7 +237,7 @@ def decide_flag(
         if trace is not None:
             _say(trace, "flag_broken", flag=flag.key, pointer=flag.broken)
         return flag.nothing
-    if user.forced_decisions:
+    if user.known is not None:
         forced = _forced(flag, None, user, trace)
         if forced is not None:
             return _remember_forced(ruleset, flag, forced)
@@ -273,15 +270,11 @@ def _experiments(
             if trace is not None:
                 _say(trace, "rule_skipped", rule=rule.key)
             continue
-        if user.forced_decisions:
-            forced = _forced(flag, rule.key, user, trace)
-            if forced is not None:
-                return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
-        if rule.holdouts:
-            held = _local_holdout(ruleset, flag, rule, user, trace)
-            if held is not None:
-                return held
-        if trace is None and user.is_plain and experiment.is_plain:
+        if rule.holdouts or user.known is not None:
+            settled = _settled_before(ruleset, flag, rule, user, trace)
+            if settled is not None:
+                return settled
+        if trace is None and user.known is None and experiment.is_plain:
             variation = experiment.assign(user)
         else:
             variation = _of_experiment(ruleset, experiment, user, trace)
@@ -289,11 +282,9 @@ def _experiments(
             decision = rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
             if experiment.cmab is not None:
                 return _with_prediction(decision, experiment, user)
-            return (
-                decision
-                if user.profile is None
-                else _to_be_saved(decision, experiment, variation, user)
-            )
+            if user.known is None:
+                return decision
+            return _to_be_saved(decision, experiment, variation, user)
     return None
 
 
@@ -309,14 +300,10 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
     index = 0
     while index <= last:
         rule = rules[index]
-        if user.forced_decisions:
-            forced = _forced(flag, rule.key, user, trace)
-            if forced is not None:
-                return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
-        if rule.holdouts:
-            held = _local_holdout(ruleset, flag, rule, user, trace)
-            if held is not None:
-                return held
+        if rule.holdouts or user.known is not None:
+            settled = _settled_before(ruleset, flag, rule, user, trace)
+            if settled is not None:
+                return settled
         experiment = rule.experiment
         if trace is not None:
             _explain(ruleset, experiment, user, trace, "Delivery rule")
@@ -334,6 +321,22 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
             _say(trace, "rollout_missing", flag=flag.key, why=flag.rollout_missing)
         _say(trace, "nothing", flag=flag.key)
     return flag.nothing
+
+
+def _settled_before(
+    ruleset: Ruleset, flag: Flag, rule: Rule, user: User, trace: list[Reason] | None
+) -> Decision | None:
+    """What decides before a rule is looked at: the caller's forced decision, then local holdouts."""
+    forced = _forced(flag, rule.key, user, trace)
+    if forced is not None:
+        return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
+    for holdout in rule.holdouts:
+        held = _held_by(ruleset, flag, holdout, user, trace)
+        if held is not None:
+            if trace is not None:
+                _say(trace, "holdout_local", holdout=holdout.experiment.key, rule=rule.key)
+            return held
+    return None
 
 
 def _remember(ruleset: Ruleset, flag: Flag, rule: Rule, variation: Variation) -> Decision:
@@ -363,18 +366,6 @@ def _global_holdout(
                     _say(trace, "holdout_spares_deliveries", rule=key)
             return holdout, held
     return None, None
-
-
-def _local_holdout(
-    ruleset: Ruleset, flag: Flag, rule: Rule, user: User, trace: list[Reason] | None
-) -> Decision | None:
-    for holdout in rule.holdouts:
-        held = _held_by(ruleset, flag, holdout, user, trace)
-        if held is not None:
-            if trace is not None:
-                _say(trace, "holdout_local", holdout=holdout.experiment.key, rule=rule.key)
-            return held
-    return None
 
 
 def _held_by(
@@ -459,7 +450,7 @@ def _of_experiment(
         PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
         PredictionFailed: it was asked and did not answer.
     """
-    if not (user.is_plain and experiment.is_plain):
+    if not (user.known is None and experiment.is_plain):
         variation = _preassigned(experiment, user, trace)
         if variation is not None:
             return variation
@@ -480,8 +471,9 @@ def _to_be_saved(
     decision: Decision, experiment: Experiment, variation: Variation | None, user: User
 ) -> Decision:
     """Ask for the user's profile to remember a variation that was given by chance."""
-    by_chance = variation is not None and _preassigned(experiment, user, None) is None
-    if variation is None or not by_chance or experiment.cmab is not None:
+    if variation is None or user.profile is None or experiment.cmab is not None:
+        return decision
+    if _preassigned(experiment, user, None) is not None:
         return decision
     return decision.but(bucketed=(experiment.id, variation.id))
 

@@ -7,6 +7,17 @@ from .errors import InvalidUser
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import TypedDict, Unpack
+
+    class Facts(TypedDict, total=False):
+        """What may be known of a user beyond id and attributes; see `Known`."""
+
+        segments: Collection[str] | None
+        forced_decisions: Mapping[tuple[str, str | None], str] | None
+        forced_variations: Mapping[str, str] | None
+        profile: Mapping[str, str] | None
+        predictions: Mapping[str, Prediction | None] | None
+
 
 #: The attribute that is hashed in place of the user id.
 BUCKETING_ID = "$opt_bucketing_id"
@@ -29,6 +40,38 @@ class Prediction:
         self.cmab_uuid = cmab_uuid
 
 
+class Known:
+    """What is known of a user beyond id and attributes. Most users have none of it.
+
+    Attributes:
+        segments: qualified segments; None means they were never fetched.
+        forced_decisions: `(flag_key, rule_key or None)` → variation key.
+        forced_variations: experiment key → variation key.
+        profile: experiment id → variation id, as stored; None means there is no profile service.
+        predictions: rule id → the bandit's answer, or None where asking failed.
+    """
+
+    __slots__ = ("forced_decisions", "forced_variations", "predictions", "profile", "segments")
+
+    def __init__(
+        self,
+        *,
+        segments: Collection[str] | None = None,
+        forced_decisions: Mapping[tuple[str, str | None], str] | None = None,
+        forced_variations: Mapping[str, str] | None = None,
+        profile: Mapping[str, str] | None = None,
+        predictions: Mapping[str, Prediction | None] | None = None,
+    ) -> None:
+        self.segments = segments
+        self.forced_decisions = forced_decisions
+        self.forced_variations = forced_variations
+        self.profile = profile
+        self.predictions = predictions
+
+
+_UNKNOWN = Known()
+
+
 class User:
     """All that is known of the visitor for one request. Treat as immutable.
 
@@ -37,40 +80,20 @@ class User:
         attributes: facts about the user, by attribute key; values are not validated here.
         hash_prefix: the bucketing id in UTF-8: `$opt_bucketing_id` when that is a string (even
             an empty one), else the user id.
-        segments: qualified segments; None means they were never fetched.
-        forced_decisions: `(flag_key, rule_key or None)` → variation key.
-        forced_variations: experiment key → variation key.
-        profile: experiment id → variation id, as stored; None means there is no profile service.
-        predictions: rule id → the bandit's answer, or None where asking failed.
-        is_plain: nothing is known that could settle a decision before bucketing.
+        known: everything else, or None: then only audiences, traffic and whitelists decide.
 
     Source: optimizely-sdk 5.7.0, decision_service.py:_get_bucketing_id.
     """
 
-    __slots__ = (
-        "attributes",
-        "forced_decisions",
-        "forced_variations",
-        "hash_prefix",
-        "id",
-        "is_plain",
-        "predictions",
-        "profile",
-        "segments",
-    )
+    __slots__ = ("attributes", "hash_prefix", "id", "known")
 
     def __init__(
         self,
         id: str,  # noqa: A002 -- Optimizely's word
         attributes: Mapping[str, object] | None = None,
-        *,
-        segments: Collection[str] | None = None,
-        forced_decisions: Mapping[tuple[str, str | None], str] | None = None,
-        forced_variations: Mapping[str, str] | None = None,
-        profile: Mapping[str, str] | None = None,
-        predictions: Mapping[str, Prediction | None] | None = None,
+        **facts: Unpack[Facts],
     ) -> None:
-        """Take what is known.
+        """Take what is known; the *facts* are those of `Known`, by keyword.
 
         Raises:
             InvalidUser: *id* is not a string, or it or the bucketing id holds a lone surrogate
@@ -80,12 +103,7 @@ class User:
             attributes = _NOTHING
         self.id = id
         self.attributes = attributes
-        self.segments = segments
-        self.forced_decisions = forced_decisions
-        self.forced_variations = forced_variations
-        self.profile = profile
-        self.predictions = predictions
-        self.is_plain = not (forced_decisions or forced_variations or profile is not None)
+        self.known = Known(**facts) if facts else None
         try:
             self.hash_prefix = id.encode()
         except AttributeError:
@@ -105,19 +123,40 @@ class User:
                 message = f"{BUCKETING_ID} has a lone surrogate at position {error.start}."
                 raise InvalidUser(message, field="a", position=error.start) from None
 
-    def knowing(
-        self,
-        *,
-        profile: Mapping[str, str] | None = None,
-        predictions: Mapping[str, Prediction | None] | None = None,
-    ) -> User:
-        """The same user, with what the edges have found out since."""
-        return User(
-            self.id,
-            self.attributes,
-            segments=self.segments,
-            forced_decisions=self.forced_decisions,
-            forced_variations=self.forced_variations,
-            profile=self.profile if profile is None else profile,
-            predictions=self.predictions if predictions is None else predictions,
-        )
+    @property
+    def segments(self) -> Collection[str] | None:
+        """See `Known`."""
+        return (self.known or _UNKNOWN).segments
+
+    @property
+    def forced_decisions(self) -> Mapping[tuple[str, str | None], str] | None:
+        """See `Known`."""
+        return (self.known or _UNKNOWN).forced_decisions
+
+    @property
+    def forced_variations(self) -> Mapping[str, str] | None:
+        """See `Known`."""
+        return (self.known or _UNKNOWN).forced_variations
+
+    @property
+    def profile(self) -> Mapping[str, str] | None:
+        """See `Known`."""
+        return (self.known or _UNKNOWN).profile
+
+    @property
+    def predictions(self) -> Mapping[str, Prediction | None] | None:
+        """See `Known`."""
+        return (self.known or _UNKNOWN).predictions
+
+    def knowing(self, **facts: Unpack[Facts]) -> User:
+        """The same user, with these facts in place of what was known of them."""
+        known = self.known or _UNKNOWN
+        kept: Facts = {
+            "segments": known.segments,
+            "forced_decisions": known.forced_decisions,
+            "forced_variations": known.forced_variations,
+            "profile": known.profile,
+            "predictions": known.predictions,
+        }
+        kept.update(facts)
+        return User(self.id, self.attributes, **kept)
