@@ -676,6 +676,35 @@ def test_events_of_one_turn_are_written_together_and_answers_keep_their_order():
     assert outbox.writes <= 2
 
 
+def test_while_the_disk_is_waited_for_others_are_served_and_the_next_group_forms():
+    class SlowDisk(MemoryOutbox):
+        def add(self, events):
+            assert runtime.go_on.wait(10)
+            super().add(events)
+
+    outbox = SlowDisk()
+    runtime = FakeRuntime(outbox=outbox)
+    with serving(runtime, waits_for_disk=True) as server:
+        clients = [server.connect() for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.send(get(f"/event?n={number}") + get(f"/a?n={number}"))
+            time.sleep(0.01)
+        with server.connect() as other:
+            other.send(get("/a?quick=1"))
+
+            assert other.answer()[2] == b"GET /a quick=1 127.0.0.1 -"
+            assert not outbox.events
+
+        runtime.go_on.set()
+        for number, client in enumerate(clients):
+            assert f"GET /event n={number} 127.0.0.1 -".encode() == client.answer()[2]
+            assert f"GET /a n={number} 127.0.0.1 -".encode() == client.answer()[2]
+            client.__exit__()
+
+    assert len(outbox.events) == 20
+    assert outbox.writes == 2
+
+
 def test_an_outbox_that_fails_costs_no_answer(caplog):
     class FullOutbox:
         def add(self, events):

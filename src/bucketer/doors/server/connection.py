@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from bucketer.api.client_address import plain_address
-from bucketer.api.http import ProfileNeeded, Request, is_sane_request_id
+from bucketer.api.http import Needed, Request, is_sane_request_id
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.reading import RequestReader, origin_form
 
@@ -157,16 +157,16 @@ class Connection(RequestReader):
         self._forget_request()
         try:
             reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
-        except (PredictionNeeded, ProfileNeeded):
+        except (PredictionNeeded, Needed):
             self._answer_apart(request, said)
             return
         if reply.failure is not None:
             worker.unforeseen(reply.failure, request.request_id)
         data = worker.render(request, reply.response, self._server, said, last=self._last)
-        if reply.events and worker.keeps_events:
+        if reply.events and worker.grouping is not None:
             held = HeldAnswer(self, data)
             self._hold(held)
-            worker.accept(reply.events, held.release)
+            worker.grouping.accept(reply.events, held.release)
         else:
             self._send(data)
 

@@ -55,8 +55,14 @@ class Application:
         runtime.keep_fresh()
         loop = asyncio.get_running_loop()
         proxies = TrustedProxies(self._settings.trusted_proxies)
-        access_lines = self._settings.access_log
-        worker = Worker(runtime, loop, self._limits, proxies, access_lines=access_lines)
+        worker = Worker(
+            runtime,
+            loop,
+            self._limits,
+            proxies,
+            access_lines=self._settings.access_log,
+            waits_for_disk=self._settings.events_fsync == "answer",
+        )
         scope["state"]["worker"] = worker
         sweeper = Sweeper(loop, worker.connections, self._limits)
         sweeper.start()

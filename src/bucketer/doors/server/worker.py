@@ -9,6 +9,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import RequestIds, Uuids
 from bucketer.doors.server.refusals import refusal
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from bucketer.api.client_address import TrustedProxies
     from bucketer.api.http import Request, Response
-    from bucketer.core.events import Event
     from bucketer.doors.server.connection import Connection
     from bucketer.doors.server.limits import Limits
     from bucketer.runtime import Runtime
@@ -42,7 +42,7 @@ class Worker:
         oversized_body: stands for any body over the limit, which we don't read to its end.
         new_uuid, new_request_id: make ids.
         connections: all that are open.
-        keeps_events: there is an outbox, so that answers wait for it.
+        grouping: takes the events, after which their answers may go; None when events are off.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Worker:
         proxies: TrustedProxies,
         *,
         access_lines: bool = False,
+        waits_for_disk: bool = False,
     ) -> None:
         """Make ready; threads are made when the first request needs one."""
         self.runtime = runtime
@@ -63,13 +64,13 @@ class Worker:
         self.new_uuid = Uuids()
         self.new_request_id = RequestIds()
         self.connections: set[Connection] = set()
+        outbox = runtime.outbox
+        self.grouping: Grouping | None = None
+        if outbox is not None:
+            self.grouping = Grouping(outbox, loop, waits_for_disk=waits_for_disk)
         self._access_lines = access_lines
         self._heads = Heads()
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="bucketer-serve")
-        self._outbox = runtime.outbox
-        self.keeps_events = runtime.outbox is not None
-        self._turn_events: list[Event] = []
-        self._turn_answers: list[Callable[[], None]] = []
 
     def render(
         self,
@@ -115,31 +116,6 @@ class Worker:
         """Log what was answered with a 500."""
         _log.error("request %s: unforeseen", request_id, exc_info=failure)
 
-    # -- events ---------------------------------------------------------------------------
-
-    def accept(self, events: tuple[Event, ...], answer: Callable[[], None]) -> None:
-        """Let *answer* go out once *events* are in the outbox.
-
-        The events of one turn of the loop, of whichever connections, are written together:
-        what makes a write durable costs the same for one as for fifty. `call_soon` runs after
-        the sockets that were ready in this turn have been read, and before the next look.
-        """
-        self._turn_events += events
-        self._turn_answers.append(answer)
-        if len(self._turn_answers) == 1:
-            self.loop.call_soon(self._end_turn)
-
-    def _end_turn(self) -> None:
-        events, self._turn_events = self._turn_events, []
-        answers, self._turn_answers = self._turn_answers, []
-        try:
-            if self._outbox is not None:
-                self._outbox.add(events)
-        except Exception as failure:  # noqa: BLE001 -- events must never cost the answers
-            _log.error("%d events could not be kept", len(events), exc_info=failure)
-        for answer in answers:
-            answer()
-
     # -- answers that take long -----------------------------------------------------------
 
     def serve_apart(self, request: Request, answered: Callable[[Response], None]) -> None:
@@ -163,4 +139,6 @@ class Worker:
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""
         self._threads.shutdown(wait=True)
+        if self.grouping is not None:
+            self.grouping.close()
         self.runtime.close()

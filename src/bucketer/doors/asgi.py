@@ -1,0 +1,203 @@
+"""An ASGI application, for mounting in another one or under another server.
+
+    uvicorn bucketer.doors.asgi:app
+    Mount("/experiments", app=bucketer.doors.asgi.app)      # Starlette, FastAPI
+
+Answers what `bucketer serve` answers. It costs two to three times as much per request as that
+(docs/benchmarks.md), since ASGI wants a task and four messages for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bucketer import wiring
+from bucketer.api.client_address import TrustedProxies, plain_address
+from bucketer.api.http import ProfileNeeded, Request, is_sane_request_id, one_value_each
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.runtime import new_uuid
+from bucketer.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from typing import Any
+
+    from bucketer.api.http import Response
+    from bucketer.runtime import Runtime
+
+    Message = MutableMapping[str, Any]
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+_log = logging.getLogger("bucketer.asgi")
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+class BucketerApp:
+    """The application. One per process; it builds its runtime when it is first needed.
+
+    With the lifespan protocol that is at the start of the server. Starlette doesn't pass that
+    on to what is mounted; the first request builds it then, and `close` is the host's to call.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime | None = None,
+        *,
+        proxies: Iterable[str] | None = None,
+        max_body_bytes: int | None = None,
+    ) -> None:
+        """Use *runtime*, or build one from the environment's settings.
+
+        Args:
+            runtime: to share one that is there already.
+            proxies: whose ``X-Forwarded-For`` is believed; the setting unless given.
+            max_body_bytes: more isn't read; the setting unless given.
+        """
+        self._runtime = runtime
+        self._proxies = None if proxies is None else TrustedProxies(proxies)
+        self._max_body_bytes = max_body_bytes
+        self._building = asyncio.Lock()
+        self._made: tuple[Runtime, TrustedProxies, int] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or live through one lifespan."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def close(self) -> None:
+        """Hand over what the runtime holds."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._ready()
+        except Exception as error:  # noqa: BLE001 -- told to the server, which then stops
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _ready(self) -> tuple[Runtime, TrustedProxies, int]:
+        """Return what serving needs, made on the first call."""
+        if self._made is not None:
+            return self._made
+        async with self._building:
+            if self._runtime is None:
+                self._runtime = await asyncio.to_thread(wiring.build)
+                self._runtime.keep_fresh()
+            settings = read_settings(os.environ)
+            if self._proxies is None:
+                self._proxies = TrustedProxies(settings.trusted_proxies)
+            limit_bytes = self._max_body_bytes or settings.max_body_bytes
+            self._made = self._runtime, self._proxies, limit_bytes
+        return self._made
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        runtime, proxies, max_body_bytes = await self._ready()
+        try:
+            body = await _read_body(receive, max_body_bytes)
+        except ClientGone:
+            return
+        request = to_request(scope, body, proxies)
+        response = await _answer(runtime, request)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": to_headers(response),
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body})
+
+
+async def _answer(runtime: Runtime, request: Request) -> Response:
+    """Decide here, or in a thread where a profile or prediction has to be fetched."""
+    try:
+        reply = runtime.handler.handle(request, time.time(), new_uuid)
+    except (PredictionNeeded, ProfileNeeded):
+        return await asyncio.to_thread(runtime.serve, request)
+    if reply.failure is not None:
+        _log.error("request %s failed", request.request_id, exc_info=reply.failure)
+    if reply.events and runtime.outbox is not None:
+        await asyncio.to_thread(runtime.outbox.add, reply.events)
+    return reply.response
+
+
+async def _read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """Read the body, or one byte more than the limit of it: enough for the handler to refuse.
+
+    Raises:
+        ClientGone: there is nobody to answer.
+    """
+    body = bytearray()
+    while len(body) <= limit_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return bytes(body[: limit_bytes + 1])
+
+
+def to_request(scope: Scope, body: bytes, proxies: TrustedProxies) -> Request:
+    """Turn a scope into a `Request`; where the application is mounted is not part of the path."""
+    headers = one_value_each(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    )
+    raw_path = scope.get("raw_path")
+    if raw_path is None:
+        path = quote(scope["path"], safe="/:@!$&'()*+,;=~")
+    else:
+        path = raw_path.partition(b"?")[0].decode("utf-8", "surrogateescape")
+    mounted_at = scope.get("root_path", "")
+    if mounted_at and path.startswith(mounted_at):
+        path = path[len(mounted_at) :] or "/"
+    client = scope.get("client")
+    ip = plain_address(client[0]) if client else ""
+    if proxies.trusts(ip):
+        ip = proxies.visitor(ip, headers.get("x-forwarded-for", ""))
+    request_id = headers.get("x-request-id", "")
+    return Request(
+        scope["method"],
+        path,
+        scope.get("query_string", b"").decode("utf-8", "surrogateescape"),
+        headers,
+        body,
+        ip,
+        request_id if is_sane_request_id(request_id) else new_uuid(),
+    )
+
+
+def to_headers(response: Response) -> list[tuple[bytes, bytes]]:
+    """Return the headers as ASGI wants them: lower-case names, bytes, with the length."""
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.all_headers()
+    ]
+    if response.status != 204:  # noqa: PLR2004 -- no content
+        length = len(response.body) if response.length is None else response.length
+        headers.append((b"content-length", b"%d" % length))
+    return headers
+
+
+#: Built from the environment when it is first needed.
+app = BucketerApp()

@@ -1,0 +1,172 @@
+"""The ASGI application: mounted, under a server with and without lifespan, and on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from bucketer.doors.asgi import BucketerApp
+from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
+
+
+def ask(app, path, root_path="", headers=None, client=("192.0.2.1", 1), **request):
+    async def talk():
+        transport = httpx.ASGITransport(app=app, root_path=root_path, client=client)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as session:
+            return await session.request(
+                request.get("method", "GET"), path, headers=headers, content=request.get("content")
+            )
+
+    return asyncio.run(talk())
+
+
+def test_the_application_of_the_module_answers_from_the_environments_settings(monkeypatch):
+    monkeypatch.setenv("BUCKETER_EVENTS", "off")
+    monkeypatch.delenv("DATAFILE_URL", raising=False)
+    app = BucketerApp()
+
+    answer = ask(app, "/bucketer?e=checkout_flow_experiment&u=x")
+
+    assert answer.status_code == 200
+    assert answer.json()["experiment"] == "checkout_flow_experiment"
+
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path", "seen"),
+    [("", "/a", "/a"), ("/here", "/here/a", "/a"), ("/here", "/a", "/a"), ("/here", "/here", "/")],
+)
+def test_where_it_is_mounted_is_no_part_of_the_path(root_path, path, seen):
+    app = BucketerApp(FakeRuntime())
+
+    assert ask(app, path, root_path).text.split()[1] == seen
+
+
+def test_a_proxy_is_believed_only_when_it_is_trusted():
+    headers = {"X-Forwarded-For": "6.6.6.6, 198.51.100.9"}
+
+    assert ask(BucketerApp(FakeRuntime()), "/a", headers=headers).text.split()[3] == "192.0.2.1"
+
+    trusting = BucketerApp(FakeRuntime(), proxies=["192.0.2.0/24"])
+
+    assert ask(trusting, "/a", headers=headers).text.split()[3] == "198.51.100.9"
+
+
+def test_events_are_in_the_outbox_when_the_answer_is_there():
+    outbox = MemoryOutbox()
+
+    assert ask(BucketerApp(FakeRuntime(outbox=outbox)), "/event?n=1").status_code == 200
+    assert outbox.events == ["event of n=1"]
+
+
+def test_what_needs_a_lookup_is_served_in_a_thread():
+    runtime = FakeRuntime()
+    runtime.go_on.set()
+
+    assert ask(BucketerApp(runtime), "/slow").text == "GET /slow - 192.0.2.1 -"
+
+
+def test_a_failure_is_logged_under_its_request(caplog):
+    answer = ask(BucketerApp(FakeRuntime()), "/failed", headers={"X-Request-Id": "find-me"})
+
+    assert answer.status_code == 500
+    assert "find-me" in caplog.text
+
+
+def test_a_body_over_the_limit_is_not_read_to_its_end():
+    pieces_read = 0
+
+    async def receive():
+        nonlocal pieces_read
+        pieces_read += 1
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/a", "headers": []}
+    runtime = FakeRuntime(EchoHandler())
+    asyncio.run(BucketerApp(runtime, max_body_bytes=2500)(scope, receive, send))
+
+    assert pieces_read == 3
+    assert sent[1]["body"].endswith(b"2501 bytes")
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_gets_no_answer():
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        raise AssertionError(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/a", "headers": []}
+    asyncio.run(BucketerApp(FakeRuntime())(scope, receive, send))
+
+
+def lifespan(app):
+    said = []
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive():
+        return {"type": next(asked)}
+
+    async def send(message):
+        said.append(message)
+
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    return said
+
+
+def test_a_lifespan_closes_the_runtime_at_its_end():
+    runtime = FakeRuntime()
+    said = lifespan(BucketerApp(runtime))
+
+    assert [each["type"] for each in said] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert runtime.closed
+
+
+def test_impossible_settings_stop_the_server_at_its_start(monkeypatch):
+    monkeypatch.setenv("BUCKETER_PORT", "eighty")
+    (said,) = lifespan(BucketerApp())
+
+    assert said["type"] == "lifespan.startup.failed"
+    assert "BUCKETER_PORT" in said["message"]
+
+
+def test_a_websocket_is_turned_away():
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(BucketerApp(FakeRuntime())({"type": "websocket"}, receive, send))
+
+    assert sent == ["websocket.close"]
+
+
+def test_a_path_without_its_raw_form_is_quoted_again():
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/a b", "headers": [], "client": None}
+    asyncio.run(BucketerApp(FakeRuntime())(scope, receive, send))
+
+    assert sent[1]["body"].startswith(b"GET /a%20b ")
+    assert json.dumps(sent[0]["status"]) == "200"

@@ -1,0 +1,157 @@
+"""One meaning, many doors: the same request gets the same answer, byte for byte.
+
+Server on the wire, ASGI under uvicorn's own protocol and called by hand, Lambda's Function URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+
+import pytest
+
+from bucketer import wiring
+from bucketer.doors.asgi import BucketerApp
+from bucketer.doors.aws_lambda import make_handler
+from bucketer.settings import read_settings
+from fakes.serving import Client, serving
+
+IP = "127.0.0.1"
+EXPERIMENT = "e=checkout_flow_experiment"
+JSON_BODY = json.dumps({"e": "checkout_flow_experiment", "u": "ü", "a": {"tier": "platinum"}})
+
+#: method, path, query, body
+REQUESTS = [
+    ("GET", "/bucketer", f'{EXPERIMENT}&u=cooper34523569&a=tier:"platinum",n:56', b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&u=cooper34523569&a=tier:%22platinum%22%2Cn:56", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&a=tier:platinum,,n:1", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&u=%C3%A9+%F0%9F%98%80", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&u=%FF", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&e=twice&u=x", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&u=x&track=off", b""),
+    ("GET", "/bucketer", "e=chekout_flow_experiment&u=x", b""),
+    ("GET", "/bucketer", "u=x", b""),
+    ("GET", "/bucketer", "", b""),
+    ("GET", "/bucketer", "f=no_such_flag&u=x", b""),
+    ("GET", "/bucketer", 'e=checkout_flow_experiment&u=x&a="open', b""),
+    ("GET", "/bucketer/", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "/prod/bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "/nothing", "", b""),
+    ("GET", "/bucketer", f"{EXPERIMENT}&u=" + "x" * 9000, b""),
+    ("GET", "/health", "", b""),
+    ("HEAD", "/bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("OPTIONS", "/bucketer", "", b""),
+    ("DELETE", "/bucketer", "", b""),
+    ("POST", "/bucketer", "", JSON_BODY.encode()),
+    ("POST", "/bucketer", "u=also", JSON_BODY.encode()),
+    ("POST", "/bucketer", "", b"{not json"),
+    ("POST", "/bucketer", "", b'{"e": "\xff"}'),
+    ("POST", "/bucketer", "", b"[" * 100_000),
+    ("POST", "/bucketer", "", b" " * (1024 * 1024 + 1)),
+]
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return wiring.build(read_settings({"BUCKETER_EVENTS": "off"}), {})
+
+
+@pytest.fixture(scope="module")
+def server(runtime):
+    with serving(runtime) as served:
+        yield served
+
+
+def by_server(server, method, path, query, body):
+    with server.connect() as client:
+        return by_wire(client, method, path, query, body)
+
+
+def by_wire(client: Client, method, path, query, body):
+    target = f"{path}?{query}" if query else path
+    head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nX-Request-Id: same\r\n"
+    client.send(f"{head}Content-Length: {len(body)}\r\n\r\n" if body else f"{head}\r\n")
+    client.send(body)
+    status, headers, answer = client.answer(head_only=method == "HEAD")
+    for of_the_connection in ("date", "connection"):
+        headers.pop(of_the_connection, None)
+    return status, headers, answer
+
+
+def by_asgi(runtime, method, path, query, body):
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"x-request-id", b"same")],
+        "client": (IP, 4711),
+    }
+    pieces = [body[start : start + 65536] for start in range(0, len(body), 65536)] or [b""]
+    sent = []
+
+    async def receive():
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(BucketerApp(runtime)(scope, receive, send))
+    start, rest = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, rest["body"]
+
+
+def by_lambda(runtime, method, path, query, body):
+    event = {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"x-request-id": "same"},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": IP},
+            "stage": "$default",
+        },
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+    result = make_handler(runtime)(event, None)
+    headers = {name.lower(): value for name, value in result["headers"].items()}
+    return result["statusCode"], headers, result["body"].encode()
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda each: f"{each[0]} {each[2][:40]}")
+def test_server_asgi_and_lambda_give_the_same_answer(server, runtime, request_):
+    status, headers, body = by_server(server, *request_)
+    asgi_status, asgi_headers, asgi_body = by_asgi(runtime, *request_)
+    lambda_status, lambda_headers, lambda_body = by_lambda(runtime, *request_)
+    for each in (headers, asgi_headers):  # Lambda's triggers say the length themselves
+        each.pop("content-length", None)
+
+    assert (status, body) == (asgi_status, asgi_body) == (lambda_status, lambda_body)
+    assert headers == asgi_headers == lambda_headers
+    assert headers["x-request-id"] == "same"
+
+
+def test_the_server_and_asgi_tell_the_same_length(server, runtime):
+    for request in REQUESTS:
+        length = by_server(server, *request)[1].get("content-length")
+
+        assert length == by_asgi(runtime, *request)[1].get("content-length")
+
+
+def test_a_keep_alive_connection_gives_the_answers_that_single_ones_give(server):
+    single = [by_server(server, *request) for request in REQUESTS[:13]]
+    with server.connect() as client:
+        kept = [by_wire(client, *request) for request in REQUESTS[:13]]
+
+    assert single == kept
+
+
+def test_every_status_that_a_request_can_get_is_in_the_table(server):
+    statuses = {by_server(server, *request)[0] for request in REQUESTS}
+
+    assert statuses == {200, 204, 400, 404, 405, 413, 414}

@@ -1,0 +1,210 @@
+"""`bucketer serve` as a process: its first line, its signals, its workers, its troubles."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from bucketer.demo import __file__ as demo_init
+from fakes.process import bucketer_serve, start
+
+DEMO = os.path.join(os.path.dirname(demo_init), "datafile.json")  # noqa: PTH118, PTH120 -- one line
+
+
+def ask(url):
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.status, json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with bucketer_serve() as started:
+        yield started
+
+
+def test_with_nothing_configured_it_says_so_on_its_first_line_with_a_url_that_answers(server):
+    assert "demonstration" in server.lines[0]
+    assert "DATAFILE_URL" in server.lines[0]
+
+    url = server.lines[-1].split()[-1]
+
+    assert ask(url)[1]["debug"]["datafile"]["revision"]
+
+
+def test_the_missions_own_request_is_answered(server):
+    url = f"{server.url}/bucketer?e=checkout_flow_experiment&u=cooper34523569"
+    status, body = ask(url + "&a=tier:%22platinum%22,member_since_days:56")
+
+    assert status == 200
+    assert body == {
+        "variation": "one_step_checkout",
+        "user": "cooper34523569",
+        "experiment": "checkout_flow_experiment",
+    }
+
+
+def test_health_is_answered(server):
+    assert ask(f"{server.url}/health")[1]["status"] == "ok"
+
+
+def test_a_datafile_given_by_path_is_named_on_the_first_line():
+    with bucketer_serve("--datafile", DEMO) as started:
+        assert DEMO in started.lines[0]
+        assert "revision" in started.lines[0]
+
+
+def test_without_any_datafile_it_starts_answers_503_and_says_so():
+    with bucketer_serve(DATAFILE_URL="http://127.0.0.1:1/secret-key.json") as started:
+        with pytest.raises(urllib.error.HTTPError) as answered:
+            ask(f"{started.url}/bucketer?e=x")
+
+        assert answered.value.code == 503
+        assert json.load(answered.value)["error"]["code"] == "no_datafile"
+        assert "no datafile" in started.lines[0]
+
+        _, out, err = started.stop()
+
+    assert "secret-key" not in out + err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_status_0_and_not_a_word_of_trouble(workers, number):
+    started = start("--workers", workers)
+    children = _workers(started)
+    status, _, err = started.stop(number)
+
+    assert (status, err) == (0, "")
+    for child in children:
+        assert not os.path.exists(f"/proc/{child}")  # noqa: PTH110 -- /proc
+
+
+def test_a_request_that_is_being_sent_at_sigterm_is_still_answered():
+    started = start()
+    with socket.create_connection(("127.0.0.1", started.port), 5) as client:
+        body = json.dumps({"e": "checkout_flow_experiment", "u": "someone"}).encode()
+        head = f"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body[:-5])
+        time.sleep(0.3)
+        stopping = threading.Thread(target=started.stop)
+        stopping.start()
+        time.sleep(0.5)
+        client.sendall(body[-5:])
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    stopping.join()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in answer
+    assert started.process.returncode == 0
+
+
+def test_an_open_idle_connection_does_not_keep_it_from_ending():
+    started = start()
+    with socket.create_connection(("127.0.0.1", started.port), 5) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.recv(65536)
+        began = time.monotonic()
+        status, _, _ = started.stop()
+
+    assert status == 0
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.slow
+def test_a_client_that_never_finishes_its_request_holds_up_the_end_for_ten_seconds_at_most():
+    started = start()
+    with socket.create_connection(("127.0.0.1", started.port), 5) as client:
+        client.sendall(b"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+        status, _, err = started.stop(patience_s=20)
+
+    assert status == 0
+    assert time.monotonic() - began < 13
+    assert "Traceback" not in err
+
+
+def test_a_taken_port_is_told_plainly():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "bucketer", "serve", "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert done.returncode == 1
+    assert f"port {port} is taken" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_impossible_host_is_told_plainly():
+    command = [sys.executable, "-m", "bucketer", "serve", "--host", "no.such.host.invalid"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert done.returncode == 1
+    assert "no.such.host.invalid" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_access_lines_are_written_only_when_asked_for():
+    for options, lines in (((), 0), (("--access-log",), 2)):
+        started = start(*options)
+        ask(f"{started.url}/bucketer?e=checkout_flow_experiment&u=secret-visitor")
+        ask(f"{started.url}/health")
+        _, out, _ = started.stop()
+
+        assert len(out.splitlines()) == lines
+        assert "secret-visitor" not in out
+
+
+def test_several_workers_share_the_port_and_a_killed_one_is_replaced():
+    with bucketer_serve("--workers", "2") as started:
+        workers = started.wait_for(lambda: pids if len(pids := _workers(started)) == 2 else None)
+
+        assert len([line for line in started.lines if "Try it" in line]) == 1
+
+        os.kill(workers[0], signal.SIGKILL)
+        now = started.wait_for(
+            lambda: pids if len(pids := _workers(started)) == 2 and pids != workers else None
+        )
+
+        assert workers[1] in now
+
+        for _ in range(20):
+            assert ask(f"{started.url}/health")[0] == 200
+
+
+def _workers(started):
+    """Process ids of the workers; the other child is the tracker of Python's multiprocessing."""
+    found = []
+    for pid in started.children():
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command:  # noqa: PTH123 -- /proc
+                if b"spawn_main" in command.read():
+                    found.append(pid)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def test_a_new_datafile_is_taken_up_without_a_request_asking_for_it(tmp_path):
+    with open(DEMO, encoding="utf-8") as file:  # noqa: PTH123 -- short
+        datafile = json.load(file)
+    path = tmp_path / "datafile.json"
+    path.write_text(json.dumps(datafile))
+    with bucketer_serve("--datafile", str(path), DATAFILE_MAX_AGE="0.2") as started:
+        path.write_text(json.dumps(datafile | {"revision": "9999"}))
+
+        assert started.wait_for(
+            lambda: ask(f"{started.url}/health")[1]["datafile"]["revision"] == "9999"
+        )

@@ -1,0 +1,89 @@
+"""`bucketer serve` as a person starts it: a process of its own on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+@contextlib.contextmanager
+def bucketer_serve(*options, **environ):
+    """Start it on a free port with events off (unless *environ* says otherwise); stop it after."""
+    started = start(*options, **environ)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def start(*options, **environ):
+    """Start it and wait until it has said where it is."""
+    command = [sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BUCKETER_", "DATAFILE_"))
+    }
+    process = subprocess.Popen(
+        command,
+        env=inherited | {"BUCKETER_EVENTS": "off", "PYTHONUNBUFFERED": "1"} | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if match := STARTED.search(line):
+            return Started(process, int(match[1]), lines)
+    message = f"bucketer serve ended at once: {process.stderr.read()}"
+    raise AssertionError(message)
+
+
+class Started:
+    """The process, its port and the lines it has said until it was ready."""
+
+    def __init__(self, process, port, lines):
+        self.process = process
+        self.port = port
+        self.lines = lines
+        self.url = f"http://127.0.0.1:{port}"
+
+    def children(self):
+        """Process ids of its workers, when it has several (and of Python's own tracker)."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123 -- /proc
+            return [int(word) for word in children.read().split()]
+
+    def stop(self, number=signal.SIGTERM, patience_s=15):
+        """Send a signal and return (exit status, standard output since the start, standard error)."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            out, err = self.process.communicate(timeout=patience_s)
+        except ValueError:  # asked a second time
+            return self.process.returncode, "", ""
+        except subprocess.TimeoutExpired:
+            for child in self.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            self.process.kill()
+            self.process.communicate()
+            raise
+        return self.process.returncode, out, err
+
+    def wait_for(self, true, patience_s=10.0):
+        """Wait until *true()* is, and return what it gave."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            if found := true():
+                return found
+            time.sleep(0.05)
+        raise AssertionError("it never became true")
