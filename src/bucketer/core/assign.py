@@ -12,10 +12,8 @@ from .membership import write_membership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
-
     from .membership import Membership
-    from .ruleset import Experiment, Ruleset, Variation
+    from .ruleset import Experiment, Ruleset
     from .user import User
 
 
@@ -25,15 +23,14 @@ def write_on_first_use(ruleset: Ruleset, experiment: Experiment) -> None:
     Two threads that come first at once write it twice, to the same effect.
     """
 
-    def assign(user: User) -> Variation | Literal[False] | None:
+    def assign(user: User) -> int:
         audience = membership_of(ruleset, experiment)
         if experiment.closed is not None or experiment.allocation is None:
-            experiment.assign = closed_to(audience)
+            experiment.assign = closed_to(audience, rest=len(experiment.variations) - 1)
         else:
             experiment.assign = compile_place(
                 experiment.id_bytes,
                 experiment.allocation,
-                experiment.variations,
                 experiment.group,
                 audience,
             )

@@ -12,13 +12,13 @@ from mmh3 import mmh3_32_uintdigest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Final, Literal, TypeAlias
+    from typing import Final, TypeAlias
 
     from .membership import Membership
-    from .ruleset import Group, Variation
+    from .ruleset import Group
     from .user import User
 
-    Place: TypeAlias = Callable[[User], "Variation | Literal[False] | None"]
+    Place: TypeAlias = Callable[[User], int]
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000
@@ -97,62 +97,60 @@ class Allocation:
         return self.ranges[part][0] if part < len(self.ranges) else None
 
 
-def nowhere(_user: User) -> None:
-    """The place of everybody on a line that nobody can be on."""
+#: What a place says of a user whom the audience keeps out. As an index it is the last part: none.
+OUTSIDE: Final = -1
 
 
 def compile_place(
     id_bytes: bytes,
     allocation: Allocation,
-    variations: tuple[Variation | None, ...],
     group: Group | None = None,
     audience: Membership | None = None,
 ) -> Place:
-    """Make the function that puts a user on a traffic line and says what stands there.
+    """Make the function that puts a user on a traffic line.
 
     Args:
         id_bytes: id of the experiment, rule or holdout, in UTF-8.
         allocation: its traffic line.
-        variations: what each part of the line gives; the last one is the unallocated rest.
         group: the exclusion group it shares traffic with, if any.
         audience: who may be put there at all; None for everybody.
 
     Returns:
-        A function: user → variation, or None where there is none, or False where the audience
-        doesn't let the user in.
+        A function: user → index of the part of the line that the user falls in, one past the
+        last for the unallocated rest and for other experiments of the group, or `OUTSIDE`.
     """
     thresholds = allocation.thresholds
 
-    def place(user: User) -> Variation | None:
-        hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
-        return variations[bisect_right(thresholds, hashed)]
+    def place(user: User) -> int:
+        return bisect_right(thresholds, mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED))
 
-    def place_some(user: User) -> Variation | Literal[False] | None:
+    def place_some(user: User) -> int:
         if audience(user):  # type: ignore[misc]  # chosen only where there is one
-            hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
-            return variations[bisect_right(thresholds, hashed)]
-        return False
+            return bisect_right(
+                thresholds, mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
+            )
+        return OUTSIDE
 
     if group is not None:
-        return _in_group(group, id_bytes, place, audience)
+        return _in_group(group, id_bytes, place, audience, rest=len(thresholds))
     return place if audience is None else place_some
 
 
-def _in_group(group: Group, id_bytes: bytes, place: Place, audience: Membership | None) -> Place:
+def _in_group(
+    group: Group, id_bytes: bytes, place: Place, audience: Membership | None, rest: int
+) -> Place:
     group_id, owner_of = group.id_bytes, group.allocation.entity_id
     experiment_id = id_bytes.decode("utf-8", "surrogatepass")
 
-    def place_in_group(user: User) -> Variation | Literal[False] | None:
+    def place_in_group(user: User) -> int:
         if audience is not None and not audience(user):
-            return False
+            return OUTSIDE
         hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
-        return place(user) if owner_of(hashed) == experiment_id else None
+        return place(user) if owner_of(hashed) == experiment_id else rest
 
     return place_in_group
 
 
-def closed_to(audience: Membership | None) -> Place:
+def closed_to(audience: Membership | None, rest: int) -> Place:
     """Make the function for a line that nobody is put on: only the audience is asked."""
-    if audience is None:
-        return nowhere
-    return lambda user: None if audience(user) else False
+    return lambda user: rest if audience is None or audience(user) else OUTSIDE

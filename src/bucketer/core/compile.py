@@ -198,8 +198,8 @@ class _Compilation:
         """Fill `read`, in the order that decides who wins an id: experiments, rollouts, groups."""
         for index, raw in enumerate(self._section("experiments")):
             self._read_one(raw, f"/experiments/{index}")
-            if isinstance(raw, dict):
-                self.experiment_ids.add(raw.get("id"))
+            if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                self.experiment_ids.add(raw["id"])
         self._read_rollouts()
         groups: dict[str, tuple[Group, dict[str, Any], str]] = {}
         for index, raw in enumerate(self._section("groups")):
@@ -211,7 +211,8 @@ class _Compilation:
         for group, raw, at in groups.values():
             for index, member in enumerate(raw["experiments"]):
                 self._read_one(member, f"{at}/experiments/{index}", group)
-                self.experiment_ids.add(member.get("id"))
+                if isinstance(member.get("id"), str):
+                    self.experiment_ids.add(member["id"])
 
     def _read_one(self, raw: Any, at: str, group: Group | None = None) -> Experiment | None:
         """Read one rule. A broken one still owns its id and key, so that nobody else answers to them."""
@@ -452,6 +453,8 @@ class _Compilation:
             for entity_id, _, _ in allocation.ranges
         ]
         experiment.variations = (*owners, None)
+        experiment.answers = [None] * len(experiment.variations)
+        experiment.silent_answers = [None] * len(experiment.variations)
         whitelist = raw.get("forcedVariations")
         if whitelist:
             experiment.whitelist = {
@@ -482,6 +485,8 @@ class _Compilation:
             experiment.group = group
 
     def _finish_flag(self, flag: Flag) -> None:
+        for rule in (*flag.experiments, *flag.rollout):
+            rule.answers = [None if each else False for each in rule.experiment.variations]
         if flag.broken is None:
             rules = [*flag.experiments, *flag.rollout]
             broken = next((rule.experiment for rule in rules if rule.experiment.broken), None)

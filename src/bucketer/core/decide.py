@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from . import outcomes
 from .bandit import PredictionFailed, ask_bandit
+from .bucketing import OUTSIDE
 from .errors import UnknownExperiment, UnknownFlag, nearest
 from .user import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import Literal
 
     from .reasons import Reason
     from .ruleset import Decision, Experiment, Flag, Holdout, Rule, Ruleset, Variation
@@ -65,16 +67,14 @@ def get_variation(
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
     if trace is None and user.known is None and experiment.is_plain:
-        variation = experiment.assign(user) or None
-    else:
-        variation = _variation(ruleset, experiment, user, trace)
-    decision = experiment.silent_decisions.get(variation)
-    if decision is None:
-        decision = outcomes.of_experiment(experiment, variation)
-        experiment.silent_decisions[variation] = decision
-    if user.known is None:
-        return decision
-    return _to_be_saved(decision, experiment, variation, user)
+        part = experiment.assign(user)
+        answer = experiment.silent_answers[part]
+        if answer is None:
+            answer = _silent(experiment, experiment.variations[part])
+            experiment.silent_answers[part] = answer
+        return answer
+    variation = _variation(ruleset, experiment, user, trace)
+    return _to_be_saved(_silent(experiment, variation), experiment, variation, user)
 
 
 def activate(
@@ -94,16 +94,30 @@ def activate(
     if experiment is None:
         raise _unknown_experiment(ruleset, experiment_key)
     if trace is None and user.known is None and experiment.is_plain:
-        variation = experiment.assign(user) or None
-    else:
-        variation = _variation(ruleset, experiment, user, trace)
+        part = experiment.assign(user)
+        answer = experiment.answers[part]
+        if answer is None:
+            answer = _activated(ruleset, experiment, experiment.variations[part])
+            experiment.answers[part] = answer
+        return answer
+    variation = _variation(ruleset, experiment, user, trace)
+    return _to_be_saved(_activated(ruleset, experiment, variation), experiment, variation, user)
+
+
+def _silent(experiment: Experiment, variation: Variation | None) -> Decision:
+    """The decision without an impression, remembered: it is shared, and a key for caches."""
+    decision = experiment.silent_decisions.get(variation)
+    if decision is None:
+        decision = outcomes.of_experiment(experiment, variation)
+    return experiment.silent_decisions.setdefault(variation, decision)
+
+
+def _activated(ruleset: Ruleset, experiment: Experiment, variation: Variation | None) -> Decision:
+    """The decision with its impression, remembered in the same way."""
     decision = experiment.decisions.get(variation)
     if decision is None:
         decision = outcomes.of_activation(ruleset, experiment, variation)
-        experiment.decisions[variation] = decision
-    if user.known is None:
-        return decision
-    return _to_be_saved(decision, experiment, variation, user)
+    return experiment.decisions.setdefault(variation, decision)
 
 
 def _variation(
@@ -275,15 +289,18 @@ def _experiments(
             if settled is not None:
                 return settled
         if trace is None and user.known is None and experiment.is_plain:
-            variation = experiment.assign(user)
-        else:
-            variation = _of_experiment(ruleset, experiment, user, trace)
-        if variation:
-            decision = rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
+            part = experiment.assign(user)
+            answer = rule.answers[part]
+            if answer is None:
+                answer = _spell_out(ruleset, flag, rule, part)
+            if answer:
+                return answer
+            continue
+        variation = _of_experiment(ruleset, experiment, user, trace)
+        if variation is not None:
+            decision = _remember(ruleset, flag, rule, variation)
             if experiment.cmab is not None:
                 return _with_prediction(decision, experiment, user)
-            if user.known is None:
-                return decision
             return _to_be_saved(decision, experiment, variation, user)
     return None
 
@@ -307,12 +324,15 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
         experiment = rule.experiment
         if trace is not None:
             _explain(ruleset, experiment, user, trace, "Delivery rule")
-        variation = experiment.assign(user)
-        if variation is False:
+        part = experiment.assign(user)
+        if part == OUTSIDE:
             index += 1
             continue
-        if variation is not None:
-            return rule.decisions.get(variation) or _remember(ruleset, flag, rule, variation)
+        answer = rule.answers[part]
+        if answer is None:
+            answer = _spell_out(ruleset, flag, rule, part)
+        if answer:
+            return answer
         if index < last and trace is not None:
             _say(trace, "everyone_else", rule=rule.key)
         index = last if index < last else last + 1
@@ -329,7 +349,7 @@ def _settled_before(
     """What decides before a rule is looked at: the caller's forced decision, then local holdouts."""
     forced = _forced(flag, rule.key, user, trace)
     if forced is not None:
-        return rule.decisions.get(forced) or _remember(ruleset, flag, rule, forced)
+        return _remember(ruleset, flag, rule, forced)
     for holdout in rule.holdouts:
         held = _held_by(ruleset, flag, holdout, user, trace)
         if held is not None:
@@ -340,8 +360,18 @@ def _settled_before(
 
 
 def _remember(ruleset: Ruleset, flag: Flag, rule: Rule, variation: Variation) -> Decision:
-    decision = outcomes.of_rule(ruleset, flag, rule, variation)
+    decision = rule.decisions.get(variation) or outcomes.of_rule(ruleset, flag, rule, variation)
     return rule.decisions.setdefault(variation, decision)
+
+
+def _spell_out(ruleset: Ruleset, flag: Flag, rule: Rule, part: int) -> Decision | Literal[False]:
+    """What a part of a rule's traffic line leads to, from now on without thinking."""
+    variation = rule.experiment.variations[part]
+    if variation is None:
+        rule.answers[part] = False
+        return False
+    answer = rule.answers[part] = _remember(ruleset, flag, rule, variation)
+    return answer
 
 
 def _remember_forced(ruleset: Ruleset, flag: Flag, variation: Variation) -> Decision:
@@ -373,8 +403,8 @@ def _held_by(
 ) -> Decision | None:
     if trace is not None:
         _explain(ruleset, holdout.experiment, user, trace, "Holdout")
-    variation = holdout.experiment.assign(user)
-    if not variation:
+    variation = holdout.experiment.variations[holdout.experiment.assign(user)]
+    if variation is None:
         return None
     decision = holdout.decisions.get((flag.key, variation))
     if decision is None:
@@ -460,11 +490,12 @@ def _of_experiment(
         trace.extend(experiment_reasons(ruleset, experiment, user))
     if not experiment.running:
         return None
-    assigned = experiment.assign(user)
+    part = experiment.assign(user)
     if experiment.cmab is not None:
-        return None if assigned is False else ask_bandit(experiment, user)
+        return None if part == OUTSIDE else ask_bandit(experiment, user)
+    variation = experiment.variations[part]
     # The reference knows a holdout's variation by its form and won't bucket into one.
-    return assigned if assigned and not assigned.of_holdout else None
+    return None if variation is None or variation.of_holdout else variation
 
 
 def _to_be_saved(

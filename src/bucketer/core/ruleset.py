@@ -7,7 +7,7 @@ doesn't matter who is first).
 
 from __future__ import annotations
 
-from .bucketing import nowhere
+from .bucketing import OUTSIDE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -288,6 +288,7 @@ class Experiment:
 
     __slots__ = (
         "allocation",
+        "answers",
         "assign",
         "audience_tree",
         "broken",
@@ -305,6 +306,7 @@ class Experiment:
         "kind",
         "layer_id",
         "running",
+        "silent_answers",
         "silent_decisions",
         "variations",
         "whitelist",
@@ -329,7 +331,9 @@ class Experiment:
         self.by_own_id: dict[str, Variation] = {}
         self.broken: str | None = None
         self.is_plain = False
-        self.assign: Place = nowhere
+        self.assign: Place = lambda _user: OUTSIDE
+        self.answers: list[Decision | None] = [None]
+        self.silent_answers: list[Decision | None] = [None]
         self.decisions: dict[Variation | None, Decision] = {}
         self.silent_decisions: dict[Variation | None, Decision] = {}
 
@@ -343,9 +347,20 @@ class Rule:
             is the other entity, as in the reference.
         holdouts: local holdouts that target this rule.
         decisions: variation → decision, remembered.
+        answers: the same by index into the experiment's `variations`: False where that leads to
+            no variation, None until first given.
     """
 
-    __slots__ = ("decisions", "experiment", "holdouts", "id", "key", "layer_id", "source")
+    __slots__ = (
+        "answers",
+        "decisions",
+        "experiment",
+        "holdouts",
+        "id",
+        "key",
+        "layer_id",
+        "source",
+    )
 
     def __init__(
         self,
@@ -361,6 +376,7 @@ class Rule:
         self.source = source
         self.holdouts = holdouts
         self.decisions: dict[Variation, Decision] = {}
+        self.answers: list[Decision | Literal[False] | None] = [False]
 
 
 class Holdout:
