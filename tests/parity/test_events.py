@@ -39,7 +39,7 @@ SDK = EventContext("", "", "", False, "")
 
 LEAVES = (
     None, True, False, 0, 1, -7, 10**30, 2**53 + 1, 1.0, -0.0, 1e300, 5e-324, 0.1, "", "a", "ü", "🎉",
-    "\x00\n\"\\/", "1e3", " 7 ", "1_000", "1,000", "inf", "nan", "0x10", "x" * 50, "\ud800",
+    '\x00\n"\\/', "1e3", " 7 ", "1_000", "1,000", "inf", "nan", "0x10", "x" * 50, "\ud800",
 )  # fmt: skip
 KEYS = ("revenue", "value", "tags", "decisions", "sku", "ключ", "", "a b", "$opt_x")
 

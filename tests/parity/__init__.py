@@ -1,0 +1,1 @@
+"""The differential harness: our core beside the official SDK, on generated datafiles and users."""

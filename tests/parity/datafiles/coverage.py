@@ -1,0 +1,101 @@
+"""The constructs that a parity run must meet. One that it never meets fails the run.
+
+Three families: what a datafile has (marked while it is generated), what a visitor or a call has
+(marked while it is drawn), and what a decision came to (read from the SDK's own reasons).
+"""
+
+from __future__ import annotations
+
+MATCHES = (
+    "exact", "exists", "substring", "gt", "ge", "lt", "le",
+    "semver_eq", "semver_gt", "semver_ge", "semver_lt", "semver_le", "qualified",
+)  # fmt: skip
+
+IN_DATAFILES = frozenset({
+    *(f"match {match}" for match in MATCHES),
+    *(f"condition value {kind}" for kind in (
+        "str", "int", "float", "bool", "NoneType", "list", "dict", "nan", "inf", "beyond 2^53",
+    )),
+    *(f"match {kind}" for kind in ("absent", "null", "unknown", "not a string")),
+    *(f"condition type {kind}" for kind in (
+        "custom_attribute", "third_party_dimension", "custom_dimension", "absent",
+    )),
+    "condition name absent", "condition name not a string",
+    "operator and", "operator or", "operator not", "operator implicit or", "operator upper case",
+    "operator alone", "not with two operands", "nested operators",
+    "empty list in an audience", "leaf not an object", "leaf a number in range",
+    "audience conditions empty", "audience bare object", "audience null",
+    "audience typed", "audience as JSON text", "audience dummy twin", "audience typed as text",
+    "audience listed twice",
+    "rule audienceIds", "rule audienceConditions", "rule audienceConditions null",
+    "rule audienceConditions [] over audienceIds", "rule audienceConditions text",
+    "rule unknown audience", "rule not unknown audience", "rule empty list",
+    "status Running", "status Paused", "status odd",
+    "whitelist", "whitelist unknown variation", "whitelist in a delivery rule",
+    "group random", "group overlapping", "group other policy", "group empty range",
+    "group entity unknown", "explicit groupPolicy", "explicit groupPolicy, group unknown",
+    "allocation partial", "allocation unsorted", "allocation equal ends", "allocation empty",
+    "allocation empty entity", "allocation unknown entity", "allocation beyond 10000",
+    "allocation null end", "allocation absent end", "allocation float end",
+    "allocation null entity",
+    "blank key", "experiment id twice", "experiment key twice", "variation key twice",
+    "variation id twice", "variation id in two experiments", "flag key twice",
+    "rule key of another flag", "delivery rule key of an experiment", "group id of an experiment",
+    "delivery rule id of an experiment", "experiment in two flags", "rollout in two flags",
+    "no rollout", "rollout empty", "rollout 1 rules", "rollout 2 rules", "rollout 3 rules",
+    "rollout 4 rules", "rollout 5 rules", "delivery rule paused", "delivery rule id twice",
+    "type ab", "type mab", "type td", "type fr", "type odd", "type absent",
+    "fr without rollout", "fr in two flags", "fr key collision",
+    "cmab", "cmab empty", "cmab in a delivery rule", "cmab 0 traffic",
+    "holdout global", "holdout local", "holdout td excluded", "holdout not running",
+    "holdout local td excluded", "holdout with includedRules", "holdout without includedRules",
+    "holdout no rules", "holdout enabled", "holdout layerId", "holdout includedFlags",
+    "holdout id of an experiment", "holdout key of an experiment", "holdout everybody",
+    "featureEnabled true", "featureEnabled false", "featureEnabled odd", "featureEnabled absent",
+    *(f"variable {kind}" for kind in ("boolean", "integer", "double", "string", "json", "other")),
+    "variable subType json", "variable odd value", "variable not text", "variable key twice",
+    "override", "override unknown variable", "override twice", "variables null",
+    "sendFlagDecisions on", "sendFlagDecisions off", "sendFlagDecisions odd",
+    "botFiltering", "anonymizeIP", "region EU", "region odd", "integrations",
+    "version 2", "version 3", "version 4", "sections absent",
+    "attribute twice", "attribute reserved", "attribute empty id", "event twice",
+    "layerId empty", "id not ASCII",
+})  # fmt: skip
+
+IN_CALLS = frozenset({
+    *(f"call {name}" for name in (
+        "activate", "get_variation", "decide", "decide_for_keys", "decide_all",
+        "is_feature_enabled", "get_enabled_features", "get_feature_variable",
+        "get_all_feature_variables", "track",
+    )),
+    "unknown experiment", "unknown flag", "unknown variable", "unknown event", "key of two calls",
+    "variable of another type",
+    "option DISABLE_DECISION_EVENT", "option ENABLED_FLAGS_ONLY",
+    "option IGNORE_USER_PROFILE_SERVICE", "option INCLUDE_REASONS", "option EXCLUDE_VARIABLES",
+    "option unknown",
+    "user empty id", "user not ASCII", "user bucketing id", "user bucketing id empty",
+    "user bucketing id not text", "user segments", "user segments empty", "user no segments",
+    "user forced decision for a flag", "user forced decision for a rule",
+    "user forced variation", "user profile", "user profile empty", "user prediction",
+    "user prediction failed",
+})  # fmt: skip
+
+IN_DECISIONS = frozenset({
+    "source experiment", "source feature-test", "source rollout", "source holdout",
+    "impression of a holdout before another", "impression with cmab_uuid",
+    "impression with null variation", "impression of nothing", "profile saved",
+    "profile kept", "answer enabled", "answer not enabled", "answer nothing",
+    "the SDK raises where we answer", "flag decides nothing", "error decision",
+    "reason not running", "reason forced variation", "reason whitelisted", "reason stored",
+    "reason forced decision for a flag", "reason forced decision for a rule",
+    "reason forced decision invalid", "reason audience failed", "reason empty range",
+    "reason no experiment of the group", "reason other experiment of the group",
+    "reason in the group", "reason bucketed", "reason holdout", "reason holdout missed",
+    "reason holdout audience failed", "reason holdout lets td through",
+    "reason local holdout of an experiment", "reason local holdout of a delivery rule",
+    "reason delivery rule", "reason everyone else next", "reason everyone else",
+    "reason rollout empty", "reason bucketing id not text", "reason no cmab traffic",
+    "reason cmab failed",
+})  # fmt: skip
+
+CONSTRUCTS = IN_DATAFILES | IN_CALLS | IN_DECISIONS
