@@ -154,6 +154,29 @@ def datafile_url(value: str) -> str:
     return location(value) if value.startswith("s3://") else web_url(value)
 
 
+def archive(value: str) -> str:
+    """`off`, a directory, or an `s3://` URL."""
+    if value.startswith(("http://", "https://")):
+        raise ValueError
+    return location(value)
+
+
+def s3_url(value: str) -> str:
+    """An `s3://` URL with a bucket and a key; empty is allowed and means "not set"."""
+    bucket, _, key = value.removeprefix("s3://").partition("/")
+    if value and not (value.startswith("s3://") and bucket and key):
+        raise ValueError
+    return value
+
+
+def wait(value: str) -> float:
+    """Seconds that somebody may be kept waiting."""
+    number = float(value)
+    if not 0 <= number <= 600:  # noqa: PLR2004 -- a Lambda function may run 900 s
+        raise ValueError
+    return number
+
+
 def networks(value: str) -> tuple[str, ...]:
     """Addresses and networks between commas or white space."""
     found = tuple(value.replace(",", " ").split())
@@ -221,6 +244,23 @@ TABLE: Final = (
         LOCATION,
     ),
     Setting(
+        "BUCKETER_COLD_START",
+        "packaged",
+        one_of("packaged", "fetch"),
+        "`packaged` or `fetch`",
+        "What a new Lambda environment does first: `packaged` answers from the packaged datafile "
+        "at once and fetches behind the first answer; `fetch` asks the sources before it answers.",
+    ),
+    Setting(
+        "BUCKETER_REVISIONS",
+        "off",
+        archive,
+        "`off`, a directory, or s3://BUCKET/PREFIX",
+        "Where older revisions are kept, one `REVISION.json` each. Set, it allows "
+        "`GET /bucketer?revision=` and `bucketer decide --revision`; no impression is sent then.",
+        LOCATION,
+    ),
+    Setting(
         "BUCKETER_ENGINE",
         "bucketer",
         one_of("bucketer", "sdk"),
@@ -277,6 +317,14 @@ TABLE: Final = (
         number(0.01, 3_600),
         "seconds from 0.01 to 3600",
         "The longest that an event of the `outbox` waits for others to be sent with.",
+    ),
+    Setting(
+        "BUCKETER_EVENTS_TIMEOUT",
+        "10",
+        number(0.05, 120),
+        "seconds from 0.05 to 120",
+        "The longest that one attempt to send events may take before it counts as failed and is "
+        "made again.",
     ),
     Setting(
         "BUCKETER_EVENTS_FLUSH",
@@ -405,6 +453,31 @@ TABLE: Final = (
         SECRET,
     ),
     Setting(
+        "BUCKETER_WEBHOOK_WAIT",
+        "20",
+        wait,
+        "seconds from 0 to 600",
+        "How long a webhook waits for `DATAFILE_URL` to show the revision that it announced; a "
+        "CDN takes a few seconds.",
+    ),
+    Setting(
+        "BUCKETER_PUBLISH",
+        "",
+        s3_url,
+        "an s3://BUCKET/KEY URL",
+        "Where a webhook puts the new datafile; each revision is kept beside it, under "
+        "`revisions/`.",
+        LOCATION,
+    ),
+    Setting(
+        "BUCKETER_PUBLISH_FUNCTION",
+        "",
+        text,
+        "the name of a Lambda function, or NAME:ALIAS",
+        "The function whose package a webhook rebuilds with the new datafile in it; a new version "
+        "is published, and the alias moved to it.",
+    ),
+    Setting(
         "BUCKETER_PROJECT_ID",
         "",
         text,
@@ -430,6 +503,8 @@ class Settings:
     datafile_access_token: str
     datafile_max_age: float | None
     datafile: tuple[str, ...]
+    cold_start: str
+    revisions: str
     engine: str
     events: str
     events_endpoint: str
@@ -437,6 +512,7 @@ class Settings:
     events_max_bytes: int
     events_batch: int
     events_interval: float
+    events_timeout: float
     events_flush: float
     events_dedup: float
     state_dir: str
@@ -454,6 +530,9 @@ class Settings:
     access_log: bool
     trusted_proxies: tuple[str, ...]
     webhook_secret: str
+    webhook_wait: float
+    publish: str
+    publish_function: str
     project_id: str
     unknown: tuple[str, ...]
 

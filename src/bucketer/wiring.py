@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.outbox import Home, Outbox
     from bucketer.sinks.sqs import Queue
+    from bucketer.sources.shared import SharedSource
 
 #: Where a runtime may live: what may be put off until after a response differs.
 SERVER, LAMBDA, COMMAND = "server", "lambda", "command"
@@ -52,15 +53,28 @@ def build(
     settings = read_settings(environ) if settings is None else settings
     sources = build_sources(settings, environ, place=place)
     outbox = build_outbox(settings, environ, place=place)
-    make_handler, compile_raw = _engine(settings, outbox)
+    options = api_options(settings)
+    if outbox is not None:
+        options.events = outbox.health
+    if place == SERVER:
+        options.webhook = (settings.webhook_secret, settings.project_id)
+    make_handler, compile_raw = _engine(settings, options)
+    shared = _shared_ones(sources) if place == SERVER else []
+    reception = None
+    if place == SERVER:
+        reception = _reception(settings, environ, shared, lambda: runtime)
     runtime = Runtime(
         sources,
         make_handler,
         compile_raw=compile_raw,
         outbox=outbox,
+        archive=_archive(settings, environ, place),
+        on_notice=reception,
+        has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
-    runtime.load(local_first=place == LAMBDA)
+    options.freshness = runtime.freshness.to_json
+    runtime.load(local_first=place == LAMBDA and settings.cold_start == "packaged")
     return runtime
 
 
@@ -77,6 +91,8 @@ def build_sources(
         chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
     found = (build_source(each, settings, environ, place=place) for each in chosen)
     sources = [source for source in found if source is not None]
+    if place == SERVER:
+        sources = [_shared(source, settings) for source in sources]
     if sources:
         return sources
     from bucketer.sources.packaged import DemonstrationSource
@@ -164,7 +180,11 @@ def _events_home(
         counters,
         limit_bytes=settings.events_max_bytes,
         sync_first=settings.events_fsync == "answer",
-        pace=Pace(max_events=settings.events_batch, interval_s=settings.events_interval),
+        pace=Pace(
+            max_events=settings.events_batch,
+            interval_s=settings.events_interval,
+            timeout_s=settings.events_timeout,
+        ),
     )
 
 
@@ -207,7 +227,7 @@ def api_options(settings: Settings) -> ApiOptions:
     show = settings.debug_url
     if show == "auto":
         show = "host" if settings.datafile_access_token else "full"
-    return ApiOptions(
+    options = ApiOptions(
         debug_allowed=settings.debug,
         show_datafile=show,
         allow_origin="" if settings.cors_origin == "off" else settings.cors_origin,
@@ -216,15 +236,15 @@ def api_options(settings: Settings) -> ApiOptions:
         max_json_depth=settings.max_json_depth,
         profiles=settings.profiles != "off",
     )
+    options.revisions = settings.revisions != "off"
+    return options
 
 
 def _engine(
-    settings: Settings, outbox: Outbox | None
+    settings: Settings, options: ApiOptions
 ) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
     """Return what makes a handler of an edition, and what compiles (None: the default)."""
-    options = api_options(settings)
-    if outbox is not None:
-        options.events = outbox.health
+    del settings  # BUCKETER_ENGINE
 
     def make_handler(edition: Edition | None) -> Handler:
         return Handler(edition, options)
@@ -235,3 +255,84 @@ def _engine(
 def _has_extensions(environ: Mapping[str, str]) -> bool:
     """Say whether work after the response is possible: emulators may run Lambda code without."""
     return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
+
+
+def _shared(source: DatafileSource, settings: Settings) -> DatafileSource:
+    """Let the processes of a server share one fetch; without a place to write, each fetches."""
+    if source.kind not in {"url", "s3"}:
+        return source
+    from pathlib import Path
+
+    from bucketer.sources.shared import SharedSource
+
+    folder = Path(settings.state_dir).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return source
+    return SharedSource(source, folder) if os.access(folder, os.W_OK) else source
+
+
+def _shared_ones(sources: Sequence[DatafileSource]) -> list[SharedSource]:
+    from bucketer.sources.shared import SharedSource
+
+    return [source for source in sources if isinstance(source, SharedSource)]
+
+
+def _archive(
+    settings: Settings, environ: Mapping[str, str], place: str
+) -> Callable[[str], Edition | None] | None:
+    """Return what finds the edition of an older revision, and keeps the last few; or None."""
+    if settings.revisions == "off":
+        return None
+    import logging
+    from functools import lru_cache
+
+    from bucketer.core.errors import BucketerError
+    from bucketer.runtime import Freshness, compile_quietly
+
+    base = settings.revisions.rstrip("/")
+
+    @lru_cache(maxsize=8)
+    def found(revision: str) -> Edition:
+        source = build_source(f"{base}/{revision}.json", settings, environ, place=place)
+        assert source is not None  # noqa: S101 -- it is a path or an S3 URL
+        fetched = source.fetch(None)
+        assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
+        return Edition(compile_quietly(fetched.raw), source, fetched, 0.0, Freshness())
+
+    def find(revision: str) -> Edition | None:
+        try:
+            return found(revision)
+        except BucketerError as error:
+            logging.getLogger("bucketer").warning("revision %s: %s", revision, error)
+            return None
+
+    return find
+
+
+def _reception(
+    settings: Settings,
+    environ: Mapping[str, str],
+    shared: Sequence[SharedSource],
+    runtime: Callable[[], Runtime],
+) -> Callable[[bytes], None] | None:
+    """Return what acts on webhooks; None where they are refused anyway."""
+    if not (settings.webhook_secret and settings.datafile_url):
+        return None
+    from bucketer.publishing.desk import build_desk
+    from bucketer.publishing.reception import Reception
+
+    source = build_source(settings.datafile_url, settings, environ, place=SERVER)
+    assert source is not None  # noqa: S101 -- it is a URL
+
+    def insist() -> None:
+        for each in shared:
+            each.insist()
+
+    return Reception(
+        build_desk(settings, source, environ),
+        runtime,
+        insist=insist,
+        wait_s=settings.webhook_wait,
+    )
