@@ -35,6 +35,8 @@ MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
 #: The longest pause while an older datafile serves (or the source's own age, if that is longer).
 MAX_PAUSE_AFTER_FAILURES_S = 60.0
 _NEVER = float("inf")
+#: How often a process looks whether another one has fetched.
+_LOOK_EVERY_S = 1.0
 
 
 class Edition:
@@ -106,6 +108,11 @@ class Freshness:
         self.trouble = ""
         self.failing_since: float | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """Return the same as data, for the health answer; what is zero or nothing is left out."""
+        told = {name: getattr(self, name) for name in sorted(self.__slots__)}
+        return {name: value for name, value in told.items() if value}
+
     def note(self, troubles: Sequence[str], now: float) -> None:
         """Count one refresh; log only when what fails has changed."""
         self.refreshes += 1
@@ -156,6 +163,7 @@ class Runtime:
         predictor: Predictor | None = None,
         archive: Callable[[str], Edition | None] | None = None,
         on_notice: Callable[[bytes], None] | None = None,
+        has_news: Callable[[], bool] | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -170,6 +178,7 @@ class Runtime:
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
             archive: finds the edition of an older revision, or None.
             on_notice: passes a webhook's body on, without waiting for what comes of it.
+            has_news: says, at little cost, that another process of this server has a newer one.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -186,6 +195,7 @@ class Runtime:
         self._predictor = predictor
         self._archive = archive
         self._on_notice = on_notice
+        self._has_news = has_news
         self._clock = clock
         self._due_at = 0.0
         self._busy = threading.Lock()
@@ -301,8 +311,10 @@ class Runtime:
             self.outbox.close()
 
     def _watch(self) -> None:
-        while not self._stop.wait(max(0.0, min(self._due_at - self._clock(), 3600.0))):
-            self._refresh_if_due(self._clock())
+        longest = 3600.0 if self._has_news is None else _LOOK_EVERY_S
+        while not self._stop.wait(max(0.0, min(self._due_at - self._clock(), longest))):
+            if self._clock() >= self._due_at or (self._has_news is not None and self._has_news()):
+                self.refresh()
 
     def _refresh_if_due(self, now: float) -> None:
         if now >= self._due_at:

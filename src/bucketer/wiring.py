@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.outbox import Home, Outbox
+    from bucketer.sinks.sender import Courier
     from bucketer.sinks.sqs import Queue
     from bucketer.sources.shared import SharedSource
 
@@ -176,7 +177,7 @@ def _events_home(
 
     return Durable(
         Path(settings.state_dir).expanduser() / "outbox",
-        queue or _delivery(settings),
+        build_courier(settings, environ),
         counters,
         limit_bytes=settings.events_max_bytes,
         sync_first=settings.events_fsync == "answer",
@@ -186,6 +187,13 @@ def _events_home(
             timeout_s=settings.events_timeout,
         ),
     )
+
+
+def build_courier(settings: Settings, environ: Mapping[str, str]) -> Courier:
+    """Return who delivers what waits in an outbox directory: to the queue, or to the collector."""
+    if settings.events.startswith("sqs://"):
+        return _events_queue(settings.events, environ)
+    return _delivery(settings)
 
 
 def _delivery(settings: Settings) -> Delivery:

@@ -49,6 +49,9 @@ def datafile_block(edition: EditionFacts, options: ApiOptions, now: float) -> di
     if edition.fetched_at is not None:
         block["fetched_at"] = utc(edition.fetched_at)
         block["age_s"] = round(max(0.0, now - edition.fetched_at), 3)
+    trouble = options.freshness().get("trouble") if options.freshness is not None else None
+    if trouble:
+        block["trouble"] = trouble
     return block
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bucketer.core.errors import NoDatafile
+
 from .answer import to_json
 from .debug import datafile_block
 from .http import Reply, Response
-from .problems import RETRY_AFTER_S
+from .problems import RETRY_AFTER_S, describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ class HealthRoute:
         del new_uuid, known
         edition = self._edition
         if edition is None:
-            body = to_json({"status": "no_datafile"})
+            body = to_json(
+                {"status": "no_datafile", "error": describe(NoDatafile()), **self._refreshes()}
+            )
             headers = (*self._headers, ("Retry-After", RETRY_AFTER_S))
             return Reply(Response(503, headers, body.encode("ascii"), request.request_id))
         diagnostics = edition.ruleset.diagnostics
@@ -50,10 +54,16 @@ class HealthRoute:
                 "warnings": sum(each.severity == "warning" for each in diagnostics),
             },
         }
+        report.update(self._refreshes())
         if self._options.events is not None:
             report["events"] = self._options.events()
         response = Response(200, self._headers, to_json(report).encode("ascii"), request.request_id)
         return Reply(response)
+
+    def _refreshes(self) -> dict[str, object]:
+        """Return how fetching the datafile goes, where that is known."""
+        freshness = self._options.freshness
+        return {} if freshness is None else {"refresh": freshness()}
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return nothing: there is no decision to fall back from."""

@@ -64,6 +64,18 @@ def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project
         InvalidRequest: it is genuine, and yet not what Optimizely sends.
     """
     check_signature(body, headers.get("x-hub-signature", ""), secret)
+    notice = parse_notice(body)
+    if project_id and notice.project_id != project_id:
+        raise WebhookRefused("it is about another project")
+    return notice
+
+
+def parse_notice(body: bytes) -> Notice:
+    """Read a webhook that is known to be genuine.
+
+    Raises:
+        InvalidRequest: it is not what Optimizely sends.
+    """
     try:
         notice = json.loads(body)
     except (ValueError, RecursionError):
@@ -71,9 +83,6 @@ def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project
     if not isinstance(notice, dict) or "project_id" not in notice:
         message = "A webhook's body must be a JSON object with a project_id."
         raise InvalidRequest(message, field="body")
-    theirs = str(notice["project_id"])
-    if project_id and theirs != project_id:
-        raise WebhookRefused("it is about another project")
     data = notice.get("data")
     entries = data if isinstance(data, list) else [data]
     revisions: dict[str, str] = {}
@@ -82,7 +91,7 @@ def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project
             for name in ("origin_url", "cdn_url"):
                 if isinstance(entry.get(name), str):
                     revisions[_file_name(entry[name])] = str(entry["revision"])
-    return Notice(theirs, revisions)
+    return Notice(str(notice["project_id"]), revisions)
 
 
 def check_signature(body: bytes, signature: str, secret: str) -> None:

@@ -123,7 +123,7 @@ def exchange(
         raise SourceError(address.host, _plain(error)) from error
 
 
-class _MalformedAnswer(Exception):  # noqa: N818 -- it becomes a SourceError at once
+class _MalformedAnswer(Exception):
     """The peer doesn't speak HTTP as we do; the message is the clause for the user."""
 
 
