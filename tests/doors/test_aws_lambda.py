@@ -8,11 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 
 from bucketer import wiring
 from bucketer.api.http import Response
 from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore, to_request
-from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 
 CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
 

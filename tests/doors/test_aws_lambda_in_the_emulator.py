@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.fakes.recorded_events import RECORDED, check_result
 from tests.lab.prepare import PYTHON_VERSIONS, lab_or_skip
 from tests.lab.rie import Rie

@@ -31,7 +31,7 @@ DEPENDENCIES = ("mmh3>=5,<6",)
 _RIE_IN_WHEEL = "samcli/local/rapid/aws-lambda-rie-x86_64"
 
 
-class LabUnavailable(Exception):  # noqa: N818 -- a reason to skip, not a fault
+class LabUnavailable(Exception):
     """Something that the laboratory needs can't be had here; the text says what."""
 
 

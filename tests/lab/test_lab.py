@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.lab.minirapid import Minirapid
 from tests.lab.prepare import PYTHON_VERSIONS, LabUnavailable, find_python, lab_or_skip
 from tests.lab.rie import Rie

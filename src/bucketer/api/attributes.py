@@ -43,17 +43,17 @@ _ITEM = re.compile(
 )
 _cut = _ITEM.findall
 
-_MEMBER = re.compile(
-    rf"""
+# The object form is rare: its patterns are compiled (and cached by `re`) when first used,
+# which spares a cold start 2 ms.
+_MEMBER = rf"""
     \s*+ (?!"") {_STRING} \s*+ : \s*+                            # 1 key
     (?: {_STRING} | {_INTEGER} | {_REAL}                         # 2, 3, 4
       | (true|false|null|NaN|-?Infinity) )                       # 5
     \s*+ ([,}}])                                                 # 6
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_MEMBER_KEY = re.compile(rf"\s*+{_STRING}\s*+:\s*+", re.DOTALL)
-_EMPTY_OBJECT = re.compile(r"\s*+\{\s*+\}\s*+\Z")
+    """
+_MEMBER_KEY = rf"\s*+{_STRING}\s*+:\s*+"
+_MEMBER_VALUE = rf"(?:{_REAL}|true|false|null|NaN|-?Infinity)(?=\s|\Z)"
+_EMPTY_OBJECT = r"\s*+\{\s*+\}\s*+\Z"
 
 
 def parse_attributes(text: str) -> dict[str, object]:
@@ -121,12 +121,13 @@ def check_attributes(given: Mapping[str, object]) -> None:
 def _parse_object(text: str) -> dict[str, object]:
     """Parse the JSON object form. It is flat, so nothing in here recurses."""
     attributes: dict[str, object] = {}
-    if _EMPTY_OBJECT.match(text):
+    if re.match(_EMPTY_OBJECT, text):
         return attributes
     position = text.index("{") + 1
     closing = ","
+    match = re.compile(_MEMBER, re.VERBOSE | re.DOTALL).match
     while closing == ",":
-        member = _MEMBER.match(text, position)
+        member = match(text, position)
         if member is None:
             raise _object_error(text, position)
         quoted_key, string, integer, real, word, closing = member.groups()
@@ -199,10 +200,12 @@ def _value_error(
 ) -> InvalidRequest | None:
     """Say which string or number of *item* can't be decoded, if any."""
     for group in strings:
+        raw = item.group(group) or ""
         try:
-            _unescape(item.group(group) or "")
+            _unescape(raw)
         except JSONDecodeError as error:
-            return _error(text, item.start(group) + error.pos, "a bad escape in a string")
+            backslash = raw.rfind("\\", 0, error.pos + 1)
+            return _error(text, item.start(group) + backslash, "a bad escape in a string")
         except UnicodeEncodeError:
             return _error(text, item.start(group) - 1, "a lone surrogate in a string")
     for group in numbers:
@@ -246,13 +249,16 @@ def _bad_value(text: str, start: int) -> InvalidRequest:
 
 def _object_error(text: str, start: int) -> InvalidRequest:
     """Say what is wrong with the member at *start* of the JSON object form."""
-    key = _MEMBER_KEY.match(text, start)
+    key = re.compile(_MEMBER_KEY, re.DOTALL).match(text, start)
     start = _skip_space(text, start)
     if key is None:
         unterminated = text[start : start + 1] == '"' and _end_of_string(text, start) is None
         return _error(text, start, "an unterminated string" if unterminated else "no key in quotes")
     if not key.group(1):
         return _error(text, start, "an empty key")
+    value = re.compile(_MEMBER_VALUE).match(text, key.end())
+    if value is not None:
+        return _error(text, _skip_space(text, value.end()), "no comma or closing brace")
     return _bad_value(text, key.end())
 
 

@@ -1,0 +1,544 @@
+"""``/bucketer`` as specified: parameters, answers, debug, errors, impressions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.fakes.editions import NOW, AnEdition, Client
+
+from bucketer.api.http import ApiOptions, Known, ProfileNeeded
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.user import Prediction
+
+PLATINUM = "a=tier:%22platinum%22,member_since_days:56"
+MISSION = f"e=checkout_flow_experiment&u=cooper34523569&{PLATINUM}"
+ANSWER = {
+    "variation": "one_step_checkout",
+    "user": "cooper34523569",
+    "experiment": "checkout_flow_experiment",
+}
+ATTRIBUTES = {"tier": "platinum", "member_since_days": 56}
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+# Answers
+
+
+def test_mission_request_gets_the_mission_answer_to_the_byte(client):
+    """The order and spacing of the specification."""
+    reply = client.ask(MISSION)
+
+    assert reply.response.status == 200
+    assert reply.response.body == (
+        b'{"variation": "one_step_checkout", "user": "cooper34523569", '
+        b'"experiment": "checkout_flow_experiment"}'
+    )
+
+
+@pytest.mark.parametrize("path", ["/bucketer", "/bucketer/", "/prod/bucketer", "/prod/bucketer/"])
+def test_stage_and_trailing_slash_change_nothing(client, path):
+    """API Gateway puts the one in front, people the other behind."""
+    assert client.json(MISSION, path=path) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "", "/x", "/bucketers", "/a/b/bucketer", "//bucketer", "/bucketer//"]
+)
+def test_any_other_path_is_unknown(client, path):
+    """And still tells a caller that only looks at `variation` to fall back."""
+    reply = client.ask(MISSION, path=path)
+
+    assert reply.response.status == 404
+    body = json.loads(reply.response.body)
+    assert body["variation"] is None
+    assert body["error"]["code"] == "not_found"
+
+
+def test_user_in_no_variation_gets_null(client):
+    """The audience asks for a tier."""
+    reply = client.ask("e=checkout_flow_experiment&u=x")
+
+    assert json.loads(reply.response.body) == {
+        "variation": None,
+        "user": "x",
+        "experiment": "checkout_flow_experiment",
+    }
+    assert reply.events == ()
+
+
+def test_flag_answers_with_its_variables(client):
+    """`flag`, `enabled`, `variables` and `rule` take the place of `experiment`."""
+    body = client.json(f"f=checkout_flow&u=cooper34523569&{PLATINUM}")
+
+    assert body == {
+        "variation": "one_step_checkout",
+        "user": "cooper34523569",
+        "flag": "checkout_flow",
+        "enabled": True,
+        "variables": {"steps": 1, "button_text": "Buy now"},
+        "rule": "checkout_flow_experiment",
+    }
+    assert list(body) == ["variation", "user", "flag", "enabled", "variables", "rule"]
+
+
+@pytest.mark.parametrize("query", ["", "&u=", "&u"])
+def test_visitors_address_stands_in_for_a_user_id(client, query):
+    """Absent and empty mean the same."""
+    assert client.json(f"e=checkout_flow_experiment{query}")["user"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "user", ["a b", "é😀", 'quo"te', "back\\slash", "\0", "<script>", "u" * 2_000]
+)
+def test_any_string_is_a_user(client, user):
+    """It comes back as it was sent, in JSON that is plain ASCII."""
+    body = {"e": "checkout_flow_experiment", "u": user}
+
+    response = client.ask(method="POST", body=body).response
+
+    assert json.loads(response.body)["user"] == user
+    assert response.body.isascii()
+
+
+def test_post_means_the_same_as_get(client):
+    """For attributes too big for a URL."""
+    reply = client.post(e="checkout_flow_experiment", u="cooper34523569", a=ATTRIBUTES)
+
+    assert json.loads(reply.response.body) == ANSWER
+    assert len(reply.events) == 1
+
+
+@pytest.mark.parametrize("debug", [True, 1, "1", "true", "yes", "on"])
+def test_post_takes_switches_as_json_too(client, debug):
+    """`true` and `1` are what a program writes."""
+    reply = client.post(e="checkout_flow_experiment", debug=debug)
+
+    assert "debug" in json.loads(reply.response.body)
+
+
+@pytest.mark.parametrize("debug", [False, 0, "0", "false", "no", "off", "", None])
+def test_post_takes_them_off_as_json_too(client, debug):
+    """Null is absent, as in a program that fills in every field."""
+    reply = client.post(e="checkout_flow_experiment", f=None, u=None, a=None, debug=debug)
+
+    assert json.loads(reply.response.body) == {
+        "variation": None,
+        "user": "203.0.113.7",
+        "experiment": "checkout_flow_experiment",
+    }
+
+
+def test_post_reads_the_query_beside_its_body(client):
+    """So `?debug=1` works there as well."""
+    body = {"e": "checkout_flow_experiment", "u": "x"}
+
+    assert "debug" in client.json("debug=1", method="POST", body=body)
+
+
+def test_head_answers_like_get_without_body_and_impression(client):
+    """Only its length is told."""
+    got = client.ask(MISSION)
+    head = client.ask(MISSION, method="HEAD")
+
+    assert head.response.body == b""
+    assert head.response.length == len(got.response.body)
+    assert head.response.status == 200
+    assert head.response.headers == got.response.headers
+    assert head.events == ()
+
+
+def test_head_of_an_error_has_its_status_and_no_body(client):
+    """404 as GET would."""
+    head = client.ask("e=unknown", method="HEAD")
+
+    assert head.response.status == 404
+    assert head.response.body == b""
+
+
+# Impressions
+
+
+def test_experiment_with_a_variation_calls_for_an_impression(client):
+    """As `activate` does."""
+    [event] = client.ask(MISSION).events
+
+    assert event.what.variation_key == "one_step_checkout"
+    assert event.user.id == "cooper34523569"
+    assert event.user.attributes == ATTRIBUTES
+    assert event.timestamp_ms == 1_523_293_562_699
+    assert event.uuid == "uuid-1"
+    assert event.ruleset is client.edition.ruleset
+
+
+@pytest.mark.parametrize("word", ["0", "false", "no", "off"])
+def test_track_off_answers_without_an_impression(client, word):
+    """For health checks and previews."""
+    reply = client.ask(f"{MISSION}&track={word}")
+
+    assert json.loads(reply.response.body) == ANSWER
+    assert reply.events == ()
+
+
+@pytest.mark.parametrize("word", ["1", "true", "yes", "on", ""])
+def test_track_on_is_the_default(client, word):
+    """The same words as `debug`."""
+    assert len(client.ask(f"{MISSION}&track={word}").events) == 1
+
+
+# Debug
+
+
+@pytest.mark.parametrize("word", ["1", "true", "yes", "on"])
+def test_debug_tells_everything_in_order(client, word):
+    """The mission's block, and what the specification adds."""
+    body = client.json(f"{MISSION}&debug={word}")
+
+    assert list(body) == ["variation", "user", "experiment", "debug"]
+    debug = body["debug"]
+    assert list(debug) == [
+        "project_id",
+        "account_id",
+        "time",
+        "datafile",
+        "user_attributes",
+        "reasons",
+    ]
+    assert debug["project_id"] == "10000000000"
+    assert debug["account_id"] == "80000000000"
+    assert debug["time"] == "2018-04-09 17:06:02.698754"
+    assert debug["user_attributes"] == ATTRIBUTES
+    datafile = debug["datafile"]
+    assert datafile["url"] == "https://cdn.example/datafiles/SDK-KEY.json"
+    assert datafile["revision"] == "22"
+    assert datafile["etag"] == '"0123"'
+    assert datafile["fetched_at"] == "2018-04-09 17:04:32.698754"
+    assert datafile["age_s"] == 90
+
+
+def test_debug_reasons_hold_bucket_and_range(client):
+    """Codes with values, and one plain sentence each."""
+    reasons = client.json(f"{MISSION}&debug=1")["debug"]["reasons"]
+
+    assert reasons
+    assert all(reason["code"] and reason["message"].endswith(".") for reason in reasons)
+    assert any("bucket" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("word", ["", "0", "false", "no", "off"])
+def test_debug_is_off_without_a_word_for_on(client, word):
+    """The answer is byte for byte the same."""
+    assert client.ask(f"{MISSION}&debug={word}").response.body == client.ask(MISSION).response.body
+
+
+def test_setting_turns_debug_off_for_everybody():
+    """The parameter is still checked."""
+    client = Client(options=ApiOptions(debug_allowed=False))
+
+    assert client.json(f"{MISSION}&debug=1") == ANSWER
+    assert client.ask(f"{MISSION}&debug=x").response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [
+        ("full", "https://cdn.example/datafiles/SDK-KEY.json"),
+        ("host", "cdn.example"),
+        ("off", None),
+    ],
+)
+def test_setting_hides_the_datafiles_url(show, expected):
+    """It carries the SDK key."""
+    client = Client(options=ApiOptions(show_datafile=show))
+
+    response = client.ask(f"{MISSION}&debug=1").response
+
+    assert json.loads(response.body)["debug"]["datafile"].get("url") == expected
+    assert (b"SDK-KEY" in response.body) is (show == "full")
+
+
+def test_unknown_facts_of_the_datafile_are_left_out():
+    """A packaged datafile has no ETag and no age."""
+    client = Client(AnEdition(etag=None, fetched_at=None))
+
+    datafile = client.json(f"{MISSION}&debug=1")["debug"]["datafile"]
+
+    assert not {"etag", "fetched_at", "age_s"} & datafile.keys()
+
+
+def test_clock_that_was_set_back_makes_no_negative_age():
+    """The datafile comes from the future then."""
+    client = Client(AnEdition(fetched_at=NOW + 5))
+
+    assert client.json(f"{MISSION}&debug=1")["debug"]["datafile"]["age_s"] == 0
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "'e' (an experiment's key) or 'f'"),
+        ("u=x", "'e' (an experiment's key) or 'f'"),
+        ("e=&f=", "'e' (an experiment's key) or 'f'"),
+        ("e=x&f=y", "exclude each other"),
+        ("e=x&u=a&u=b", "'u' is given twice"),
+        ("e=x&e=y", "'e' is given twice"),
+        ("e=x&a=1", "'a' at position 0: no colon"),
+        ("e=x&a=k:[1]", "'a' at position 2: an array"),
+        ("e=x&debug=2", "'debug' must be 1, true"),
+        ("e=x&debug=TRUE", "'debug' must be 1, true"),
+        ("e=x&track=maybe", "'track' must be 1, true"),
+        ("e=x&u=%FF", "'u' is not valid UTF-8"),
+        ("e=%FF", "'e' is not valid UTF-8"),
+        ("e=x&a=k:%22%5Cud800%22", "a lone surrogate"),
+        ("e=x&a=$opt_bucketing_id:%22%5Cud800%22", "a lone surrogate"),
+    ],
+)
+def test_bad_request_says_what_is_wrong(client, query, said):
+    """400 invalid_request, without an event."""
+    reply = client.ask(query)
+    body = json.loads(reply.response.body)
+
+    assert reply.response.status == 400
+    assert body["error"]["code"] == "invalid_request"
+    assert said in body["error"]["message"]
+    assert body["variation"] is None
+    assert reply.events == ()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({}, "'e' (an experiment's key) or 'f'"),
+        ({"e": 5}, "'e' must be a string"),
+        ({"e": "x", "u": 5}, "'u' must be a string"),
+        ({"e": "x", "u": ["a"]}, "'u' must be a string"),
+        ({"e": "x", "u": "\ud800"}, "lone surrogate"),
+        ({"e": "x", "a": "tier:1"}, "'a' must be a JSON object"),
+        ({"e": "x", "a": [1]}, "'a' must be a JSON object"),
+        ({"e": "x", "a": {"k": [1]}}, "/a/k is or has an array"),
+        ({"e": "x", "a": {"$opt_bucketing_id": "\ud800"}}, "a lone surrogate"),
+        ({"e": "x", "debug": 2}, "'debug' must be 1, true"),
+        ({"e": "x", "debug": 1.0}, "'debug' must be a string"),
+        ({"e": "x", "debug": []}, "'debug' must be a string"),
+    ],
+)
+def test_bad_body_says_what_is_wrong(client, parameters, said):
+    """The same for POST."""
+    response = client.post(**parameters).response
+    body = json.loads(response.body)
+
+    assert response.status == 400
+    assert body["error"]["code"] == "invalid_request"
+    assert said in body["error"]["message"]
+
+
+def test_parameter_in_query_and_body_is_given_twice(client):
+    """Which of them would count is nothing to guess."""
+    reply = client.ask("u=a", method="POST", body={"e": "x", "u": "b"})
+
+    assert "'u' is given twice" in json.loads(reply.response.body)["error"]["message"]
+
+
+def test_unknown_experiment_suggests_the_nearest(client):
+    """The specification's own example, to the letter."""
+    reply = client.ask("e=chekout_flow_experiment&u=cooper34523569")
+
+    assert reply.response.status == 404
+    assert json.loads(reply.response.body) == {
+        "variation": None,
+        "user": "cooper34523569",
+        "experiment": "chekout_flow_experiment",
+        "error": {
+            "code": "unknown_experiment",
+            "message": "No experiment has the key 'chekout_flow_experiment' in revision 22. "
+            "Did you mean 'checkout_flow_experiment'?",
+        },
+    }
+
+
+def test_unknown_flag_has_its_own_code(client):
+    """What was understood comes back under its name."""
+    reply = client.ask("f=zzz&u=x")
+    body = json.loads(reply.response.body)
+
+    assert reply.response.status == 404
+    assert body["error"]["code"] == "unknown_flag"
+    assert body["flag"] == "zzz"
+    assert "Did you mean" not in body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("e=x&u=a&u=b", {"experiment": "x"}),
+        ("e=x&e=y&u=a", {"user": "a"}),
+        ("e=x&f=y&u=a", {"experiment": "x", "flag": "y", "user": "a"}),
+        ("e=x&a=!", {"experiment": "x", "user": "203.0.113.7"}),
+        ("e=%FF&u=a", {"user": "a"}),
+    ],
+)
+def test_error_carries_what_was_understood(client, query, expected):
+    """And nothing that wasn't."""
+    body = client.json(query)
+    del body["error"]
+
+    assert body == {"variation": None, **expected}
+
+
+def test_error_of_a_body_carries_what_was_understood(client):
+    """Its parameters count like the query's; of a broken body nothing is known."""
+    understood = client.json(method="POST", body={"e": "x", "u": 5})
+    broken = client.json(method="POST", body=b"{")
+    del understood["error"], broken["error"]
+
+    assert understood == {"variation": None, "experiment": "x"}
+    assert broken == {"variation": None}
+
+
+def test_no_user_and_no_address_is_a_bad_request(client):
+    """A load balancer's health check has neither."""
+    reply = client.ask("e=checkout_flow_experiment", ip="")
+
+    assert reply.response.status == 400
+    assert "'u'" in json.loads(reply.response.body)["error"]["message"]
+
+
+def test_without_a_datafile_it_is_503_and_to_be_tried_again():
+    """Until one could be loaded; what was understood comes back all the same."""
+    reply = Client(edition=None).ask(MISSION)
+    body = json.loads(reply.response.body)
+
+    assert reply.response.status == 503
+    assert ("Retry-After", "5") in reply.response.headers
+    assert body["error"]["code"] == "no_datafile"
+    assert body["user"] == "cooper34523569"
+
+
+# What the shell must fetch
+
+
+def test_profile_is_asked_for_once_and_saved_whole():
+    """With a store configured; other experiments in it are kept."""
+    client = Client(options=ApiOptions(profiles=True))
+
+    with pytest.raises(ProfileNeeded) as needed:
+        client.ask(MISSION)
+    reply = client.ask(MISSION, known=Known(profile={"1": "2"}))
+
+    assert needed.value.user_id == "cooper34523569"
+    user_id, profile = reply.profile
+    assert user_id == "cooper34523569"
+    assert profile["1"] == "2"
+    assert len(profile) == 2
+
+
+def test_stored_variation_is_kept_and_not_saved_again():
+    """Two-step is not what this user would be bucketed into today."""
+    client = Client(options=ApiOptions(profiles=True))
+    experiment = client.edition.ruleset.experiments["checkout_flow_experiment"]
+    stored = {experiment.id: experiment.by_key["two_step_checkout"].id}
+
+    reply = client.ask(MISSION, known=Known(profile=stored))
+
+    assert json.loads(reply.response.body)["variation"] == "two_step_checkout"
+    assert reply.profile is None
+
+
+def test_without_a_store_no_profile_is_asked_for_or_saved(client):
+    """The default."""
+    assert client.ask(MISSION).profile is None
+
+
+@pytest.fixture
+def bandit(demonstration):
+    """A client whose experiment is decided by a contextual bandit."""
+    experiment = demonstration["experiments"][0]
+    experiment["cmab"] = {"attributeIds": [], "trafficAllocation": 10_000}
+    return Client(AnEdition(demonstration))
+
+
+def test_prediction_is_asked_for_and_used(bandit):
+    """The handler does no I/O: it says what it needs, and is called again."""
+    experiment = bandit.edition.ruleset.experiments["checkout_flow_experiment"]
+    chosen = experiment.by_key["two_step_checkout"]
+
+    with pytest.raises(PredictionNeeded) as needed:
+        bandit.ask(MISSION)
+    known = Known(predictions={needed.value.rule_id: Prediction(chosen.id, "cmab-uuid")})
+
+    assert bandit.json(MISSION, known=known)["variation"] == "two_step_checkout"
+
+
+def test_failed_prediction_answers_without_a_variation(bandit):
+    """The caller falls back; it isn't their mistake, so it is no error status."""
+    known = Known(predictions={"10000000301": None})
+
+    reply = bandit.ask(MISSION, known=known)
+
+    assert reply.response.status == 200
+    assert json.loads(reply.response.body)["variation"] is None
+    assert reply.events == ()
+
+
+def test_failed_prediction_is_told_in_debug(bandit):
+    """For flags the decision says why."""
+    known = Known(predictions={"10000000301": None})
+
+    body = bandit.json(f"f=checkout_flow&u=cooper34523569&{PLATINUM}&debug=1", known=known)
+
+    assert body["enabled"] is False
+    assert body["debug"]["error"]
+
+
+# Odd datafiles
+
+
+def test_variable_that_json_has_no_word_for_becomes_null(demonstration):
+    """`inf` is a fine double for the SDK, and no JSON."""
+    flag = next(each for each in demonstration["featureFlags"] if each["key"] == "search")
+    double = next(each for each in flag["variables"] if each["type"] == "double")
+    double["defaultValue"] = "inf"
+    flag["experimentIds"], flag["rolloutId"] = [], ""
+
+    body = Client(AnEdition(demonstration)).json("f=search&u=x")
+
+    assert body["variables"][double["key"]] is None
+
+
+def test_answers_of_two_users_differ_in_the_user_alone(client):
+    """The rendering that is kept must not hold the first one's id."""
+    first = client.json(MISSION)
+    second = client.json(MISSION.replace("cooper34523569", "qa_ben"))
+
+    assert (first["user"], second["user"]) == ("cooper34523569", "qa_ben")
+    assert second["variation"] == "one_step_checkout"
+
+
+class Overruling:
+    """An engine that isn't the compiled one."""
+
+    def __init__(self, decision):
+        self._decision = decision
+
+    def activate(self, ruleset, experiment_key, user, trace):
+        return self._decision
+
+    def decide(self, ruleset, flag_key, user, options, trace):
+        return self._decision
+
+
+def test_another_engine_may_decide(client):
+    """`--engine sdk` puts the official one there."""
+    ruleset = client.edition.ruleset
+    nothing = ruleset.flags["search"].nothing
+
+    other = Client(engine=Overruling(nothing))
+
+    assert other.json(f"f=checkout_flow&{PLATINUM}")["flag"] == "search"
