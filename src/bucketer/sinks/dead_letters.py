@@ -80,17 +80,19 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All dead letters of all processes, file by file, oldest file first."""
-        for path in self._files():
-            yield from _read(path)
+        for path in [*self._directory.glob("*.taken"), *self._files()]:
+            yield from read_letters(path)
 
-    def take(self, keep: Sequence[DeadLetter] = ()) -> None:
-        """Forget all dead letters but *keep* (those that could not be put back)."""
+    def take(self) -> list[Path]:
+        """Set all files apart, so that no process adds to them any more, and return them.
+
+        Read them with `read_letters` and delete each once its letters are safe elsewhere. Files
+        that an earlier taker left behind are among them.
+        """
         with self._alone():
             for path in self._files():
-                path.unlink()
-            if keep:
-                with self._path.open("ab") as file:
-                    file.write("".join(letter.to_line() for letter in keep).encode("ascii"))
+                path.rename(path.with_suffix(f".{os.getpid()}.taken"))
+        return sorted(self._directory.glob("*.taken"))
 
     def size_bytes(self) -> int:
         """Bytes of all files of the store."""
@@ -111,7 +113,7 @@ class DeadLetters:
             os.close(fd)
 
 
-def _read(path: Path) -> Iterator[DeadLetter]:
+def read_letters(path: Path) -> Iterator[DeadLetter]:
     """The letters of one file; a torn or edited line that can't be read is left out."""
     with path.open("rb") as file:
         for line in file:

@@ -79,7 +79,7 @@ def open_lane(lanes: Path, name: str) -> Lane:
     # is visible and free.
     unborn = lanes / f".{name}"
     unborn.mkdir(parents=True)
-    lock_fd = _lock(unborn / "lock")
+    lock_fd = _lock(unborn / "lock", os.O_CREAT)
     if lock_fd is None:  # nobody else knows the name
         raise OSError(errno.EAGAIN, "lock taken on a lane just made", str(unborn))
     directory = lanes / name
@@ -99,6 +99,15 @@ def adopt_lane(directory: Path) -> Lane | None:
         os.close(lock_fd)
         return None
     return Lane(directory, lock_fd)
+
+
+def is_alive(directory: Path) -> bool:
+    """Whether the process that writes *directory* lives. Takes nothing over."""
+    lane = adopt_lane(directory)
+    if lane is None:
+        return directory.exists()
+    lane.release()
+    return False
 
 
 def lanes_in(lanes: Path) -> list[Path]:
@@ -122,9 +131,12 @@ def bytes_in(lanes: Path, but: str = "") -> int:
     return total
 
 
-def _lock(path: Path) -> int | None:
-    """Hold *path* for the life of the process; None if another process does."""
-    lock_fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _lock(path: Path, create: int = 0) -> int | None:
+    """Hold *path* for the life of the process; None if another process does.
+
+    Only who makes a lane makes its lock: a lane that is just being removed must stay empty.
+    """
+    lock_fd = os.open(path, os.O_RDWR | create, 0o600)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

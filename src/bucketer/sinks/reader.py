@@ -54,7 +54,7 @@ class Reader:
         self.lane = lane
         self._writer = writer
         self._set_aside = set_aside
-        self._sequence, self._offset = _read_cursor(lane.directory / _CURSOR)
+        self._sequence, self._offset = read_cursor(lane.directory / _CURSOR)
         self._cursor_fd = os.open(lane.directory / _CURSOR, os.O_WRONLY | os.O_CREAT, 0o600)
         self._fd = -1
         self._batch: Batch | None = None
@@ -180,7 +180,7 @@ def read_header(line: bytes) -> Batch | None:
         return None
 
 
-def _read_cursor(path: Path) -> tuple[int, int]:
+def read_cursor(path: Path) -> tuple[int, int]:
     """Where delivery had come to; the beginning when nobody knows (repeats are harmless)."""
     try:
         sequence, offset = path.read_bytes().split()

@@ -1,0 +1,192 @@
+"""`bucketer events`: what waits in the outbox, what the collector refused, and another try."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bucketer.core.errors import BucketerError
+from bucketer.sinks.outbox import OutboxFull
+from bucketer.sinks.store import Store
+
+from .options import add_setting, settings_of
+from .terminal import BAD, GOOD, NOTE
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from bucketer.core.events import Batch
+    from bucketer.settings import Settings
+
+    from .terminal import Terminal
+
+_HOUR_S, _MINUTE_S = 3600, 60
+
+
+class EventsWait(BucketerError):
+    """Events could not be put back or delivered."""
+
+    code = "events_wait"
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the commands below this one."""
+    commands = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, command in (
+        ("status", status_command),
+        ("list", list_command),
+        ("retry", retry_command),
+        ("export", export_command),
+    ):
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        add_setting(sub, "BUCKETER_STATE_DIR", "--state-dir", "DIRECTORY")
+        if name != "export":
+            sub.add_argument("--json", action="store_true", help="for programs")
+        if name in {"list", "export"}:
+            sub.add_argument(
+                "--waiting", action="store_true", help="what waits, instead of what was refused"
+            )
+        if name == "retry":
+            sub.add_argument(
+                "--within",
+                type=float,
+                default=30.0,
+                metavar="SECONDS",
+                help="how long to try (default: 30)",
+            )
+        sub.set_defaults(run=command)
+
+
+def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Count what waits and what was refused; exit status 1 when somebody should look."""
+    status = _store(settings_of(args, terminal)).status(time.time())
+    if args.json:
+        terminal.json(status._asdict())
+    else:
+        terminal.table(
+            ("what", "events", "remark"),
+            [
+                ("waiting", str(status.waiting), _oldest(status.oldest_age_s)),
+                ("refused", str(status.dead), "by the collector; see `bucketer events list`"),
+                *((name, str(count), "since the start") for name, count in status.counters.items()),
+            ],
+        )
+        terminal.line(f"{status.processes} processes write here.")
+        if status.damaged_files:
+            terminal.line(f"{status.damaged_files} files with damaged lines in damaged/.", BAD)
+        for trouble in status.trouble:
+            terminal.line(f"Delivery fails now: {trouble}", BAD)
+    return 1 if status.dead or status.trouble or status.damaged_files else 0
+
+
+def list_command(args: argparse.Namespace, terminal: Terminal) -> None:
+    """List the events that the collector refused, with its answer (or those that wait)."""
+    store = _store(settings_of(args, terminal))
+    if args.waiting:
+        rows = [{"why": "waiting", **_facts(*each)} for each in store.waiting()]
+    else:
+        rows = [
+            {
+                "refused_at": _utc(letter.at),
+                "status": letter.status,
+                "why": letter.why,
+                **_facts(letter.batch, letter.visitor),
+            }
+            for letter in store.dead
+        ]
+    if args.json:
+        for row in rows:
+            terminal.json(row)
+        return
+    heads = ("refused_at", "decided_at", "visitor", "event", "revision", "why")
+    terminal.table(heads, [[str(row.get(head, "")) for head in heads] for row in rows])
+
+
+def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Put the refused events back and deliver what waits here, of processes that are gone."""
+    from bucketer.sinks.counters import Counters
+    from bucketer.sinks.durable import Durable
+    from bucketer.wiring import build_courier
+
+    settings = settings_of(args, terminal)
+    store = _store(settings)
+    try:
+        lane, count = store.put_back()
+    except (OutboxFull, OSError) as error:
+        raise EventsWait(str(error)) from error
+    lane.release()
+    counters = Counters()
+    durable = Durable(
+        _home(settings),
+        build_courier(settings, terminal.environ),
+        counters,
+        limit_bytes=settings.events_max_bytes,
+    )
+    until = time.monotonic() + args.within
+    while lane.directory.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    durable.close()
+    left = lane.directory.exists()
+    found = {"put_back": count, "sent": counters.sent, "refused_again": counters.dead, "left": left}
+    if args.json:
+        terminal.json(found)
+    else:
+        terminal.line(f"{count} refused events were put back.")
+        terminal.line(f"{counters.sent} events were delivered.", GOOD if counters.sent else NOTE)
+        if counters.dead:
+            terminal.line(f"{counters.dead} were refused again.", BAD)
+        if left:
+            why = counters.trouble or "time is up"
+            terminal.line(f"The rest waits for a server, or another try ({why}).", BAD)
+    return 1 if left or counters.dead else 0
+
+
+def export_command(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Print the refused events, each as a payload that can be posted (or those that wait)."""
+    store = _store(settings_of(args, terminal))
+    refused = ((letter.batch, letter.visitor) for letter in store.dead)
+    events: Iterator[tuple[Batch, str]] = store.waiting() if args.waiting else refused
+    for batch, visitor in events:
+        terminal.line(f"{batch.head}{visitor}]}}")
+
+
+def _store(settings: Settings) -> Store:
+    return Store(_home(settings), settings.events_max_bytes)
+
+
+def _home(settings: Settings) -> Path:
+    return Path(settings.state_dir).expanduser() / "outbox"
+
+
+def _facts(batch: Batch, visitor: str) -> dict[str, object]:
+    """What a person wants to know of an event."""
+    about = json.loads(batch.head + "]}")
+    found = json.loads(visitor)
+    [event] = found["snapshots"][0]["events"]
+    return {
+        "decided_at": _utc(event["timestamp"] / 1000),
+        "visitor": found["visitor_id"],
+        "event": event["key"],
+        "uuid": event["uuid"],
+        "account": about["account_id"],
+        "project": about["project_id"],
+        "revision": about["revision"],
+        "region": batch.region,
+    }
+
+
+def _utc(epoch_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(epoch_s))
+
+
+def _oldest(age_s: float) -> str:
+    if not age_s:
+        return ""
+    if age_s < _MINUTE_S:
+        return f"the oldest for {age_s:.0f} s"
+    if age_s < _HOUR_S:
+        return f"the oldest for {age_s / _MINUTE_S:.0f} min"
+    return f"the oldest for {age_s / _HOUR_S:.1f} h"

@@ -1,0 +1,171 @@
+"""`bucketer events` on an outbox that a server left behind."""
+
+import io
+import json
+import time
+
+import pytest
+
+from bucketer.doors.cli.main import main
+from bucketer.doors.cli.terminal import Terminal
+from bucketer.sinks.counters import Counters
+from bucketer.sinks.delivery import Delivery
+from bucketer.sinks.durable import Durable
+from bucketer.sinks.outbox import Outbox
+from bucketer.sinks.sender import Pace
+from tests.fakes.collector import Collector
+from tests.fakes.visitors import some_events
+
+
+@pytest.fixture
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture
+def run(tmp_path, collector):
+    def run_(*argv):
+        out, err = io.StringIO(), io.StringIO()
+        environ = {
+            "BUCKETER_STATE_DIR": str(tmp_path),
+            "BUCKETER_EVENTS_ENDPOINT": collector.url,
+            "HOME": str(tmp_path),
+        }
+        status = main(["events", *argv], Terminal(out, err, environ))
+        assert err.getvalue() == ""
+        return status, out.getvalue()
+
+    return run_
+
+
+@pytest.fixture
+def leave_behind(tmp_path, collector):
+    """Run an outbox in some mood of the collector's until that has shown, then end it."""
+
+    def leave(mood, count):
+        collector.mood = mood
+        counters = Counters()
+        pace = Pace(interval_s=0.02, timeout_s=0.3, first_wait_s=0.02)
+        durable = Durable(
+            tmp_path / "outbox",
+            Delivery(collector.url),
+            counters,
+            limit_bytes=1 << 30,
+            pace=pace,
+            closing_s=0.05,
+        )
+        outbox = Outbox(durable, counters)
+        outbox.add(some_events(count))
+        until = time.monotonic() + 5
+        while counters.dead + counters.retried < count and time.monotonic() < until:
+            time.sleep(0.01)
+        outbox.close()
+        collector.mood = 200
+
+    return leave
+
+
+def test_status_of_nothing_is_all_zeroes_and_fine(run):
+    status, text = run("status", "--json")
+
+    found = json.loads(text)
+    assert status == 0
+    assert (found["waiting"], found["dead"], found["processes"]) == (0, 0, 0)
+
+
+def test_status_counts_what_waits_and_what_was_refused(run, leave_behind):
+    leave_behind(403, 3)
+    leave_behind(503, 4)
+
+    status, text = run("status", "--json")
+
+    found = json.loads(text)
+    assert status == 1
+    assert (found["waiting"], found["dead"]) == (4, 3)
+    assert found["oldest_age_s"] > 0
+
+
+def test_status_for_a_person_names_the_command_that_helps(run, leave_behind):
+    leave_behind(403, 3)
+
+    _, text = run("status")
+
+    assert "see `bucketer events list`" in text
+
+
+def test_list_shows_each_refused_event_and_why(run, leave_behind):
+    leave_behind(403, 2)
+
+    _, text = run("list", "--json")
+    _, table = run("list")
+
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["visitor"] for row in rows] == ["user-0", "user-1"]
+    assert rows[0]["status"] == 403
+    assert rows[0]["event"] == "campaign_activated"
+    assert rows[0]["revision"] == "7"
+    assert "status 403" in table
+
+
+def test_list_waiting_shows_what_a_process_left(run, leave_behind):
+    leave_behind(503, 2)
+
+    _, text = run("list", "--waiting", "--json")
+
+    assert [json.loads(line)["visitor"] for line in text.splitlines()] == ["user-0", "user-1"]
+
+
+def test_retry_delivers_what_was_refused_and_what_was_left(run, leave_behind, collector):
+    leave_behind(403, 3)
+    leave_behind(503, 2)
+    collector.payloads.clear()
+
+    status, text = run("retry", "--json")
+
+    assert status == 0
+    assert json.loads(text) == {"put_back": 3, "sent": 5, "refused_again": 0, "left": False}
+    assert len(collector.uuids()) == 5
+    _, after = run("status", "--json")
+    assert (json.loads(after)["waiting"], json.loads(after)["dead"]) == (0, 0)
+
+
+def test_retry_keeps_what_is_refused_again(run, leave_behind, collector):
+    leave_behind(403, 3)
+    collector.mood = 403
+
+    status, text = run("retry", "--json")
+
+    assert status == 1
+    assert json.loads(text)["refused_again"] == 3
+    assert json.loads(run("status", "--json")[1])["dead"] == 3
+
+
+def test_retry_leaves_the_rest_when_the_collector_is_down(run, leave_behind, collector):
+    leave_behind(403, 3)
+    collector.mood = 503
+
+    status, text = run("retry", "--within", "0.2")
+
+    assert status == 1
+    assert "The rest waits for a server" in text
+    found = json.loads(run("status", "--json")[1])
+    assert (found["waiting"], found["dead"]) == (3, 0)
+
+
+def test_export_prints_payloads_that_can_be_posted(run, leave_behind):
+    leave_behind(403, 2)
+
+    _, text = run("export")
+
+    payloads = [json.loads(line) for line in text.splitlines()]
+    assert [p["visitors"][0]["visitor_id"] for p in payloads] == ["user-0", "user-1"]
+    assert payloads[0]["account_id"] == "1"
+
+
+def test_export_waiting_prints_what_was_left(run, leave_behind):
+    leave_behind(503, 2)
+
+    _, text = run("export", "--waiting")
+
+    assert len(text.splitlines()) == 2
