@@ -1,0 +1,110 @@
+"""Bytes in, a datafile out, or a clear refusal."""
+
+import json
+
+import pytest
+
+from bucketer.core.errors import InvalidDatafile, UnsupportedVersion
+from bucketer.core.parse import parse_datafile
+
+WHOLE = {
+    "version": "4",
+    "revision": "22",
+    "projectId": "1",
+    "accountId": "2",
+    "experiments": [],
+    "groups": [],
+    "events": [],
+    "audiences": [],
+    "attributes": [],
+}
+
+
+def text(**changes):
+    """The smallest whole datafile, with these fields changed; `...` takes a field away."""
+    changed = {**WHOLE, **changes}
+    return json.dumps({name: value for name, value in changed.items() if value is not ...})
+
+
+def test_the_smallest_datafile_is_read():
+    assert parse_datafile(text()) == WHOLE
+
+
+@pytest.mark.parametrize("version", ["2", "3", "4"])
+def test_each_known_version_is_read(version):
+    assert parse_datafile(text(version=version))["version"] == version
+
+
+@pytest.mark.parametrize("version", ["1", "5", "", "4.0", " 4"])
+def test_any_other_version_is_refused_by_name(version):
+    with pytest.raises(UnsupportedVersion) as refused:
+        parse_datafile(text(version=version))
+
+    assert json.dumps(version) in str(refused.value)
+    assert refused.value.code == "unsupported_version"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_required_field_is_missed_by_its_pointer(name):
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(text(**{name: ...}))
+
+    assert refused.value.pointer == f"/{name}"
+    assert refused.value.found == "nothing"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize(("value", "found"), [(None, "null"), (4, "a number"), ({}, "an object")])
+def test_a_required_field_of_the_wrong_type_is_refused(name, value, found):
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(text(**{name: value}))
+
+    assert (refused.value.pointer, refused.value.found) == (f"/{name}", found)
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("", "nothing"),
+        (b"  \n", "nothing"),
+        ("{", "Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("[]", "an array"),
+        ('"s"', "a string"),
+        ("null", "null"),
+        (b"\xff\xfe\xff", "text that is not valid Unicode or a number too long to read"),
+        ("[" * 100_000, "nesting too deep to read"),
+        ("<html>the CDN is having a day</html>", "Expecting value at line 1, column 1"),
+    ],
+)
+def test_what_is_no_datafile_at_all_says_what_it_is(raw, found):
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(raw)
+
+    assert found in refused.value.found
+
+
+def test_bytes_may_start_with_a_byte_order_mark():
+    assert parse_datafile(b"\xef\xbb\xbf" + text().encode()) == WHOLE
+
+
+def test_text_may_not():
+    with pytest.raises(InvalidDatafile):
+        parse_datafile("\ufeff" + text())
+
+
+def test_half_a_character_is_refused_since_it_can_be_neither_hashed_nor_sent():
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(text(revision="\ud800").encode())
+
+    assert refused.value.found == "a lone surrogate"
+
+
+def test_a_whole_character_spelled_as_a_pair_is_welcome():
+    assert parse_datafile(text(revision="🎉").encode())["revision"] == "🎉"
+
+
+def test_the_message_never_shows_a_value():
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(text(experiments="a-secret"))
+
+    assert "a-secret" not in str(refused.value)
