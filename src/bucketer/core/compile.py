@@ -481,6 +481,7 @@ class _Compilation:
         group = each.group or self.groups.get(raw.get("groupId") or "")
         if group is None:
             experiment.closed = _NO_GROUP
+            experiment.allocation = None  # nor does a bandit, whom a blank key doesn't stop
         else:
             experiment.group = group
 

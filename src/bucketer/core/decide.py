@@ -421,7 +421,7 @@ def _forced(
 ) -> Variation | None:
     """The forced decision at this place, if it names a variation of the flag."""
     forced = user.forced_decisions
-    key = forced.get((flag.key, rule_key)) if forced else None
+    key = forced.get((flag.key, rule_key)) if forced and flag.key else None
     if key is None:
         return None
     variation = flag.variation_by_key(key)

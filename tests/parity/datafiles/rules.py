@@ -27,6 +27,7 @@ class Rules:
         self._last_id = rng.randrange(10**5, 10**8)
         self.rule_keys: list[str] = []
         self.experiment_ids: list[str] = []
+        self.group_ids: set[str] = set()
         self.variation_ids: list[str] = []
         self.variation_keys: list[str] = []
 
@@ -326,7 +327,10 @@ class Rules:
         group_id = str(rng.randrange(10**6))
         if rng.random() < self.collide:
             seen["group id of an experiment"] += 1
-            group_id = rng.choice(self.experiment_ids)
+            group_id = members[0]["id"]
+        if group_id in self.group_ids:  # the SDK would drop the first group, members and all
+            group_id = self.new_id()
+        self.group_ids.add(group_id)
         return {
             "id": group_id, "policy": policy, "experiments": members, "trafficAllocation": traffic,
         }  # fmt: skip
