@@ -93,9 +93,11 @@ class Buffer:
         Half of the time is kept for the last resort, where there is one.
         """
         self._flush(deadline_s if self._last_resort is None else deadline_s / 2)
+        self._courier.close()
         if self._last_resort is not None and self._waiting:
-            self._courier = self._last_resort
+            self._courier, self._not_before = self._last_resort, 0.0
             self._flush(deadline_s / 2)
+            self._courier.close()
         with self._lock:
             left, self._waiting, self._bytes = self._waiting, [], 0
         for batch, visitor in left:

@@ -5,6 +5,8 @@ import json
 import time
 
 import pytest
+from tests.fakes.collector import Collector
+from tests.fakes.visitors import some_events
 
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
@@ -13,8 +15,6 @@ from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
 from bucketer.sinks.outbox import Outbox
 from bucketer.sinks.sender import Pace
-from tests.fakes.collector import Collector
-from tests.fakes.visitors import some_events
 
 
 @pytest.fixture

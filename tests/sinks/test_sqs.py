@@ -1,0 +1,246 @@
+"""Events through a queue: handed over by the one function, delivered by the other.
+
+The queue is moto's, over HTTP; it checks no signatures (those are held against botocore elsewhere).
+"""
+
+import json
+import logging
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from tests.fakes.collector import Collector
+from tests.fakes.visitors import a_ruleset, some_events
+
+from bucketer.core.errors import SettingsError
+from bucketer.core.events import batch_of, visitor_json
+from bucketer.doors.sqs import make_handler
+from bucketer.settings import read_settings
+from bucketer.sinks.delivery import Delivery
+from bucketer.sinks.sqs import MAX_MESSAGE_BYTES, QueueAddress, from_message, to_messages
+from bucketer.wiring import LAMBDA, SERVER, build_outbox
+
+AWS = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
+
+@pytest.fixture(scope="module")
+def moto():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def queue(moto, request):
+    client = boto3.client(
+        "sqs",
+        endpoint_url=moto,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    url = client.create_queue(QueueName=f"events-{abs(hash(request.node.name))}")["QueueUrl"]
+
+    class Queue:
+        setting = f"sqs://{url}"
+
+        def records(self):
+            """As Lambda's event source would pass them on."""
+            found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+            messages = found.get("Messages", [])
+            return [{"messageId": m["MessageId"], "body": m["Body"]} for m in messages]
+
+    return Queue()
+
+
+@pytest.fixture
+def collector():
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture
+def outbox_for(collector):
+    opened = []
+
+    def open_(queue_setting, place, **more):
+        environ = {
+            **AWS,
+            "BUCKETER_EVENTS": queue_setting,
+            "BUCKETER_EVENTS_ENDPOINT": collector.url,
+            **more,
+        }
+        opened.append(build_outbox(read_settings(environ), environ, place=place))
+        return opened[-1]
+
+    yield open_
+    for outbox in opened:
+        outbox.close()
+
+
+@pytest.fixture
+def delivery(collector):
+    delivery = Delivery(collector.url)
+    yield delivery
+    delivery.close()
+
+
+def test_in_lambda_the_queue_has_the_events_before_the_answer(queue, collector, outbox_for):
+    outbox = outbox_for(queue.setting, LAMBDA)
+
+    outbox.add(some_events(3))
+
+    [record] = queue.records()
+    _, visitors = from_message(record["body"])
+    assert [visitor_json(event) for event in some_events(3)] == visitors
+    assert collector.requests == 0
+
+
+def test_when_the_queue_cannot_be_told_the_events_are_sent_after_the_answer(collector, outbox_for):
+    outbox = outbox_for("sqs://http://127.0.0.1:9/1/q", LAMBDA)
+
+    outbox.add(some_events(3))
+    outbox.after_response(2.0)
+
+    assert collector.uuids() == ["000000", "000001", "000002"]
+
+
+def test_on_a_server_the_outbox_delivers_to_the_queue(queue, collector, tmp_path, outbox_for):
+    outbox = outbox_for(
+        queue.setting, SERVER, BUCKETER_STATE_DIR=str(tmp_path), BUCKETER_EVENTS_INTERVAL="0.02"
+    )
+
+    outbox.add(some_events(3))
+    outbox.close()
+
+    [record] = queue.records()
+    assert len(from_message(record["body"])[1]) == 3
+    assert outbox.counters.sent == 3
+
+
+def test_from_end_to_end_what_arrives_is_what_was_sent(queue, collector, outbox_for, delivery):
+    outbox = outbox_for(queue.setting, LAMBDA)
+    outbox.add(some_events(3))
+    outbox.add(some_events(2, a_ruleset("8"), first=3))
+    deliver = make_handler(delivery, 500)
+
+    answer = deliver({"Records": queue.records()}, None)
+
+    assert answer == {"batchItemFailures": []}
+    assert sorted(collector.uuids()) == [f"{n:06}" for n in range(5)]
+    assert {p["revision"]: len(p["visitors"]) for p in collector.payloads} == {"7": 3, "8": 2}
+
+
+def a_record(name, events):
+    [body] = to_messages(batch_of(events[0]), [visitor_json(event) for event in events])
+    return {"messageId": name, "body": body}
+
+
+def failures(answer):
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+def test_messages_of_one_batch_travel_together(collector, delivery):
+    records = [a_record(f"m{n}", some_events(2, first=2 * n)) for n in range(5)]
+
+    make_handler(delivery, 500)({"Records": records}, None)
+
+    assert [10] == [len(payload["visitors"]) for payload in collector.payloads]
+
+
+def test_a_collector_that_is_down_fails_all_messages_after_one_attempt(collector, delivery):
+    collector.mood = 503
+    records = [a_record("m0", some_events(2)), a_record("m1", some_events(1, a_ruleset("8")))]
+
+    answer = make_handler(delivery, 500)({"Records": records}, None)
+
+    assert failures(answer) == ["m0", "m1"]
+    assert collector.requests == 1
+
+
+def test_a_refused_visitor_fails_its_message_only(collector, caplog, delivery):
+    collector.judge = lambda payload: (
+        400 if any(v["visitor_id"] == "user-3" for v in payload["visitors"]) else 200
+    )
+    records = [a_record(f"m{n}", some_events(2, first=2 * n)) for n in range(4)]
+
+    with caplog.at_level(logging.ERROR):
+        answer = make_handler(delivery, 500)({"Records": records}, None)
+
+    assert failures(answer) == ["m1"]
+    assert len(collector.uuids()) == 7
+    assert '"visitor_id": "user-3"' in caplog.text
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", '{"bucketer": 2}', '{"bucketer": 1}', "1"])
+def test_a_message_that_is_not_ours_fails_alone_and_is_logged(collector, caplog, body, delivery):
+    records = [{"messageId": "odd", "body": body}, a_record("m1", some_events(1))]
+
+    answer = make_handler(delivery, 500)({"Records": records}, None)
+
+    assert failures(answer) == ["odd"]
+    assert "message odd" in caplog.text
+    assert len(collector.uuids()) == 1
+
+
+def test_when_time_runs_out_the_rest_is_left_to_the_queue(collector, delivery):
+    class Context:
+        def get_remaining_time_in_millis(self):
+            return 1_100  # a second of it is kept free
+
+    answer = make_handler(delivery, 1)({"Records": [a_record("m0", some_events(1))]}, Context())
+
+    assert failures(answer) == ["m0"]
+    assert collector.requests == 0
+
+
+def test_messages_stay_within_the_limit_of_the_queue():
+    events = some_events(2_000)
+    visitors = [visitor_json(event) for event in events]
+
+    messages = list(to_messages(batch_of(events[0]), visitors))
+
+    assert max(map(len, messages)) <= MAX_MESSAGE_BYTES
+    assert visitors == [each for message in messages for each in from_message(message)[1]]
+    assert len(messages) < 10
+
+
+@pytest.mark.parametrize(
+    ("setting", "url", "region"),
+    [
+        ("sqs://sqs.us-east-2.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/1/q", "us-east-2"),
+        ("sqs://https://sqs.us-east-2.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/1/q", "us-east-2"),
+        ("sqs://arn:aws:sqs:eu-north-1:1:q", "https://sqs.eu-north-1.amazonaws.com/1/q", "eu-north-1"),
+        ("sqs://arn:aws-cn:sqs:cn-north-1:1:q", "https://sqs.cn-north-1.amazonaws.com.cn/1/q", "cn-north-1"),
+        ("sqs://http://127.0.0.1:5/1/q", "http://127.0.0.1:5/1/q", "eu-west-1"),
+    ],
+)  # fmt: skip
+def test_a_queue_is_named_by_url_or_arn(setting, url, region):
+    address = QueueAddress(setting, AWS)
+
+    assert (address.url, address.region) == (url, region)
+
+
+@pytest.mark.parametrize(
+    "setting", ["sqs://arn:aws:sns:eu-north-1:1:q", "sqs://host", "sqs://arn:aws:sqs"]
+)
+def test_what_names_no_queue_is_refused_at_the_start(setting):
+    with pytest.raises(SettingsError, match="BUCKETER_EVENTS"):
+        QueueAddress(setting, AWS)
+
+
+def test_a_queue_without_a_region_is_refused_at_the_start():
+    with pytest.raises(SettingsError, match="AWS_REGION"):
+        QueueAddress("sqs://http://127.0.0.1:5/1/q", {})
+
+
+def test_a_large_message_body_is_json():
+    [message] = to_messages(batch_of(some_events(1)[0]), [visitor_json(some_events(1)[0])])
+
+    assert json.loads(message)["region"] == "US"
