@@ -179,3 +179,21 @@ def test_an_unknown_variable_is_answered_with_the_nearest_key():
         get_feature_variable(RULESET, "checkout_flow", "step", HER)
 
     assert unknown.value.suggestion == "steps"
+
+
+@pytest.mark.parametrize(
+    ("asked", "suggested"),
+    [
+        ("chekout", "checkout_flow_experiment"),
+        ("Checkout_Flow_Experiment", "checkout_flow_experiment"),
+        ("search", "search_ranking_experiment"),
+        ("x", None),
+        ("", None),
+        ("z" * 100_000, None),
+    ],
+)
+def test_a_slip_or_a_beginning_is_recognised(asked, suggested):
+    with pytest.raises(UnknownExperiment) as unknown:
+        core.activate(RULESET, asked, HER)
+
+    assert unknown.value.suggestion == suggested

@@ -226,15 +226,43 @@ class SettingsError(BucketerError):
         return "\n".join(self.problems)
 
 
-def nearest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that looks most like *key*, or None when none is close.
+#: How many keys a slip is compared with in earnest: a wrong key must not cost more than a right one
+#: by much, for anybody can send wrong keys.
+_SHORTLIST = 8
 
-    Only asked on the way to an error, so difflib is imported here and not at cold start.
-    At most 10,000 candidates are compared and long keys are cut to 100 characters, since
-    *key* comes from outside.
+
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that looks most like *key*, or starts like it; None when none is close.
+
+    Only asked on the way to an error, so difflib is imported here and not at cold start. At most
+    1,000 candidates are looked at, and long keys are cut to 100 characters.
     """
     from difflib import get_close_matches
+    from heapq import nsmallest
     from itertools import islice
 
-    found = get_close_matches(key[:100], list(islice(known, 10_000)), n=1, cutoff=0.6)
-    return found[0] if found else None
+    key = key[:100]
+    likely = nsmallest(
+        _SHORTLIST, islice(known, 1_000), key=lambda each: (-_shared_ends(key, each), len(each))
+    )
+    found = get_close_matches(key, likely, n=1)
+    if found:
+        return found[0]
+    # People write the beginning of a long key: `chekout` for `checkout_flow_experiment`.
+    beginnings = {each[: len(key) + 1]: each for each in reversed(likely)}
+    begun = get_close_matches(key, list(beginnings), n=1, cutoff=0.8)
+    return beginnings[begun[0]] if begun else None
+
+
+def _shared_ends(one: str, other: str) -> int:
+    """How many characters two keys share at the beginning and at the end."""
+    shared = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs:
+            break
+        shared += 1
+    for mine, theirs in zip(reversed(one), reversed(other), strict=False):
+        if mine != theirs:
+            break
+        shared += 1
+    return shared
