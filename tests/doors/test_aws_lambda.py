@@ -138,6 +138,22 @@ def test_gateways_own_word_for_the_address_wins_over_a_header(name):
     assert to_request(event(name), "id").ip == "203.0.113.7"
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/prod/bucketer", "/bucketer"),
+        ("/bucketer", "/bucketer"),
+        ("/production/x", "/production/x"),
+    ],
+)
+def test_named_stage_is_taken_off_where_no_route_tells_the_path(path, expected):
+    """The default route matches everything, so only the stage's name says what to take off."""
+    asked = event("http_api_named_stage")
+    asked["routeKey"], asked["rawPath"] = "$default", path
+
+    assert to_request(asked, "id").path == expected
+
+
 def test_decoded_query_is_no_longer_than_what_the_client_sent():
     """The URL limit must not hit earlier behind the one gateway that decodes."""
     asked = event("rest_multi")

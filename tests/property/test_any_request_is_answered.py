@@ -127,7 +127,7 @@ def test_any_query_gives_a_documented_answer(start, rest, method, path):
         check(client.ask(start + rest, method=method, path=path), method)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(OBJECTS)
 def test_any_json_object_gives_a_documented_answer(parameters):
     """Whatever its values are."""
