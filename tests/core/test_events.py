@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.fakes.visitors import a_ruleset, an_impression
 
 from bucketer.core.errors import InvalidRequest, UnknownEvent
 from bucketer.core.events import (
@@ -14,7 +15,6 @@ from bucketer.core.events import (
     visitor_json,
 )
 from bucketer.core.user import User
-from tests.fakes.visitors import a_ruleset, an_impression
 
 USER = User("ü", {"tier": "gold"})
 
@@ -153,7 +153,7 @@ def test_keys_from_outside_cannot_fill_the_memory():
     assert [("$opt_x", "$opt_x", 1)] == attributes({"$opt_x": 1}, ruleset)
 
 
-@pytest.mark.parametrize("revenue", [0, -1, 10**40])
+@pytest.mark.parametrize("revenue", [0, -1, 10**40], ids=str)
 def test_revenue_is_an_integer_of_any_size(revenue):
     assert conversion({"revenue": revenue})["revenue"] == revenue
 
@@ -217,9 +217,9 @@ def too_deep():
         ([{"x": float("nan")}], "JSON has no word for"),
         ({1, 2}, "is not JSON"),
         (b"x", "is not JSON"),
-        (10**5_000, "JSON has no word for"),
-        (a_loop(), "or itself"),
-        (too_deep(), "nested too deep"),
+        pytest.param(10**5_000, "JSON has no word for", id="an endless number"),
+        pytest.param(a_loop(), "or itself", id="a list in itself"),
+        pytest.param(too_deep(), "nested too deep", id="very deep"),
     ],
 )
 def test_a_tag_that_cannot_be_sent_is_refused_by_name(value, why):

@@ -1,6 +1,6 @@
 """The second Lambda function: messages of the queue in, events to Optimizely out.
 
-Its trigger is an SQS event source with `ReportBatchItemFailures`; the queue has another for what dies.
+Triggered by an SQS event source with `ReportBatchItemFailures`; the queue has a dead-letter queue.
 
     delivered                → the message is done
     may pass (429, 5xx, …)   → named in `batchItemFailures`: SQS shows it again after its visibility

@@ -1,0 +1,195 @@
+"""Goals through the front door: Request → Reply."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+from tests.fakes.editions import Client
+
+from bucketer.api.track import MAX_EVENTS
+from bucketer.core.events import visitor_json
+
+GOAL = {
+    "event": "purchase",
+    "user": "cooper",
+    "attributes": {"tier": "platinum"},
+    "tags": {"revenue": 4200, "value": 9.5, "cart": {"items": [1, 2]}},
+}
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+def sent(reply):
+    return [json.loads(visitor_json(event)) for event in reply.events]
+
+
+def answer(reply):
+    return json.loads(reply.response.body)
+
+
+def post(client, body):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.ask(path="/track", method="POST", body=raw)
+
+
+def test_a_posted_goal_becomes_one_conversion(client):
+    reply = post(client, GOAL)
+
+    assert reply.response.status == 200
+    assert answer(reply) == {"event": "purchase", "user": "cooper"}
+    [visitor] = sent(reply)
+    [event] = visitor["snapshots"][0]["events"]
+    assert (event["key"], event["revenue"], event["value"]) == ("purchase", 4200, 9.5)
+    assert event["tags"] == GOAL["tags"]
+    assert visitor["visitor_id"] == "cooper"
+    assert visitor["attributes"][0]["value"] == "platinum"
+
+
+def test_a_goal_in_a_query_is_the_same_as_a_posted_one(client):
+    query = f"ev=purchase&u=cooper&a=tier:platinum&tags={quote(json.dumps(GOAL['tags']))}"
+
+    reply = client.ask(path="/track", query=query)
+
+    assert sent(reply)[0]["snapshots"][0]["events"][0]["tags"] == GOAL["tags"]
+    assert answer(reply) == {"event": "purchase", "user": "cooper"}
+
+
+def test_tags_in_a_query_may_be_a_list_as_attributes_are(client):
+    reply = client.ask(path="/track", query="ev=purchase&u=c&tags=revenue:42,sku:a-1")
+
+    assert sent(reply)[0]["snapshots"][0]["events"][0]["tags"] == {"revenue": 42, "sku": "a-1"}
+
+
+def test_a_list_of_goals_becomes_as_many_conversions_in_order(client):
+    reply = post(client, [GOAL, {"event": "add_to_cart", "user": "b"}])
+
+    assert answer(reply) == {
+        "events": [{"event": "purchase", "user": "cooper"}, {"event": "add_to_cart", "user": "b"}]
+    }
+    assert [visitor["visitor_id"] for visitor in sent(reply)] == ["cooper", "b"]
+    assert len({event.uuid for event in reply.events}) == 2
+
+
+def test_without_a_user_the_address_is_the_user(client):
+    assert answer(client.ask(path="/track", query="ev=purchase"))["user"] == "203.0.113.7"
+    assert answer(post(client, {"event": "purchase", "user": ""}))["user"] == "203.0.113.7"
+
+
+def test_without_tags_none_are_sent_and_with_an_empty_object_an_empty_object(client):
+    without = sent(post(client, {"event": "purchase", "tags": None}))[0]
+    empty = sent(post(client, {"event": "purchase", "tags": {}}))[0]
+
+    assert "tags" not in without["snapshots"][0]["events"][0]
+    assert empty["snapshots"][0]["events"][0]["tags"] == {}
+    assert (
+        "tags"
+        not in sent(client.ask(path="/track", query="ev=purchase&tags="))[0]["snapshots"][0][
+            "events"
+        ][0]
+    )
+
+
+def test_one_bad_goal_costs_the_whole_list(client):
+    reply = post(client, [GOAL, {"event": "purchase", "tags": [1]}])
+
+    assert reply.response.status == 400
+    assert reply.events == ()
+    message = answer(reply)["error"]["message"]
+    assert message == "Event 2 of 2: 'tags' must be a JSON object, such as {\"revenue\": 4200}."
+
+
+def test_an_unknown_event_is_told_with_the_nearest(client):
+    for reply in (
+        client.ask(path="/track", query="ev=purchse&u=c"),
+        post(client, [{"event": "purchse"}]),
+    ):
+        assert reply.response.status == 404
+        assert answer(reply)["error"]["code"] == "unknown_event"
+        assert "Did you mean 'purchase'?" in answer(reply)["error"]["message"]
+        assert reply.events == ()
+
+
+def test_an_error_carries_what_was_understood(client):
+    found = answer(client.ask(path="/track", query="ev=purchse&u=c"))
+
+    assert (found["event"], found["user"]) == ("purchse", "c")
+    assert "variation" not in found
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"user": "c"}, "'event'"),
+        ({"event": ""}, "'event'"),
+        ({"event": 5}, "'event'"),
+        ({"event": "purchase", "user": 5}, "'user' must be a string"),
+        ({"event": "purchase", "attributes": [1]}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "attributes": "tier:x"}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "tags": "a:1"}, "'tags' must be a JSON object"),
+        (b'{"event": "purchase", "tags": {"value": 1e400}}', "The tag 'value' can't be sent"),
+        (b'{"event": "purchase", "tags": {"value": NaN}}', "not JSON"),
+        (b'{"event": "purchase", "event": "x"}', "given twice"),
+        (b'{"event": "purchase", "user": "\\ud800"}', "lone surrogate"),
+        (b'{"event": "\\ud800"}', "No event has the key"),
+        (b"[]", "must have 1 to"),
+        (b"[1]", "Event 1 of 1: it must be an object"),
+        (b"null", "must be a JSON object"),
+        (b"[", "not JSON"),
+        (b"", "not JSON"),
+        (b"\xff", "not valid UTF-8"),
+        (b"[" * 100_000, "nested deeper"),
+        (json.dumps([GOAL] * (MAX_EVENTS + 1)).encode(), "must have 1 to 1000"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_a_reason(client, body, words):
+    reply = post(client, body)
+
+    assert reply.response.status in {400, 404}
+    assert words in answer(reply)["error"]["message"]
+    assert reply.events == ()
+
+
+def test_as_many_goals_as_allowed_are_taken(client):
+    assert len(post(client, [GOAL] * MAX_EVENTS).events) == MAX_EVENTS
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("u=c", "'event'"),
+        ("ev=purchase&ev=purchase", "given twice"),
+        ("ev=purchase&tags=x", "Parameter 'tags': "),
+        ("ev=purchase&tags={", "Parameter 'tags': "),
+        ("ev=purchase&a=x", "position 0"),
+    ],
+)
+def test_a_bad_query_is_refused_with_a_reason(client, query, words):
+    reply = client.ask(path="/track", query=query)
+
+    assert reply.response.status == 400
+    assert words in answer(reply)["error"]["message"]
+
+
+def test_nobody_can_be_tracked_whose_name_and_address_are_unknown():
+    reply = Client(ip="").ask(path="/track", query="ev=purchase")
+
+    assert reply.response.status == 400
+    assert "'user'" in answer(reply)["error"]["message"]
+
+
+def test_without_a_datafile_the_caller_is_asked_to_come_again():
+    reply = Client(None).ask(path="/track", query="ev=purchase&u=c")
+
+    assert reply.response.status == 503
+    assert ("Retry-After", "5") in reply.response.headers
+
+
+def test_other_methods_are_told_which_are_allowed(client):
+    reply = client.ask("ev=purchase", path="/track", method="HEAD")
+
+    assert reply.response.status == 405
+    assert ("Allow", "GET, POST, OPTIONS") in reply.response.headers
+    assert reply.events == ()
