@@ -144,3 +144,29 @@ def test_the_bandit_is_not_asked_and_that_is_said(tmp_path, demonstration):
 
     assert "rule 10000000301 asks a bandit" in kept.err
     assert any("could not be asked" in line for line in kept.lines)
+
+
+def test_an_archived_revision_can_be_asked(tmp_path, demonstration):
+    archived = {**demonstration, "revision": "21"}
+    archived["experiments"][0]["status"] = "Paused"
+    (tmp_path / "21.json").write_text(json.dumps(archived))
+
+    kept = Kept("decide", *CHECKOUT, *COOPER, "--revision", "21", BUCKETER_REVISIONS=str(tmp_path))
+
+    assert "(no variation)" == kept.lines[0]
+    assert "  revision    21" in kept.lines
+
+
+@pytest.mark.parametrize(
+    ("revision", "archive", "code"),
+    [
+        ("21", {}, "invalid_request"),
+        ("../../etc/passwd", {"BUCKETER_REVISIONS": "/tmp"}, "invalid_request"),
+        ("404", {"BUCKETER_REVISIONS": "/nonexistent"}, "source_failed"),
+    ],
+)
+def test_a_revision_that_can_not_be_had_is_an_error(revision, archive, code):
+    kept = Kept("decide", *CHECKOUT, "-u", "ada", "--revision", revision, **archive)
+
+    assert 1 == kept.status
+    assert kept.err.startswith(f"bucketer: {code}: ")

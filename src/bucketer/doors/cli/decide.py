@@ -12,7 +12,14 @@ from bucketer.core.decide import activate, decide
 from bucketer.core.user import User
 
 from .explain import explanation
-from .options import add_datafile, add_setting, load_edition, settings_of
+from .options import (
+    add_datafile,
+    add_revision,
+    add_setting,
+    at_revision,
+    load_edition,
+    settings_of,
+)
 from .terminal import BAD, GOOD
 
 if TYPE_CHECKING:
@@ -43,6 +50,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="each rule that was looked at, and what it found"
     )
+    add_revision(parser)
     add_setting(parser, "BUCKETER_ENGINE", "--engine", "NAME")
     parser.set_defaults(run=decide_command)
 
@@ -50,7 +58,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
     """Print one decision. Nothing is sent: no impression, no profile."""
     user = User(args.user, parse_attributes(args.attributes))
-    edition = load_edition(settings_of(args, terminal), terminal.environ)
+    settings = at_revision(settings_of(args, terminal), args.revision)
+    edition = load_edition(settings, terminal.environ)
     trace: list[Reason] | None = [] if args.explain else None
     decision = _decide(edition.ruleset, args, user, trace, terminal)
     if args.json:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bucketer.core.errors import BucketerError, NoDatafile, SourceError
+from bucketer.api.revision import check_revision
+from bucketer.core.errors import BucketerError, InvalidRequest, NoDatafile, SourceError
 from bucketer.settings import BY_NAME, read_settings, shape
 
 if TYPE_CHECKING:
@@ -77,6 +78,32 @@ def settings_of(args: argparse.Namespace, terminal: Terminal) -> Settings:
     if getattr(args, "datafile", None):
         changes["datafile"] = (args.datafile,)  # as it stands: a path may hold spaces
     return settings.but(**changes)
+
+
+def add_revision(parser: argparse.ArgumentParser) -> None:
+    """Add `--revision`."""
+    parser.add_argument(
+        "--revision",
+        metavar="NUMBER",
+        help="decide by this revision of the archive that BUCKETER_REVISIONS names",
+    )
+
+
+def at_revision(settings: Settings, revision: str | None) -> Settings:
+    """*settings* with the archived datafile of *revision* in the place of the current one.
+
+    Raises:
+        InvalidRequest: no archive is configured, or that can be no revision.
+    """
+    if revision is None:
+        return settings
+    if settings.revisions == "off":
+        message = (
+            "--revision needs an archive: set BUCKETER_REVISIONS to its directory or s3:// URL."
+        )
+        raise InvalidRequest(message, field="revision")
+    check_revision(revision)
+    return settings.but(datafile=(f"{settings.revisions.rstrip('/')}/{revision}.json",))
 
 
 def load_edition(settings: Settings, environ: Mapping[str, str]) -> Edition:
