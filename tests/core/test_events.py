@@ -82,7 +82,7 @@ def test_a_visitor_is_one_line_of_ascii():
 
 
 def test_ids_that_are_no_numbers_are_null():
-    for odd in ("$opt_dummy_variation_id", "", "-1", "1.0", "١", None):
+    for odd in ("$opt_dummy_variation_id", "", "-1", "1.0", "\u0661", None):
         decision = sent(an_impression(variation_id=odd))["snapshots"][0]["decisions"][0]
 
         assert decision["variation_id"] is None
