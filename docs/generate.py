@@ -58,13 +58,13 @@ def _sections(name: str, parser: argparse.ArgumentParser, purpose: str) -> Itera
 def _row(action: argparse.Action) -> str:
     shown = action.metavar if isinstance(action.metavar, str) else ""
     if not shown and action.nargs != 0:
-        choices = "|".join(str(each) for each in action.choices or ())
+        choices = "\\|".join(str(each) for each in action.choices or ())
         shown = choices or action.dest.upper()
     names = ", ".join(
         f"`{each} {shown}`" if shown else f"`{each}`" for each in action.option_strings
     )
     meaning = " ".join(str(action.help or "").replace("%%", "%").split()).replace("|", "\\|")
-    required = " Required." if action.required and action.option_strings else ""
+    required = " (required)" if action.required and action.option_strings else ""
     return f"| {names or f'`{shown}`'} | {meaning}{required} |"
 
 

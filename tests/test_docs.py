@@ -146,3 +146,9 @@ def test_the_changelog_has_a_place_for_this_version():
     changelog = text_of("CHANGELOG.md")
 
     assert "## Unreleased" in changelog or f"## {__version__}" in changelog
+
+
+def test_every_option_says_what_it_means():
+    page = text_of("docs/cli.md")
+
+    assert [] == re.findall(r"^\| .* \|\s*\|$", page, re.MULTILINE)

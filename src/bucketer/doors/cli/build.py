@@ -20,7 +20,9 @@ DEFAULT_PYTHON, DEFAULT_ARCHITECTURE = "3.13", "x86_64"
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_target(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", default="package.zip")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default="package.zip", help="default: package.zip"
+    )
     parser.add_argument(
         "--all", action="store_true", help="one per Python and architecture, into dist/"
     )
