@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import DatafileSource
+    from bucketer.ports import DatafileSource, Engine
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.outbox import Home, Outbox
@@ -55,6 +55,7 @@ def build(
     sources = build_sources(settings, environ, place=place)
     outbox = build_outbox(settings, environ, place=place)
     options = api_options(settings)
+    options.makes_events = outbox is not None
     if outbox is not None:
         options.events = outbox.health
     if place == SERVER:
@@ -69,7 +70,7 @@ def build(
         make_handler,
         compile_raw=compile_raw,
         outbox=outbox,
-        archive=_archive(settings, environ, place),
+        archive=_archive(settings, environ, place, compile_raw),
         on_notice=reception,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
@@ -252,12 +253,34 @@ def _engine(
     settings: Settings, options: ApiOptions
 ) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
     """Return what makes a handler of an edition, and what compiles (None: the default)."""
-    del settings  # BUCKETER_ENGINE
+    engine, compile_raw = engine_of(settings)
 
     def make_handler(edition: Edition | None) -> Handler:
-        return Handler(edition, options)
+        return Handler(edition, options, engine)
 
-    return make_handler, None
+    return make_handler, compile_raw
+
+
+def engine_of(settings: Settings) -> tuple[Engine, Callable[[bytes], Ruleset] | None]:
+    """Return what decides, and what compiles for it (None: the default).
+
+    Raises:
+        SettingsError: the official SDK is asked for and not installed.
+    """
+    if settings.engine != "sdk":
+        from bucketer.core import decide
+
+        return decide, None
+    try:
+        from bucketer.reference import engine
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "optimizely":
+            raise
+        from bucketer.core.errors import SettingsError
+
+        problem = "BUCKETER_ENGINE: `sdk` needs the extra: pip install 'bucketer[sdk]'"
+        raise SettingsError([problem]) from None
+    return engine, engine.compile_datafile
 
 
 def _has_extensions(environ: Mapping[str, str]) -> bool:
@@ -288,7 +311,10 @@ def _shared_ones(sources: Sequence[DatafileSource]) -> list[SharedSource]:
 
 
 def _archive(
-    settings: Settings, environ: Mapping[str, str], place: str
+    settings: Settings,
+    environ: Mapping[str, str],
+    place: str,
+    compile_raw: Callable[[bytes], Ruleset] | None,
 ) -> Callable[[str], Edition | None] | None:
     """Return what finds the edition of an older revision, and keeps the last few; or None."""
     if settings.revisions == "off":
@@ -307,7 +333,8 @@ def _archive(
         assert source is not None  # noqa: S101 -- it is a path or an S3 URL
         fetched = source.fetch(None)
         assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
-        return Edition(compile_quietly(fetched.raw), source, fetched, 0.0, Freshness())
+        ruleset = (compile_raw or compile_quietly)(fetched.raw)
+        return Edition(ruleset, source, fetched, 0.0, Freshness())
 
     def find(revision: str) -> Edition | None:
         try:

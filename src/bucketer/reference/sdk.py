@@ -117,6 +117,7 @@ class _Predictions:
 
     def __init__(self) -> None:
         self.user: User | None = None
+        self.missing: str | None = None
 
     def get_decision(
         self, _config: object, _context: object, rule_id: str, _options: object
@@ -127,6 +128,8 @@ class _Predictions:
             LookupError: there is none; the SDK turns any exception into its error decision.
         """
         known = self.user.predictions if self.user is not None else None
+        if known is None or rule_id not in known:
+            self.missing = rule_id
         prediction = known.get(rule_id) if known is not None else None
         if prediction is None:
             raise LookupError(rule_id)
@@ -191,7 +194,7 @@ class OfficialSdk:
     def get_feature_variable(
         self, flag_key: str, variable_key: str, user: User, kind: str | None = None
     ) -> Answer:
-        """`get_feature_variable`, or the one for a *kind* (boolean, double, integer, json, string)."""
+        """`get_feature_variable`, or `get_feature_variable_KIND`."""
         name = "get_feature_variable" if kind is None else f"get_feature_variable_{kind}"
         method = getattr(self.client, name)
         return self._ask(user, lambda: method(flag_key, variable_key, user.id, _legacy(user)))
@@ -224,6 +227,11 @@ class OfficialSdk:
         context = self.context(user)
         return self._ask(user, lambda: context.decide_all(list(options)))
 
+    @property
+    def missing_prediction(self) -> str | None:
+        """Id of the rule for which the last call wanted a prediction that its user didn't bring."""
+        return self._predictions.missing
+
     def context(self, user: User) -> OptimizelyUserContext:
         """A user context that carries the segments and forced decisions of *user*."""
         context = self.client.create_user_context(user.id, _legacy(user))
@@ -242,7 +250,7 @@ class OfficialSdk:
     def _ask(self, user: User, call: Callable[[], T]) -> Answer:
         """Run *call* with all that is known of *user* in place, and collect what it did."""
         self._capture.events.clear()
-        self._predictions.user = user
+        self._predictions.user, self._predictions.missing = user, None
         service = self.client.decision_service
         service.forced_variation_map.clear()
         for experiment_key, variation_key in (user.forced_variations or {}).items():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bucketer.api.answer import Answers
 from bucketer.api.attributes import parse_attributes
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.core.decide import activate, decide
 from bucketer.core.user import User
+from bucketer.wiring import engine_of
 
 from .explain import explanation
 from .options import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Decision, Ruleset
     from bucketer.core.user import Prediction
+    from bucketer.ports import Engine
 
     from .terminal import Terminal
 
@@ -61,7 +62,7 @@ def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
     settings = at_revision(settings_of(args, terminal), args.revision)
     edition = load_edition(settings, terminal.environ)
     trace: list[Reason] | None = [] if args.explain else None
-    decision = _decide(edition.ruleset, args, user, trace, terminal)
+    decision = _decide(engine_of(settings)[0], edition.ruleset, args, user, trace, terminal)
     if args.json:
         terminal.json(_answer(decision, args, user, trace))
         return
@@ -72,6 +73,7 @@ def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _decide(
+    engine: Engine,
     ruleset: Ruleset,
     args: argparse.Namespace,
     user: User,
@@ -84,8 +86,8 @@ def _decide(
         known = User(user.id, user.attributes, predictions=predictions)
         try:
             if args.flag is not None:
-                return decide(ruleset, args.flag, known, trace=trace)
-            return activate(ruleset, args.experiment, known, trace)
+                return engine.decide(ruleset, args.flag, known, frozenset(), trace)
+            return engine.activate(ruleset, args.experiment, known, trace)
         except PredictionNeeded as needed:
             terminal.say(f"bucketer: rule {needed.rule_id} asks a bandit, which isn't asked here")
             predictions[needed.rule_id] = None
