@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 HOST ?= 127.0.0.1
 PORT ?= 8080
+BENCH ?= engine requests events cold_start
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 .PHONY: help setup serve test check format-check lint types contracts tests fix docs parity bench cold build deploy clean
@@ -61,7 +62,7 @@ parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity
 
 bench: setup ## decisions, requests, compile: tables, JSON and plots
-	@$(BIN)/python -m benchmarks
+	@set -e; for part in $(BENCH); do printf '\n\033[1m== benchmarks.%s\033[0m\n' $$part; $(BIN)/python -m benchmarks.$$part; done
 
 cold: setup ## what the Lambda door imports at cold start, and what each import costs
 	@echo "import time: self [us] | cumulative | module, beyond what AWS's runtime client has loaded already"
