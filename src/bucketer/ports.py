@@ -85,6 +85,10 @@ if TYPE_CHECKING:
             """Take *events*. Never raises for want of a network."""
             ...
 
+        def waits(self) -> bool:
+            """Say whether `after_response` has something to deliver."""
+            ...
+
         def after_response(self, deadline_s: float) -> None:
             """Use at most *deadline_s* seconds to deliver, now that the caller has an answer."""
             ...

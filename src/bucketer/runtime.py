@@ -285,6 +285,11 @@ class Runtime:
         """Make the next opportunity refresh: the process was frozen and copied (SnapStart)."""
         self._due_at = 0.0
 
+    def has_work(self) -> bool:
+        """Say whether `after_response` would do anything now."""
+        waits = self.outbox is not None and self.outbox.waits()
+        return waits or self._clock() >= self._due_at
+
     def after_response(self, deadline_s: float) -> None:
         """Do what was put off while a caller waited: refresh if it is time, deliver events.
 

@@ -32,6 +32,9 @@ class Kept:
             raise self.error
         self.visitors += visitors
 
+    def waits(self):
+        return True
+
     def after_response(self, deadline_s):
         self.deadline_s = deadline_s
 

@@ -57,7 +57,7 @@ def start(runtime: Runtime, environ: Mapping[str, str], work_s: float) -> Callab
     address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if not address:
         return lambda: runtime.after_response(work_s)
-    extension = Extension(address, runtime.after_response, work_s)
+    extension = Extension(address, runtime, work_s)
     try:
         extension.register()
     except (OSError, ValueError) as error:
@@ -73,14 +73,14 @@ class Extension(threading.Thread):
 
     Args:
         address: host and port of the Extensions API.
-        work: called with the seconds it may use, after each invocation.
-        work_s: those seconds.
+        runtime: asked for its work after each invocation.
+        work_s: the longest that the work may take.
     """
 
-    def __init__(self, address: str, work: Callable[[float], None], work_s: float) -> None:
+    def __init__(self, address: str, runtime: Runtime, work_s: float) -> None:
         super().__init__(name="bucketer-extension", daemon=True)
         self._client = _ExtensionsApi(address)
-        self._work = work
+        self._runtime = runtime
         self._work_s = work_s
         self._identifier = ""
         self._handled = threading.Event()
@@ -115,9 +115,11 @@ class Extension(threading.Thread):
                 continue
             self._handled.wait(deadline_s)
             self._handled.clear()
+            if not self._runtime.has_work():
+                continue
             time.sleep(_GIVE_WAY_S)
             try:
-                self._work(self._work_s)
+                self._runtime.after_response(self._work_s)
             except Exception:  # noqa: BLE001 -- without this thread Lambda would wait for ever
                 _log.exception("work after the response failed")
 

@@ -69,9 +69,9 @@ class Buffer:
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
 
-    def __len__(self) -> int:
-        """How many events wait."""
-        return len(self._waiting)
+    def waits(self) -> bool:
+        """Whether there is something to deliver, and the collector may be asked again."""
+        return bool(self._waiting) and monotonic() >= self._not_before
 
     def write(self, batch: Batch, visitors: list[str]) -> None:
         """Keep them; the oldest are logged when there is no room left."""
@@ -84,7 +84,7 @@ class Buffer:
 
     def after_response(self, deadline_s: float) -> None:
         """Deliver for at most *deadline_s* seconds; what is left waits for the next call."""
-        if monotonic() >= self._not_before:
+        if self.waits():
             self._flush(deadline_s)
 
     def close(self, deadline_s: float = 0.25) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from bucketer.core.events import Batch
 
+    from .post import Poster
+
 #: Delivered; to be tried again; never to be delivered as it is.
 SENT, LATER, NEVER = "sent", "later", "never"
 
@@ -106,6 +108,8 @@ class Delivery:
 
     def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
         """Try once, for at most *timeout_s* seconds. Never raises for what the network does."""
+        from .post import Address, Poster, PostFailed  # after the first answer, in Lambda
+
         url = self._endpoint or ENDPOINTS[batch.region]
         poster = self._posters.get(url)
         if poster is None:

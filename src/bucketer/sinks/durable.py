@@ -86,6 +86,10 @@ class Durable:
             writer.count = 0
             self._sender.wake()
 
+    def waits(self) -> bool:
+        """Delivery has its own thread."""
+        return False
+
     def after_response(self, deadline_s: float) -> None:
         """Delivery has its own thread."""
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
             """
             ...
 
+        def waits(self) -> bool:
+            """Whether `after_response` has something to deliver."""
+            ...
+
         def after_response(self, deadline_s: float) -> None:
             """Use at most *deadline_s* seconds to deliver."""
             ...
@@ -109,6 +113,10 @@ class Outbox:
             visitors.append(visitor_json(event))
         if visitors and batch is not None:
             self._write(batch, visitors)
+
+    def waits(self) -> bool:
+        """Whether `after_response` has something to deliver."""
+        return self._home.waits()
 
     def after_response(self, deadline_s: float) -> None:
         """Use at most *deadline_s* seconds to deliver, now that the caller has an answer."""

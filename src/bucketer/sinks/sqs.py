@@ -138,6 +138,10 @@ class HandOver:
             _log.warning("outbox: %s; %d events wait in memory", verdict.why, len(visitors))
             self._buffer.write(batch, visitors)
 
+    def waits(self) -> bool:
+        """Whether the queue could not take something."""
+        return self._buffer.waits()
+
     def after_response(self, deadline_s: float) -> None:
         """Deliver what the queue could not take."""
         self._buffer.after_response(deadline_s)

@@ -24,6 +24,10 @@ class Lines:
         out.write("".join([f'{{"region": "{region}", {head[1:]}{each}]}}\n' for each in visitors]))
         out.flush()
 
+    def waits(self) -> bool:
+        """Nothing waits."""
+        return False
+
     def after_response(self, deadline_s: float) -> None:
         """Nothing waits."""
 
