@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision
     from bucketer.ports import EditionFacts, Engine
 
     from .http import ApiOptions, Known, Request
 
 _NAMES = frozenset(("e", "f", "u", "a", "debug", "track"))
+_NEITHER = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
+_BOTH = "Parameters 'e' and 'f' exclude each other; give one of them."
 _NO_OPTIONS: frozenset[str] = frozenset()
 _SWITCH = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -60,6 +61,8 @@ class BucketerRoute:
         self._options = options
         self._headers = headers
         self._answers = Answers()
+        self._profiles = options.profiles
+        self._makes_events = options.makes_events
 
     def answer(
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
@@ -83,8 +86,11 @@ class BucketerRoute:
             fields = parse_query(request.query, _NAMES)
         experiment_key: str = fields.get("e") or ""
         flag_key: str = fields.get("f") or ""
-        if bool(experiment_key) == bool(flag_key):
-            raise _not_exactly_one(both=bool(flag_key))
+        if experiment_key:
+            if flag_key:
+                raise InvalidRequest(_BOTH, field="e")
+        elif not flag_key:
+            raise InvalidRequest(_NEITHER, field="e")
         given = fields.get("a")
         attributes = parse_attributes(given) if isinstance(given, str) else given or {}
         debug = "debug" in fields and _switch(fields, "debug", default=False)
@@ -92,28 +98,31 @@ class BucketerRoute:
         edition = self._edition
         if edition is None:
             raise NoDatafile
-        user = self._user(fields.get("u") or request.ip, attributes, known)
-        trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
-        if experiment_key:
-            decision = self._activate(edition.ruleset, experiment_key, user, trace)
-            text = self._answers.experiment(decision, experiment_key, user.id)
+        user_id = fields.get("u") or request.ip
+        if known is None and user_id and not self._profiles:
+            user = User(user_id, attributes)
         else:
+            user = self._user(user_id, attributes, known)
+        trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
+        if flag_key:
             decision = self._decide(edition.ruleset, flag_key, user, _NO_OPTIONS, trace)
             text = self._answers.flag(decision, user.id)
+        else:
+            decision = self._activate(edition.ruleset, experiment_key, user, trace)
+            text = self._answers.experiment(decision, experiment_key, user.id)
         if trace is not None:
             block = debug_block(edition, self._options, now, user, decision, trace)
             text = f'{text[:-1]}, "debug": {to_json(block)}}}'
         events: tuple[Event, ...] = ()
-        if track and decision.impressions and request.method != "HEAD":
+        if track and decision.impressions and self._makes_events and request.method != "HEAD":
             now_ms = round(now * 1000)
-            events = tuple(
-                [
-                    Event(each, user, edition.ruleset, now_ms, new_uuid())
-                    for each in decision.impressions
-                ]
-            )
+            for each in decision.impressions:  # seldom more than one, so no list is worth it
+                events += (Event(each, user, edition.ruleset, now_ms, new_uuid()),)
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
-        return Reply(response, events, _profile_to_save(user, decision))
+        if decision.bucketed is None or user.profile is None:
+            return Reply(response, events)
+        experiment_id, variation_id = decision.bucketed
+        return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return what an error's body carries: enough for a caller to fall back safely."""
@@ -155,29 +164,11 @@ class BucketerRoute:
         if not user_id:
             message = "Parameter 'u' (the user's id) is missing, and their address isn't known."
             raise InvalidRequest(message, field="u")
-        if known is None:
-            if self._options.profiles:
-                raise ProfileNeeded(user_id)
-            return User(user_id, attributes)
-        if known.profile is None and self._options.profiles:
+        if self._profiles and (known is None or known.profile is None):
             raise ProfileNeeded(user_id)
-        return User(user_id, attributes, profile=known.profile, predictions=known.predictions)
-
-
-def _not_exactly_one(*, both: bool) -> InvalidRequest:
-    if both:
-        message = "Parameters 'e' and 'f' exclude each other; give one of them."
-    else:
-        message = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
-    return InvalidRequest(message, field="e")
-
-
-def _profile_to_save(user: User, decision: Decision) -> tuple[str, dict[str, str]] | None:
-    """Return the user's whole profile when this decision adds to it, else None."""
-    if decision.bucketed is None or user.profile is None:
-        return None
-    experiment_id, variation_id = decision.bucketed
-    return user.id, {**user.profile, experiment_id: variation_id}
+        profile = None if known is None else known.profile
+        predictions = None if known is None else known.predictions
+        return User(user_id, attributes, profile=profile, predictions=predictions)
 
 
 def _from_json(name: str, value: object) -> object:

@@ -201,6 +201,7 @@ class ApiOptions:
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
         events: gives the outbox's counters, for health; None where events are off.
+        makes_events: False where events are off: what nobody keeps needn't be made.
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
@@ -213,6 +214,7 @@ class ApiOptions:
         "debug_allowed",
         "events",
         "freshness",
+        "makes_events",
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
@@ -244,6 +246,7 @@ class ApiOptions:
         self.profiles = profiles
         self.events = events
         # What wiring knows only later, or seldom.
+        self.makes_events = True
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.revisions = False
         self.webhook: tuple[str, str] | None = None

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies, plain_address
-from bucketer.api.http import ProfileNeeded, Request, is_sane_request_id, one_value_each
+from bucketer.api.http import Needed, Request, is_sane_request_id, one_value_each
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.runtime import new_uuid
 from bucketer.settings import read_settings
@@ -132,7 +132,7 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
     """Decide here, or in a thread where a profile or prediction has to be fetched."""
     try:
         reply = runtime.handler.handle(request, time.time(), new_uuid)
-    except (PredictionNeeded, ProfileNeeded):
+    except (PredictionNeeded, Needed):
         return await asyncio.to_thread(runtime.serve, request)
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)

@@ -174,7 +174,7 @@ class Connection(RequestReader):
         worker, headers, url = self._worker, self._headers, self._url
         if url[:1] != b"/":
             url = origin_form(url)
-        path, _, query = url.decode("ascii").partition("?")
+        path, _, query = url.decode().partition("?")  # it is ASCII: the reader saw to that
         request_id = headers.get("x-request-id")
         if request_id is None or not is_sane_request_id(request_id):
             request_id = worker.new_request_id()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bucketer.api.http import Response
 
 _NO_CONTENT = 204
+#: Bytes of a body below which the line with its length is made beforehand.
+_SHORT = 512
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -38,6 +40,14 @@ _KNOWN_NAMES = {
     )
     for spelling in (name, name.title(), name.upper())
 }
+
+
+def _length(size: int) -> bytes:
+    """Return the end of the line before, and a line with the length."""
+    return b"\r\ncontent-length: %d\r\n" % size
+
+
+_LENGTHS = [_length(size) for size in range(_SHORT)]
 
 
 def header_name(raw: bytes) -> str:
@@ -76,17 +86,12 @@ class Heads:
             self._keep(response, default)
         body = response.body
         if response.status == _NO_CONTENT:
-            length = b""
+            length = b"\r\n"
         else:
             size = len(body) if response.length is None else response.length
-            length = b"\r\ncontent-length: %d" % size
-        return b"%b%b%b\r\n%b\r\n%b" % (
-            self._prefix,
-            response.request_id.encode("latin-1"),
-            length,
-            connection,
-            body,
-        )
+            length = _LENGTHS[size] if size < _SHORT else _length(size)
+        request_id = response.request_id.encode()
+        return b"".join((self._prefix, request_id, length, connection, b"\r\n", body))
 
     def _keep(self, response: Response, default: list[tuple[bytes, bytes]]) -> None:
         self._status, self._headers, self._default = response.status, response.headers, default

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import itertools
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _POOL_UUIDS = 256
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
-class RequestIds:
-    """Request ids that are unique over processes: a random beginning and a count."""
+def request_ids() -> Callable[[], str]:
+    """Return what makes request ids, of plain characters and unique over processes.
 
-    __slots__ = ("_count", "_prefix")
+    They are a random beginning of 48 bits and a count.
+    """
+    beginning = f"{os.urandom(6).hex()}-"
+    count = itertools.count(1)
 
-    def __init__(self) -> None:
-        """Draw the beginning: 48 random bits."""
-        self._prefix = os.urandom(6).hex()
-        self._count = itertools.count(1)
+    def new_request_id() -> str:
+        return beginning + str(next(count))
 
-    def __call__(self) -> str:
-        """Return the next id, of plain characters."""
-        return f"{self._prefix}-{next(self._count):x}"
+    return new_request_id
 
 
 class Uuids:

@@ -101,6 +101,10 @@ class RequestReader(asyncio.Protocol):
         if self._paused or self._unfed or len(data) > SLICE_BYTES:
             self._unfed += data
             self._feed_on()
+        elif data.isascii():  # nearly always: the shortest way
+            self._parse(data)
+            if self._url and not (self._head_done or self._last):
+                self._bound_head(len(data))
         else:
             self._feed(data)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
-from bucketer.doors.server.ids import RequestIds, Uuids
+from bucketer.doors.server.ids import Uuids, request_ids
 from bucketer.doors.server.refusals import refusal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Worker:
         self.proxies = proxies
         self.oversized_body = bytes(limits.body_bytes + 1)
         self.new_uuid = Uuids()
-        self.new_request_id = RequestIds()
+        self.new_request_id = request_ids()
         self.connections: set[Connection] = set()
         outbox = runtime.outbox
         self.grouping: Grouping | None = None
