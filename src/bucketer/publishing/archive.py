@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from bucketer.core.errors import BucketerError
 
+from .bundle import IMPORTER
+
 #: Lambda's architectures, and the wheels that run there.
 PLATFORMS = {
     "x86_64": ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "manylinux_2_34_x86_64"),
@@ -50,6 +52,7 @@ _APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_nam
 #: The oldest time that a zip archive can hold.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PACKAGE = Path(__file__).resolve().parents[1]
+_BUNDLE = Path(__file__).with_name("bundle.py")
 
 
 class BuildError(BucketerError):
@@ -106,7 +109,11 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
         _copy_sources(root, everything=everything)
         interpreter = find_python(python)
         if interpreter is not None:
+            if not everything:  # the other functions begin at other modules than app.py
+                _begin_with_bundle(root)
             _compile(root, interpreter, python)
+            if not everything:
+                _run([str(interpreter), str(_BUNDLE), str(root), "bucketer"], "the bundle")
         half_made = target.with_name(f".{target.name}.new")
         files = _zip(root, half_made)
         half_made.replace(target)
@@ -177,11 +184,23 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         # Without docstrings, which nobody reads there: a third smaller, so sooner loaded.
         *("--invalidation-mode", "unchecked-hash", "-o", "2", str(root)),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- as above
-    if done.returncode:
-        raise BuildError(f"a source does not compile: {done.stdout.strip()[-400:]}")
+    _run(command, "bytecode")
     for path in root.rglob("*.opt-2.pyc"):  # under the name that an interpreter without -OO reads
         path.rename(path.with_name(path.name.replace(".opt-2", "")))
+
+
+def _begin_with_bundle(root: Path) -> None:
+    """Put what imports from the bundle into *root*, and have app.py begin with it."""
+    (root / "bundle.py").write_text(IMPORTER, encoding="utf-8")
+    app = root / "app.py"
+    app.write_text(f"import bundle\n{app.read_text(encoding='utf-8')}", encoding="utf-8")
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- our own arguments
+    if done.returncode:
+        tail = (done.stderr or done.stdout).strip()[-400:]
+        raise BuildError(f"{what} could not be made: {tail}")
 
 
 def _zip(root: Path, target: Path) -> int:
