@@ -44,12 +44,6 @@ _ITEM = re.compile(
 )
 _cut = _ITEM.findall
 
-#: Items that were read before, by their text. Most users share theirs with many others (a tier,
-#: a country, a device), and reading one costs ten times what finding it here does.
-_read: dict[str, tuple[str, object]] = {}
-_ROOM = 1_000
-_MEMORABLE_CHARS = 64
-
 # The object form is rare: its patterns are compiled (and cached by `re`) when first used,
 # which spares a cold start 2 ms.
 _MEMBER = rf"""
@@ -106,47 +100,6 @@ def _parse_plain_list(text: str) -> dict[str, object] | None:
         else:
             return None
     return attributes
-
-
-def _parse_list(text: str) -> dict[str, object]:
-    attributes: dict[str, object] = {}
-    for piece in text.split(","):
-        item = _read.get(piece) or _read_alone(piece)
-        if item is None:
-            return _parse_list(text)
-        attributes[item[0]] = item[1]
-    return attributes
-
-
-def _read_alone(piece: str) -> tuple[str, object] | None:
-    """Read what stands between two commas, if it is a whole item by itself; remember it.
-
-    A comma inside a string leaves a piece with a quote that never closes, which is no item. So
-    when every piece is one, no comma was inside a string, and the pieces are the list's items.
-    """
-    match = _ITEM.match(piece)
-    if match is None or not match.group(1) or "\\" in piece:
-        return None
-    key, _, string, integer, real, word, _ = match.groups()
-    value: object
-    try:
-        if string is not None:
-            value = string
-        elif integer:
-            value = _number(int(integer), integer)
-        elif real:
-            value = _number(float(real), real)
-        else:
-            value = (word or "").rstrip()
-            value = _WORDS.get(value, value)
-    except ValueError:
-        return None
-    item = (key.rstrip(), value)
-    if len(piece) <= _MEMORABLE_CHARS:
-        if len(_read) >= _ROOM:
-            _read.clear()
-        _read[piece] = item
-    return item
 
 
 def _parse_list(text: str) -> dict[str, object]:
