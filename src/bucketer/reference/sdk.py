@@ -19,6 +19,7 @@ from optimizely.event.user_event import ConversionEvent, ImpressionEvent, UserEv
 from optimizely.helpers.sdk_settings import OptimizelySdkSettings
 from optimizely.optimizely import Optimizely
 from optimizely.optimizely_user_context import OptimizelyUserContext
+from optimizely.user_profile import UserProfileTracker
 
 from bucketer.core.errors import DatafileError
 from bucketer.core.user import User
@@ -30,6 +31,10 @@ SILENT = logging.getLogger("bucketer.reference.silent")
 SILENT.propagate = False
 SILENT.setLevel(logging.CRITICAL + 1)
 SILENT.addHandler(logging.NullHandler())
+
+#: A list that is a default argument in the SDK and grows by an entry with each call that has no
+#: profile service, for ever (trap 47).
+_GROWING: list[str] = (UserProfileTracker.load_user_profile.__defaults__ or ([],))[0]
 
 
 class ReferenceRejected(DatafileError):
@@ -259,6 +264,7 @@ class OfficialSdk:
         profiles.stored, profiles.saved = user.profile or {}, None
         used = cast("Any", profiles if user.profile is not None else None)
         service.user_profile_service = self.client.user_profile_service = used
+        _GROWING.clear()
         value = call()
         return Answer(value, tuple(map(_sent, self._capture.events)), profiles.saved)
 
