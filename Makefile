@@ -16,7 +16,7 @@ PORT ?= 8080
 BENCH ?= engine requests events cold_start
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help setup serve test check format-check lint types contracts tests fix docs parity bench cold build deploy clean
+.PHONY: help setup serve test check format-check lint types contracts tests fix docs parity soak bench cold build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity
+
+soak: setup ## twenty kills, and minutes of a collector that fails in every way
+	@$(BIN)/python -m tests.soak
 
 bench: setup ## decisions, requests, compile: tables, JSON and plots
 	@set -e; for part in $(BENCH); do printf '\n\033[1m== benchmarks.%s\033[0m\n' $$part; $(BIN)/python -m benchmarks.$$part; done

@@ -1,4 +1,4 @@
-"""What events cost the caller of a Lambda function, in an environment that answers early and freezes.
+"""What events cost the caller of a Lambda function, in an environment that freezes.
 
     python -m benchmarks.events.lambda_latency [INVOCATIONS]
 
