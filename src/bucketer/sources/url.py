@@ -20,10 +20,16 @@ class UrlSource:
     the SDK key.
     """
 
-    __slots__ = ("_timeout_s", "_token", "kind", "label", "max_age_s", "where")
+    __slots__ = ("_max_bytes", "_timeout_s", "_token", "kind", "label", "max_age_s", "where")
 
     def __init__(
-        self, url: str, max_age_s: float, *, timeout_s: float = 5.0, token: str | None = None
+        self,
+        url: str,
+        max_age_s: float,
+        *,
+        timeout_s: float = 5.0,
+        token: str | None = None,
+        max_bytes: int = MAX_DATAFILE_BYTES,
     ) -> None:
         """Keep what is needed; nothing is fetched yet.
 
@@ -32,6 +38,7 @@ class UrlSource:
             max_age_s: see `ports.DatafileSource`.
             timeout_s: for one fetch, all its redirects included.
             token: of a secure environment, sent as ``Authorization: Bearer``.
+            max_bytes: the largest answer that is read, packed or not.
         """
         self.kind = "url"
         self.label = url
@@ -39,6 +46,7 @@ class UrlSource:
         self.max_age_s = max_age_s
         self._timeout_s = timeout_s
         self._token = token
+        self._max_bytes = max_bytes
 
     def fetch(self, etag: str | None) -> Fetched | None:
         """Ask the server.
@@ -58,7 +66,7 @@ class UrlSource:
             return None
         if answer.status != _OK:
             raise SourceError(self.where, _why(answer.status, self._token is not None))
-        return Fetched(_plain_body(answer, self.where), answer.headers.get("etag"))
+        return Fetched(_plain_body(answer, self.where, self._max_bytes), answer.headers.get("etag"))
 
     def _follow(self, headers: dict[str, str]) -> wire.Answer:
         """Ask, and go where a redirect points: a few times, and never from https to http."""
@@ -74,7 +82,7 @@ class UrlSource:
                 address,
                 sent,
                 timeout_s=max(deadline - monotonic(), 0.001),
-                max_bytes=MAX_DATAFILE_BYTES,
+                max_bytes=self._max_bytes,
             )
             if answer.status not in _REDIRECTS:
                 return answer
@@ -91,7 +99,7 @@ def _next_address(address: wire.Address, location: str, where: str) -> wire.Addr
     return wire.split_url(location)
 
 
-def _plain_body(answer: wire.Answer, where: str) -> bytes:
+def _plain_body(answer: wire.Answer, where: str, max_bytes: int) -> bytes:
     encoding = answer.headers.get("content-encoding", "identity").lower()
     if encoding == "identity":
         return answer.body
@@ -101,11 +109,11 @@ def _plain_body(answer: wire.Answer, where: str) -> bytes:
 
     unpack = zlib.decompressobj(wbits=31)  # 31: gzip's frame
     try:
-        raw = unpack.decompress(answer.body, MAX_DATAFILE_BYTES + 1)
+        raw = unpack.decompress(answer.body, max_bytes + 1)
     except zlib.error as error:
         raise SourceError(where, "an answer whose gzip is damaged") from error
-    if len(raw) > MAX_DATAFILE_BYTES:
-        raise SourceError(where, f"an answer of more than {MAX_DATAFILE_BYTES} bytes unpacked")
+    if len(raw) > max_bytes:
+        raise SourceError(where, f"an answer of more than {max_bytes} bytes unpacked")
     if not unpack.eof:
         raise SourceError(where, "an answer whose gzip ends too soon")
     return raw

@@ -1,0 +1,239 @@
+"""A datafile behind a URL, from a server that says exactly what it is told to."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+
+import pytest
+
+from bucketer.core.errors import SourceError
+from bucketer.sources import wire
+from bucketer.sources.url import UrlSource
+from tests.fakes.origin import Origin, answer, ok
+
+
+def _source(origin, path="/datafiles/SDK-KEY.json", **options):
+    return UrlSource(origin.url + path, 60.0, **options)
+
+
+def _why(source, etag=None):
+    with pytest.raises(SourceError) as caught:
+        source.fetch(etag)
+    assert "SDK-KEY" not in str(caught.value)
+    return caught.value.why
+
+
+def test_a_datafile_comes_with_its_etag():
+    with Origin(ok(b"{}", ETag='"1"')) as origin:
+        fetched = _source(origin).fetch(None)
+
+    assert (b"{}", '"1"') == (fetched.raw, fetched.etag)
+    assert "if-none-match" not in origin.headers()
+
+
+def test_the_second_question_is_conditional_and_304_means_nothing_new():
+    with Origin(answer(304)) as origin:
+        assert _source(origin).fetch('"1"') is None
+
+    assert origin.headers()["if-none-match"] == '"1"'
+
+
+def test_304_to_a_question_without_a_condition_is_no_datafile():
+    with Origin(answer(304)) as origin:
+        assert _why(_source(origin)) == "status 304"
+
+
+def test_gzip_is_unpacked():
+    with Origin(ok(gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")) as origin:
+        assert _source(origin).fetch(None).raw == b'{"a": 1}'
+
+    assert origin.headers()["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"not gzip", "an answer whose gzip is damaged"),
+        (gzip.compress(b"x" * 100)[:-9], "an answer whose gzip ends too soon"),
+    ],
+)
+def test_bad_gzip_is_refused(body, why):
+    with Origin(ok(body, Content_Encoding="gzip")) as origin:
+        assert _why(_source(origin)) == why
+
+
+def test_a_gzip_bomb_is_stopped_at_the_limit():
+    with Origin(ok(gzip.compress(b"x" * 100_000), Content_Encoding="gzip")) as origin:
+        assert _why(_source(origin, max_bytes=1000)) == "an answer of more than 1000 bytes unpacked"
+
+
+def test_another_encoding_is_refused():
+    with Origin(ok(b"x", Content_Encoding="br")) as origin:
+        assert _why(_source(origin)) == "an answer in the encoding 'br'"
+
+
+def test_a_body_may_come_in_chunks():
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: 1\r\n\r\n"
+    with Origin([chunked[:30], 0.01, chunked[30:55], 0.01, chunked[55:]]) as origin:
+        assert _source(origin).fetch(None).raw == b"abcde"
+
+
+def test_a_body_may_end_with_the_connection():
+    with Origin(b"HTTP/1.0 200 OK\r\nETag: x\r\n\r\nabc") as origin:
+        assert _source(origin).fetch(None).raw == b"abc"
+
+
+def test_an_interim_answer_is_skipped():
+    with Origin(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(b"abc")) as origin:
+        assert _source(origin).fetch(None).raw == b"abc"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-",
+    ],
+)
+def test_a_truncated_answer_is_no_datafile(said):
+    with Origin(said) as origin:
+        assert _why(_source(origin)) == "it closed the connection in the middle of an answer"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"SSH-2.0-x\r\n\r\n", "an answer that isn't HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "an answer with a bad Content-Length"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "an answer with a bad chunk size",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+            "an answer with a bad chunk size",
+        ),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "more than 65536 bytes of headers"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 70_000,
+            "an answer with an endless line",
+        ),
+        (answer(404), "status 404"),
+        (answer(403), "status 403 (does it need DATAFILE_ACCESS_TOKEN?)"),
+    ],
+)
+def test_what_is_no_datafile_is_told_in_a_clause(said, why):
+    with Origin(said) as origin:
+        assert _why(_source(origin)) == why
+
+
+def test_too_long_a_body_is_not_read():
+    with Origin(b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n") as origin:
+        assert _why(_source(origin, max_bytes=1000)) == "an answer of more than 1000 bytes"
+    with Origin(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 1001) as origin:
+        assert _why(_source(origin, max_bytes=1000)) == "an answer of more than 1000 bytes"
+    with Origin(ok(b"x" * 1000)) as origin:
+        assert len(_source(origin, max_bytes=1000).fetch(None).raw) == 1000
+
+
+def test_the_time_limit_is_for_the_whole_answer_not_for_each_byte():
+    trickle = [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *([b"x", 0.05] * 100)]
+    with Origin(trickle) as origin:
+        started = time.monotonic()
+        why = _why(_source(origin, timeout_s=0.3))
+
+    assert why == "no complete answer within 0.3 s" or why.startswith(
+        "no complete answer within 0.2"
+    )
+    assert time.monotonic() - started < 2
+
+
+def test_nobody_there_is_told_by_host():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(SourceError) as caught:
+        UrlSource(f"http://127.0.0.1:{port}/SDK-KEY.json", 60.0).fetch(None)
+
+    assert (caught.value.where, caught.value.why) == ("127.0.0.1", "Connection refused")
+
+
+def test_a_redirect_is_followed_within_the_scheme():
+    with Origin(ok(b"abc")) as target, Origin(answer(302, Location=target.url + "/b")) as origin:
+        assert _source(origin).fetch(None).raw == b"abc"
+
+    assert target.requests[0].startswith(b"GET /b ")
+
+
+def test_a_relative_redirect_stays_on_the_host():
+    with Origin(answer(301, Location="/b?c"), ok(b"abc")) as origin:
+        assert _source(origin).fetch(None).raw == b"abc"
+
+    assert origin.requests[1].startswith(b"GET /b?c ")
+
+
+@pytest.mark.parametrize("place", ["https://127.0.0.1/x", "file:///etc/passwd", "//host/x", ""])
+def test_a_redirect_out_of_the_scheme_is_refused(place):
+    with Origin(answer(302, Location=place)) as origin:
+        assert _why(_source(origin)) == "a redirect that leaves http"
+
+
+def test_redirects_in_a_circle_end():
+    with Origin(answer(302, Location="/a")) as origin:
+        assert _why(_source(origin)) == "more than 3 redirects"
+
+    assert len(origin.requests) == 4
+
+
+def test_the_token_goes_to_its_host_and_to_no_other():
+    with Origin(ok(b"abc")) as target, Origin(answer(302, Location=target.url + "/b")) as origin:
+        _source(origin, token="t0ken").fetch(None)
+
+    assert origin.headers()["authorization"] == "Bearer t0ken"
+    assert "authorization" not in target.headers()
+
+
+def test_a_refused_token_is_named():
+    with Origin(answer(401)) as origin:
+        assert _why(_source(origin, token="t0ken")) == "status 401 (check DATAFILE_ACCESS_TOKEN)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ftp://host/x",
+        "https:/host",
+        "https://",
+        "http://user:password@host/x",
+        "http://host:0/x",
+        "http://host:65536/x",
+        "http://host:x/",
+        "http://ho st/",
+        "http://host/a b",
+        "http://host/a\r\nX: y",
+        "http://höst/",
+    ],
+)
+def test_what_is_no_url_is_refused_before_anything_is_sent(text):
+    with pytest.raises(SourceError):
+        wire.split_url(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "target", "host_header"),
+    [
+        ("https://cdn.example/a?b=c#d", "cdn.example", 443, "/a?b=c", "cdn.example"),
+        ("HTTP://h", "h", 80, "/", "h"),
+        ("http://h?x", "h", 80, "/?x", "h"),
+        ("http://h:8080/a", "h", 8080, "/a", "h:8080"),
+        ("https://[::1]:9/a", "::1", 9, "/a", "[::1]:9"),
+        ("http://[::1]/a", "::1", 80, "/a", "[::1]"),
+    ],
+)
+def test_a_url_is_taken_apart(text, host, port, target, host_header):
+    address = wire.split_url(text)
+
+    assert (host, port, target) == (address.host, address.port, address.target)
+    assert host_header == address.host_header

@@ -1,0 +1,355 @@
+"""Which edition serves, and when the sources are asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+import uuid
+
+import pytest
+
+from bucketer.api.http import ApiOptions, Request
+from bucketer.api.routes import Handler
+from bucketer.core.errors import InvalidDatafile
+from bucketer.runtime import Runtime, new_uuid
+from tests.fakes.sources import Clock, FakeSource, down, revision
+
+
+def _runtime(*sources, clock=None, **options):
+    facts = ApiOptions()
+    runtime = Runtime(
+        sources, lambda edition: Handler(edition, facts), clock=clock or Clock(), **options
+    )
+    facts.freshness = runtime.freshness.to_json
+    return runtime
+
+
+def _revision(runtime):
+    return runtime.edition.ruleset.revision if runtime.edition else None
+
+
+def _get(runtime, path, query=""):
+    response = runtime.serve(Request("GET", path, query, request_id="r"))
+    return response.status, json.loads(response.body), dict(response.headers)
+
+
+@pytest.fixture
+def warnings(caplog):
+    caplog.set_level(logging.WARNING, logger="bucketer")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_a_new_datafile_serves_once_the_old_one_is_too_old():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content, source.etag = revision(2), '"2"'
+
+    clock.now += 59.9
+    runtime.after_response(1.0)
+    young = _revision(runtime)
+    clock.now += 0.2
+    runtime.after_response(1.0)
+
+    assert ("1", "2") == (young, _revision(runtime))
+    assert source.asked == [None, '"1"']
+
+
+def test_the_same_content_under_no_etag_is_not_compiled_again():
+    source = FakeSource(revision(1))
+    compiled = []
+    runtime = _runtime(source, compile_raw=lambda raw: compiled.append(raw) or _compile(raw))
+    runtime.load()
+    first = runtime.edition
+
+    assert runtime.refresh() is False
+    assert runtime.edition is first
+    assert len(compiled) == 1
+
+
+def _compile(raw):
+    from bucketer.runtime import compile_quietly
+
+    return compile_quietly(raw)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"{", b"[]", b"<html>", b"\xff\xfe", b'{"version": "9"}', revision(2)[:-5], b"[" * 10**6],
+    ids=["empty", "cut", "list", "html", "bytes", "version", "truncated", "deep"],
+)
+def test_a_broken_datafile_never_replaces_a_good_one(broken, warnings):
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content, source.etag = broken, '"broken"'
+
+    for _ in range(5):
+        clock.now += 1000
+        runtime.after_response(1.0)
+
+    status, report, _ = _get(runtime, "/health")
+    assert (200, "1") == (status, report["datafile"]["revision"])
+    assert report["refresh"]["failures"] == 5
+    assert report["refresh"]["trouble"].startswith("cdn.example: ")
+    assert len(warnings()) == 1  # once per change of state
+    assert source.asked == [None, '"1"', '"broken"', '"broken"', '"broken"', '"broken"']
+
+
+def test_a_source_that_fails_and_recovers_is_logged_twice(warnings):
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    good, source.content = source.content, down()
+    for _ in range(4):
+        clock.now += 1000
+        runtime.after_response(1.0)
+    source.content = good
+    clock.now += 1000
+    runtime.after_response(1.0)
+
+    assert warnings() == [
+        "datafile: cdn.example: Connection refused",
+        "datafile: fetched again after 4 failures",
+    ]
+    assert runtime.freshness.failures_in_a_row == 0
+    assert runtime.freshness.failures == 4
+
+
+def test_debug_shows_the_trouble_and_the_log_never_the_path(warnings):
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content = down("status 503")
+    clock.now += 61
+    runtime.after_response(1.0)
+
+    _, report, _ = _get(runtime, "/bucketer", "e=checkout_flow_experiment&u=x&debug=1")
+
+    assert report["debug"]["datafile"]["trouble"] == "cdn.example: status 503"
+    assert not re.search("SDK-KEY", " ".join(warnings()))
+
+
+def test_after_failures_the_sources_are_asked_less_often_but_at_least_each_minute():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"', max_age_s=10.0)
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content = down()
+    asked_at = []
+    for _ in range(400):
+        clock.now += 1
+        before = len(source.asked)
+        runtime.after_response(1.0)
+        if len(source.asked) > before:
+            asked_at.append(clock.now - 1_000_000.0)
+
+    pauses = [b - a for a, b in zip(asked_at, asked_at[1:], strict=False)]
+    assert pauses == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0]
+
+
+def test_without_any_datafile_requests_get_503_and_the_source_is_tried_again():
+    clock = Clock()
+    source = FakeSource(down())
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+
+    status, report, headers = _get(runtime, "/bucketer", "e=checkout_flow_experiment&u=x")
+    assert (503, "no_datafile") == (status, report["error"]["code"])
+    assert int(headers["Retry-After"]) >= 1
+    assert len(source.asked) == 1  # not once per request
+
+    source.content = revision(3)
+    clock.now += 1.1
+    status, report, _ = _get(runtime, "/bucketer", "e=checkout_flow_experiment&u=x")
+    assert 200 == status
+
+
+def test_the_pause_without_a_datafile_grows_to_half_a_minute():
+    clock = Clock()
+    source = FakeSource(down())
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    for _ in range(200):
+        clock.now += 0.5
+        _get(runtime, "/health")
+
+    assert len(source.asked) == 1 + 5 + 2  # after 1, 2, 4, 8, 16, then 30, 30 seconds
+
+
+def test_health_tells_why_there_is_no_datafile():
+    runtime = _runtime(FakeSource(down("status 404")))
+    runtime.load()
+
+    status, report, _ = _get(runtime, "/health")
+
+    assert (503, "cdn.example: status 404") == (status, report["refresh"]["trouble"])
+
+
+def test_after_a_start_with_every_source_down_the_packaged_datafile_serves():
+    packaged = FakeSource(revision(4), kind="package", max_age_s=0.0, where="package")
+    first = FakeSource(down(where="s3://b"), kind="s3", max_age_s=10.0)
+    second = FakeSource(down())
+    runtime = _runtime(first, second, packaged)
+    runtime.load()
+
+    assert ("4", "package") == (_revision(runtime), runtime.edition.source)
+    assert (
+        runtime.freshness.trouble == "s3://b: Connection refused; cdn.example: Connection refused"
+    )
+
+
+def test_the_first_source_takes_over_when_it_comes_back():
+    clock = Clock()
+    packaged = FakeSource(revision(9), kind="package", max_age_s=0.0)
+    first = FakeSource(down(), kind="s3", max_age_s=10.0)
+    runtime = _runtime(first, packaged, clock=clock)
+    runtime.load()
+    first.content = revision(5)  # whatever was packaged: what is published first counts
+    clock.now += 11
+    runtime.after_response(1.0)
+
+    assert ("5", "s3") == (_revision(runtime), runtime.edition.source)
+
+
+def test_a_later_source_only_replaces_an_edition_by_a_newer_one():
+    clock = Clock()
+    first = FakeSource(revision(5), kind="s3", max_age_s=10.0)
+    second = FakeSource(revision(4), '"4"')
+    runtime = _runtime(first, second, clock=clock)
+    runtime.load()
+    first.content = down()
+    clock.now += 11
+    runtime.after_response(1.0)
+    kept = _revision(runtime)
+    second.content, second.etag = revision(6), '"6"'
+    clock.now += 61
+    runtime.after_response(1.0)
+
+    assert ("5", "6") == (kept, _revision(runtime))
+
+
+def test_a_cold_start_serves_what_is_packaged_and_asks_behind_the_first_answer():
+    remote = FakeSource(revision(8), kind="s3", max_age_s=10.0)
+    packaged = FakeSource(revision(7), kind="package", max_age_s=0.0)
+    runtime = _runtime(remote, packaged)
+    runtime.load(local_first=True)
+    before = (_revision(runtime), list(remote.asked))
+    runtime.after_response(1.0)
+
+    assert ("7", []) == before
+    assert "8" == _revision(runtime)
+
+
+def test_a_cold_start_without_anything_packaged_asks_at_once():
+    remote = FakeSource(revision(8), kind="s3", max_age_s=10.0)
+    runtime = _runtime(remote)
+    runtime.load(local_first=True)
+
+    assert "8" == _revision(runtime)
+
+
+def test_where_nothing_comes_after_a_response_a_request_refreshes_before():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"', max_age_s=10.0)
+    runtime = _runtime(source, clock=clock, inline=True)
+    runtime.load()
+    source.content, source.etag = revision(2), '"2"'
+    clock.now += 11
+
+    _, report, _ = _get(runtime, "/health")
+
+    assert "2" == report["datafile"]["revision"]
+
+
+def test_a_thread_keeps_a_server_fresh_and_stops():
+    source = FakeSource(revision(1), '"1"', max_age_s=0.05)
+    runtime = _runtime(source, clock=time.time)
+    runtime.load()
+    runtime.keep_fresh()
+    source.content, source.etag = revision(2), '"2"'
+    deadline = time.monotonic() + 5
+    while _revision(runtime) != "2" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    runtime.close()
+    asked = len(source.asked)
+    time.sleep(0.2)
+
+    assert "2" == _revision(runtime)
+    assert asked == len(source.asked)
+    assert "datafile" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_refresh_that_is_under_way_is_not_doubled():
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(FakeSource):
+        def fetch(self, etag):
+            if etag is not None:
+                entered.set()
+                leave.wait(5)
+            return super().fetch(etag)
+
+    source = Slow(revision(1), '"1"')
+    runtime = _runtime(source)
+    runtime.load()
+    thread = threading.Thread(target=runtime.refresh)
+    thread.start()
+    entered.wait(5)
+
+    assert runtime.refresh() is False
+    assert _get(runtime, "/health")[0] == 200  # and nobody waits for it
+    leave.set()
+    thread.join()
+
+
+def test_a_request_sees_one_edition_whatever_is_swapped_meanwhile():
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source)
+    runtime.load()
+    seen = set()
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            _, report, _ = _get(runtime, "/bucketer", "e=checkout_flow_experiment&u=x&debug=1")
+            block = report["debug"]["datafile"]
+            seen.add((block["revision"], block["etag"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(2, 40):
+        source.content, source.etag = revision(number), f'"{number}"'
+        runtime.refresh()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(seen) > 1
+    assert all(etag == f'"{number}"' for number, etag in seen)
+
+
+def test_an_unusable_datafile_error_names_the_place():
+    source = FakeSource(json.dumps({"version": "4"}).encode())
+    runtime = _runtime(source)
+    runtime.load()
+
+    assert runtime.freshness.trouble.startswith("cdn.example: /revision: expected a string")
+    assert issubclass(InvalidDatafile, Exception)
+
+
+def test_new_uuids_are_random_and_of_version_4():
+    made = {new_uuid() for _ in range(1000)}
+
+    assert len(made) == 1000
+    assert {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in made} == {
+        (4, uuid.RFC_4122)
+    }
