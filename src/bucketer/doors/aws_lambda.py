@@ -1,8 +1,8 @@
 """Lambda events in, `Request`s; `Response`s in, Lambda answers. All four HTTP triggers.
 
 API Gateway REST (and HTTP API in format 1.0), HTTP API and Function URL (format 2.0), and
-Application Load Balancer, each with its own idea of what a query string is: see the table in
-docs/deploy.md and docs/decisions/0023. Whatever else arrives gets a 400, never a crash.
+Application Load Balancer, each with its own idea of what a query string is: the table stands
+in docs/decisions/0023. Whatever else arrives gets a 400, never a crash.
 
 ``app.py`` in the root of the zip makes the handler, at import: docs/decisions/0022.
 """
@@ -10,10 +10,12 @@ docs/deploy.md and docs/decisions/0023. Whatever else arrives gets a 400, never 
 from __future__ import annotations
 
 import logging
+import time
 from json import dumps
 
 from bucketer.api.http import Request, Response, is_sane_request_id, one_value_each
 from bucketer.api.query import quote
+from bucketer.runtime import new_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer")
 
 _HEALTH = "/health"
+#: What is kept of the function's time-out for making the answer, when a prediction is late.
+_SPARE_S = 0.5
 #: `statusDescription`, which load balancers insist on.
 _REASONS = {
     200: "OK",
@@ -56,10 +60,10 @@ def make_handler(
 
     def lambda_handler(event: object, context: object) -> dict[str, Any]:
         """Answer one invocation. Never raises."""
-        fallback_id = getattr(context, "aws_request_id", None) or "no-request-id"
+        fallback_id = getattr(context, "aws_request_id", None) or new_uuid()
         try:
             request = to_request(event, fallback_id)
-            return to_result(event, runtime.serve(request))
+            return to_result(event, runtime.serve(request, _deadline(context)))
         except UnknownEvent as error:
             return _unknown(event, str(error), fallback_id)
         except Exception:  # noqa: BLE001 -- the last resort: logged, and answered as a 500
@@ -70,6 +74,12 @@ def make_handler(
                 answered()
 
     return lambda_handler
+
+
+def _deadline(context: object) -> float | None:
+    """Return when the answer must be on its way, by `time.monotonic`; None if nobody says."""
+    remaining_ms = getattr(context, "get_remaining_time_in_millis", None)
+    return None if remaining_ms is None else time.monotonic() + remaining_ms() / 1000 - _SPARE_S
 
 
 def to_request(event: object, fallback_id: str) -> Request:
