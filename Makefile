@@ -14,6 +14,7 @@ STAMP := $(VENV)/.installed
 HOST ?= 127.0.0.1
 PORT ?= 8080
 BENCH ?= engine requests events cold_start
+BENCH_requests := --json docs/benchmarks/requests.json --plots docs/benchmarks
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 .PHONY: help setup serve test check format-check lint types contracts tests fix docs parity soak bench cold build deploy clean
@@ -65,7 +66,7 @@ soak: setup ## twenty kills, and minutes of a collector that fails in every way
 	@$(BIN)/python -m tests.soak
 
 bench: setup ## decisions, requests, compile: tables, JSON and plots
-	@set -e; for part in $(BENCH); do printf '\n\033[1m== benchmarks.%s\033[0m\n' $$part; $(BIN)/python -m benchmarks.$$part; done
+	@set -e; $(foreach part,$(BENCH),printf '\n\033[1m== benchmarks.$(part)\033[0m\n'; $(BIN)/python -m benchmarks.$(part) $(BENCH_$(part));)
 
 cold: setup ## what the Lambda door imports at cold start, and what each import costs
 	@echo "import time: self [us] | cumulative | module, beyond what AWS's runtime client has loaded already"
