@@ -98,21 +98,43 @@ if TYPE_CHECKING:
             ...
 
     class ProfileStore(Protocol):
-        """Remembers which variation each user got."""
+        """Remembers which variation each user got. Shared by threads.
 
-        def lookup(self, user_id: str) -> Mapping[str, str]:
-            """Return experiment id → variation id; empty for a stranger."""
+        A store may raise whatever it likes; `profiles.guard` stands between it and the runtime.
+        """
+
+        def lookup(self, user_id: str) -> Mapping[str, str] | None:
+            """Return experiment id → variation id; None for a stranger."""
             ...
 
         def save(self, user_id: str, profile: Mapping[str, str]) -> None:
-            """Replace what is stored for the user by the whole of *profile*."""
+            """Remember the whole of *profile*; what else is stored for the user may stay."""
+            ...
+
+        def close(self) -> None:
+            """Let go of what is held open."""
             ...
 
     class Predictor(Protocol):
-        """Asks the contextual bandit."""
+        """Asks the contextual bandit. Shared by threads."""
 
-        def predict(self, needed: PredictionNeeded) -> Prediction | None:
-            """Return the prediction for one rule and user; None when it can't be had."""
+        def predict(
+            self,
+            needed: PredictionNeeded,
+            options: Collection[str] = (),
+            deadline: float | None = None,
+        ) -> Prediction | None:
+            """Return the prediction for one rule and user; None when it can't be had.
+
+            Args:
+                needed: rule, user and what the bandit may see of them.
+                options: the decide options that concern its cache.
+                deadline: by `time.monotonic`: after it nobody waits for the answer.
+            """
+            ...
+
+        def close(self) -> None:
+            """Let go of what is held open."""
             ...
 
 

@@ -174,7 +174,7 @@ class Runtime:
             make_handler: builds the handler of an edition.
             compile_raw: bytes to ruleset; the compiled engine's unless given.
             outbox: takes the events; None drops them (events are off).
-            profiles: the profile store, if one is configured.
+            profiles: the profile store, if one is configured; one that never raises.
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
             archive: finds the edition of an older revision, or None.
             on_notice: passes a webhook's body on, without waiting for what comes of it.
@@ -206,12 +206,18 @@ class Runtime:
 
     # -- requests ---------------------------------------------------------------------------
 
-    def serve(self, request: Request) -> Response:
-        """Answer *request*; what it obliges us to do is done or handed over when this returns."""
+    def serve(self, request: Request, deadline: float | None = None) -> Response:
+        """Answer *request*; what it obliges us to do is done or handed over when this returns.
+
+        Args:
+            request: from a door.
+            deadline: by `time.monotonic`, until when a contextual bandit may be waited for; None
+                leaves it to the predictor's own time-outs.
+        """
         now = self._clock()
         if self.inline or self.edition is None:
             self._refresh_if_due(now)
-        reply = self._reply(request, now)
+        reply = self._reply(request, now, deadline)
         if reply.failure is not None:
             _log.error("request %s failed", request.request_id, exc_info=reply.failure)
         if reply.profile is not None and self._profiles is not None:
@@ -220,7 +226,7 @@ class Runtime:
             self.outbox.add(reply.events)
         return reply.response
 
-    def _reply(self, request: Request, now: float) -> Reply:
+    def _reply(self, request: Request, now: float, deadline: float | None) -> Reply:
         """Call the handler until it has all it needs to know."""
         handler = self.handler  # one edition for the whole request
         known: Known | None = None
@@ -229,17 +235,22 @@ class Runtime:
                 return handler.handle(request, now, new_uuid, known)
             except (PredictionNeeded, Needed) as needed:
                 known = known or Known()
-                self._provide(needed, known)
+                self._provide(needed, known, deadline)
 
-    def _provide(self, needed: PredictionNeeded | Needed, known: Known) -> None:
+    def _provide(
+        self, needed: PredictionNeeded | Needed, known: Known, deadline: float | None
+    ) -> None:
         """Do what the handler asks for; put what comes of it into *known*."""
         if isinstance(needed, PredictionNeeded):
             if needed.rule_id in (known.predictions or {}):
                 raise AssertionError(needed.rule_id) from needed  # it would go round for ever
-            predict = self._predictor.predict if self._predictor else _no_prediction
-            known.predictions = {**(known.predictions or {}), needed.rule_id: predict(needed)}
+            prediction = None
+            if self._predictor is not None:
+                prediction = self._predictor.predict(needed, deadline=deadline)
+            known.predictions = {**(known.predictions or {}), needed.rule_id: prediction}
         elif isinstance(needed, ProfileNeeded):
-            known.profile = self._profiles.lookup(needed.user_id) if self._profiles else {}
+            stored = None if self._profiles is None else self._profiles.lookup(needed.user_id)
+            known.profile = {} if stored is None else stored
         elif isinstance(needed, RevisionNeeded):
             known.asked = True
             known.edition = self._archive(needed.revision) if self._archive else None
@@ -312,6 +323,9 @@ class Runtime:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=1.0)  # it may sit in a fetch; it is a daemon
+        for held in (self._predictor, self._profiles):
+            if held is not None:
+                held.close()
         if self.outbox is not None:
             self.outbox.close()
 
@@ -419,10 +433,6 @@ def new_uuid() -> str:
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-def _no_prediction(_needed: PredictionNeeded) -> None:
-    """Stand in for a predictor where none is configured."""
 
 
 def _is_newer(edition: Edition, current: Edition) -> bool:

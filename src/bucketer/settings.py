@@ -89,6 +89,16 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def whole_or_auto(minimum: int, maximum: int) -> Callable[[str], int | None]:
+    """A whole number within both bounds; `auto` is None."""
+    parse_number = whole(minimum, maximum)
+
+    def parse(value: str) -> int | None:
+        return None if value == "auto" else parse_number(value)
+
+    return parse
+
+
 def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
     """A number of seconds within both bounds; `auto` is None."""
 
@@ -358,11 +368,28 @@ TABLE: Final = (
         "store of user profiles, for this process or in a file in the state directory.",
     ),
     Setting(
+        "BUCKETER_PROFILES_MAX",
+        "auto",
+        whole_or_auto(1, 1_000_000_000),
+        "`auto`, or a whole number from 1 to 1000000000",
+        "Users whose profiles are kept. Beyond it `memory` drops whoever was not seen for longest, "
+        "`sqlite` whoever was first saved longest ago. `auto` is 100000 in memory, 1000000 in a "
+        "file.",
+    ),
+    Setting(
         "BUCKETER_CMAB_ENDPOINT",
         "https://prediction.cmab.optimizely.com/predict/",
         web_url,
-        "an https:// or http:// URL; the rule's id is appended",
+        "an https:// or http:// URL; the rule's id replaces `{}` in it, or is appended",
         "Who is asked for the predictions of contextual multi-armed bandit rules.",
+    ),
+    Setting(
+        "BUCKETER_CMAB_TIMEOUT",
+        "10",
+        number(0.05, 60),
+        "seconds from 0.05 to 60",
+        "The longest that one attempt to get a prediction may take. There is a second after 0.1 s, "
+        "if the request has time for it; without a prediction the user gets no variation.",
     ),
     Setting(
         "BUCKETER_DEBUG",
@@ -517,7 +544,9 @@ class Settings:
     events_dedup: float
     state_dir: str
     profiles: str
+    profiles_max: int | None
     cmab_endpoint: str
+    cmab_timeout: float
     debug: bool
     debug_url: str
     cors_origin: str

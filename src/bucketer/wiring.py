@@ -6,6 +6,7 @@ What a cold start of Lambda doesn't use is imported where it is needed.
 from __future__ import annotations
 
 import os
+import threading
 
 from bucketer.api.http import ApiOptions
 from bucketer.api.routes import Handler
@@ -14,10 +15,14 @@ from bucketer.settings import Settings, read_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from bucketer.core.bandit import PredictionNeeded
     from bucketer.core.ruleset import Ruleset
+    from bucketer.core.user import Prediction
     from bucketer.ports import DatafileSource, Engine
+    from bucketer.predictions.predictor import CachedPredictor
+    from bucketer.profiles.guard import GuardedProfiles
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.outbox import Home, Outbox
@@ -31,6 +36,8 @@ SERVER, LAMBDA, COMMAND = "server", "lambda", "command"
 _MAX_AGE_S = {"s3": 10.0, "url": 60.0, "file": 2.0}
 #: A maximum age of 0 means "ask after every response"; to the runtime 0 is "never".
 _SMALLEST_AGE_S = 0.001
+#: Users whose profiles are kept, where the setting doesn't say (docs/profiles-and-predictions.md).
+_MAX_IN_MEMORY, _MAX_IN_FILE = 100_000, 1_000_000
 _TIMEOUT_S = {SERVER: 10.0, LAMBDA: 3.0, COMMAND: 20.0}
 
 
@@ -65,11 +72,18 @@ def build(
     reception = None
     if place == SERVER:
         reception = _reception(settings, environ, shared, lambda: runtime)
+    profiles = _profiles(settings)
+    predictor = _WhenNeeded(lambda: _predictor(settings))
+    options.reports["predictions"] = predictor.to_json
+    if profiles is not None:
+        options.reports["profiles"] = profiles.to_json
     runtime = Runtime(
         sources,
         make_handler,
         compile_raw=compile_raw,
         outbox=outbox,
+        profiles=profiles,
+        predictor=predictor,
         archive=_archive(settings, environ, place, compile_raw),
         on_notice=reception,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
@@ -229,6 +243,87 @@ def _events_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
         )
 
     return Queue(address, signed, environ.get("AWS_CA_BUNDLE") or None)
+
+
+def _profiles(settings: Settings) -> GuardedProfiles | None:
+    """Return the store of user profiles, which is opened when it is first needed; or None."""
+    home = settings.profiles
+    if home == "off":
+        return None
+    from bucketer.profiles.guard import GuardedProfiles
+
+    limit = settings.profiles_max
+    if home == "memory":
+        from bucketer.profiles.memory import MemoryProfiles
+
+        return GuardedProfiles(MemoryProfiles(limit or _MAX_IN_MEMORY), "memory")
+    from pathlib import Path
+
+    from bucketer.profiles.sqlite import SqliteProfiles
+
+    path = home.removeprefix("sqlite").removeprefix(":")
+    path = path or f"{settings.state_dir}/profiles.sqlite"
+    store = SqliteProfiles(Path(path).expanduser(), limit or _MAX_IN_FILE)
+    return GuardedProfiles(store, path)
+
+
+def _predictor(settings: Settings) -> CachedPredictor:
+    """Return what asks the bandits."""
+    from bucketer.predictions.client import PredictionClient
+    from bucketer.predictions.predictor import CachedPredictor
+    from bucketer.runtime import new_uuid
+
+    client = PredictionClient(_Line, settings.cmab_endpoint, settings.cmab_timeout)
+    return CachedPredictor(client, new_uuid)
+
+
+class _WhenNeeded:
+    """A predictor made for the first rule that needs one: most projects have no bandit."""
+
+    def __init__(self, make: Callable[[], CachedPredictor]) -> None:
+        self._make = make
+        self._made: CachedPredictor | None = None
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        needed: PredictionNeeded,
+        options: Collection[str] = (),
+        deadline: float | None = None,
+    ) -> Prediction | None:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return self._made.predict(needed, options, deadline)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+    def to_json(self) -> dict[str, object]:
+        return {} if self._made is None else self._made.to_json()
+
+
+class _Line:
+    """The prediction client's way to speak HTTP: the client that sends events away, lent."""
+
+    def __init__(self, url: str) -> None:
+        from bucketer.sinks.post import Address, Poster
+
+        self._poster = Poster(Address(url))
+
+    def post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        from bucketer.predictions.client import NoPrediction
+        from bucketer.sinks.post import PostFailed
+
+        try:
+            answer = self._poster.post(body, {"Content-Type": "application/json"}, timeout_s)
+        except PostFailed as failed:
+            raise NoPrediction(failed.why) from failed
+        return answer.status, answer.body
+
+    def close(self) -> None:
+        self._poster.close()
 
 
 def api_options(settings: Settings) -> ApiOptions:

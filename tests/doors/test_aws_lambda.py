@@ -181,7 +181,7 @@ def test_body_over_the_limit_is_413_in_this_door_too(lambda_handler):
 class BrokenRuntime:
     """A runtime with a fault of our own making in it."""
 
-    def serve(self, request):
+    def serve(self, request, deadline=None):
         raise RuntimeError("the secret inside")
 
 
@@ -223,7 +223,7 @@ def test_unknown_status_still_has_a_description():
     """A door must not break on a status that it hasn't met."""
 
     class Teapot:
-        def serve(self, request):
+        def serve(self, request, deadline=None):
             return Response(418, (("Cache-Control", "no-store"),), b"{}", request.request_id)
 
     result = make_handler(Teapot())(event("alb_single"), CONTEXT)

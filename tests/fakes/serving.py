@@ -77,7 +77,7 @@ class FakeRuntime:
         self.go_on = threading.Event()
         self.closed = False
 
-    def serve(self, request):
+    def serve(self, request, deadline=None):
         assert self.go_on.wait(10), "the test never let the slow request go on"
         if request.query == "fails":
             raise RuntimeError("failed on purpose, in the thread")

@@ -14,6 +14,7 @@ from .attributes import check_attributes, parse_attributes
 from .body import parse_object
 from .debug import debug_block
 from .http import ProfileNeeded, Reply, Response
+from .problems import prediction_failed
 from .query import given_twice, parse_query
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Decision
     from bucketer.ports import EditionFacts, Engine
 
     from .http import ApiOptions, Known, Request
@@ -102,7 +104,9 @@ class BucketerRoute:
         if known is None and user_id and not self._profiles:
             user = User(user_id, attributes)
         else:
-            user = self._user(user_id, attributes, known)
+            ruleset = edition.ruleset
+            exists = flag_key in ruleset.flags or experiment_key in ruleset.experiments
+            user = self._user(user_id, attributes, known, may_need=exists)
         trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
         if flag_key:
             decision = self._decide(edition.ruleset, flag_key, user, _NO_OPTIONS, trace)
@@ -110,9 +114,8 @@ class BucketerRoute:
         else:
             decision = self._activate(edition.ruleset, experiment_key, user, trace)
             text = self._answers.experiment(decision, experiment_key, user.id)
-        if trace is not None:
-            block = debug_block(edition, self._options, now, user, decision, trace)
-            text = f'{text[:-1]}, "debug": {to_json(block)}}}'
+        if known is not None or trace is not None:
+            text = self._with_more(text, edition, now, user, decision, trace)
         events: tuple[Event, ...] = ()
         if track and decision.impressions and self._makes_events and request.method != "HEAD":
             now_ms = round(now * 1000)
@@ -123,6 +126,23 @@ class BucketerRoute:
             return Reply(response, events)
         experiment_id, variation_id = decision.bucketed
         return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
+
+    def _with_more(
+        self,
+        text: str,
+        edition: EditionFacts,
+        now: float,
+        user: User,
+        decision: Decision,
+        trace: list[Reason] | None,
+    ) -> str:
+        """Add to the answer's *text* what few answers have: an error, the debug block."""
+        more: dict[str, object] = {}
+        if decision.error is not None:
+            more["error"] = prediction_failed(decision.error)
+        if trace is not None:
+            more["debug"] = debug_block(edition, self._options, now, user, decision, trace)
+        return f"{text[:-1]}, {to_json(more)[1:]}" if more else text
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return what an error's body carries: enough for a caller to fall back safely."""
@@ -154,8 +174,12 @@ class BucketerRoute:
             fields[name] = _from_json(name, body[name])
         return fields
 
-    def _user(self, user_id: str, attributes: dict[str, object], known: Known | None) -> User:
+    def _user(
+        self, user_id: str, attributes: dict[str, object], known: Known | None, *, may_need: bool
+    ) -> User:
         """Put together what is known of the visitor.
+
+        A profile is needed only where *may_need* says that the key exists: asking costs I/O.
 
         Raises:
             InvalidRequest: there is no user id, or it is no valid string.
@@ -164,7 +188,8 @@ class BucketerRoute:
         if not user_id:
             message = "Parameter 'u' (the user's id) is missing, and their address isn't known."
             raise InvalidRequest(message, field="u")
-        if self._profiles and (known is None or known.profile is None):
+        if self._profiles and may_need and (known is None or known.profile is None):
+            User(user_id, attributes)  # raises for an id that no store should see
             raise ProfileNeeded(user_id)
         profile = None if known is None else known.profile
         predictions = None if known is None else known.predictions

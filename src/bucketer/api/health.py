@@ -57,6 +57,7 @@ class HealthRoute:
         report.update(self._refreshes())
         if self._options.events is not None:
             report["events"] = self._options.events()
+        report.update((name, tell()) for name, tell in self._options.reports.items())
         response = Response(200, self._headers, to_json(report).encode("ascii"), request.request_id)
         return Reply(response)
 

@@ -205,6 +205,7 @@ class ApiOptions:
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
+        reports: what else health tells, by name: each gives its counters.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
     """
@@ -219,6 +220,7 @@ class ApiOptions:
         "max_json_depth",
         "max_url_bytes",
         "profiles",
+        "reports",
         "revisions",
         "show_datafile",
         "webhook",
@@ -249,6 +251,7 @@ class ApiOptions:
         self.makes_events = True
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.revisions = False
+        self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None
 
 

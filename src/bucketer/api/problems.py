@@ -112,6 +112,15 @@ def describe(error: Exception) -> dict[str, str]:
     return {"code": error.code if isinstance(error, BucketerError) else "", "message": str(error)}
 
 
+def prediction_failed(message: str) -> dict[str, str]:
+    """Return what a decision says that wanted a contextual bandit's answer and didn't get it.
+
+    It goes into an answer with status 200: the caller asked rightly and is to fall back, as for
+    any user without a variation. No other status would tell them more.
+    """
+    return {"code": "prediction_failed", "message": message}
+
+
 def headers_of(error: Exception) -> tuple[tuple[str, str], ...]:
     """Return the headers that *error* adds to its answer."""
     if isinstance(error, MethodNotAllowed):

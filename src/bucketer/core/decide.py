@@ -73,7 +73,10 @@ def get_variation(
             answer = _silent(experiment, experiment.variations[part])
             experiment.silent_answers[part] = answer
         return answer
-    variation = _variation(ruleset, experiment, user, trace)
+    try:
+        variation = _of_experiment(ruleset, experiment, user, trace)
+    except PredictionFailed as failure:
+        return _silent(experiment, None).but(error=str(failure))
     return _to_be_saved(_silent(experiment, variation), experiment, variation, user)
 
 
@@ -100,7 +103,10 @@ def activate(
             answer = _activated(ruleset, experiment, experiment.variations[part])
             experiment.answers[part] = answer
         return answer
-    variation = _variation(ruleset, experiment, user, trace)
+    try:
+        variation = _of_experiment(ruleset, experiment, user, trace)
+    except PredictionFailed as failure:
+        return _activated(ruleset, experiment, None).but(error=str(failure))
     return _to_be_saved(_activated(ruleset, experiment, variation), experiment, variation, user)
 
 
@@ -118,16 +124,6 @@ def _activated(ruleset: Ruleset, experiment: Experiment, variation: Variation | 
     if decision is None:
         decision = outcomes.of_activation(ruleset, experiment, variation)
     return experiment.decisions.setdefault(variation, decision)
-
-
-def _variation(
-    ruleset: Ruleset, experiment: Experiment, user: User, trace: list[Reason] | None
-) -> Variation | None:
-    """The variation of an experiment asked by its key; a bandit that failed gives none."""
-    try:
-        return _of_experiment(ruleset, experiment, user, trace)
-    except PredictionFailed:
-        return None
 
 
 def _unknown_experiment(ruleset: Ruleset, key: str) -> UnknownExperiment:

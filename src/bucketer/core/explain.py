@@ -172,7 +172,11 @@ def _prediction_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
         yield Reason("prediction_failed", {"rule": experiment.key})
         return
     known = prediction.variation_id in experiment.by_id
-    values: dict[str, object] = {"rule": experiment.key, "variation_id": prediction.variation_id}
+    values: dict[str, object] = {
+        "rule": experiment.key,
+        "variation_id": prediction.variation_id,
+        "cached": prediction.cached,
+    }
     yield Reason("prediction" if known else "prediction_unknown", values)
 
 

@@ -31,13 +31,15 @@ class Prediction:
     Attributes:
         variation_id: the variation to show.
         cmab_uuid: names this prediction in the impression.
+        cached: it was made for an earlier request. Only explanations tell.
     """
 
-    __slots__ = ("cmab_uuid", "variation_id")
+    __slots__ = ("cached", "cmab_uuid", "variation_id")
 
-    def __init__(self, variation_id: str, cmab_uuid: str) -> None:
+    def __init__(self, variation_id: str, cmab_uuid: str, *, cached: bool = False) -> None:
         self.variation_id = variation_id
         self.cmab_uuid = cmab_uuid
+        self.cached = cached
 
 
 class Known:

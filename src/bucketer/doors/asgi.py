@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.asgi")
 
+#: Seconds from its arrival that a request may wait for a prediction, as `Limits.apart_s`.
+APART_S = 25.0
+
 
 class ClientGone(Exception):
     """The client left before its request was complete."""
@@ -133,7 +136,7 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
     try:
         reply = runtime.handler.handle(request, time.time(), new_uuid)
     except (PredictionNeeded, Needed):
-        return await asyncio.to_thread(runtime.serve, request)
+        return await asyncio.to_thread(runtime.serve, request, time.monotonic() + APART_S)
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
     if reply.events and runtime.outbox is not None:

@@ -24,6 +24,9 @@ class Limits:
         linger_s: that a client has for closing its half after ours is closed.
         stop_s: that answers under way have at SIGTERM.
         threads: requests at once that may wait for a prediction or a stored profile.
+        apart_s: from its arrival that such a request may wait for a free thread and for a
+            prediction; then it is answered without one. The prediction's own time-outs, 20.1 s
+            unless set otherwise, come first when there is a thread at once.
     """
 
     url_bytes: int = 8 * 1024
@@ -37,3 +40,4 @@ class Limits:
     linger_s: float = 3.0
     stop_s: int = 10
     threads: int = 16
+    apart_s: float = 25.0

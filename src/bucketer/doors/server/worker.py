@@ -6,6 +6,7 @@ Lives on the event loop's thread; only `Runtime.serve` runs elsewhere.
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,8 @@ class Worker:
                 response = refusal(500, request.request_id)
             self.loop.call_soon_threadsafe(answered, response)
 
-        self._threads.submit(self.runtime.serve, request).add_done_callback(done)
+        deadline = time.monotonic() + self.limits.apart_s
+        self._threads.submit(self.runtime.serve, request, deadline).add_done_callback(done)
 
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""

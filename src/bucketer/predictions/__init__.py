@@ -1,0 +1,1 @@
+"""Contextual bandits (CMAB): asking the prediction service, and remembering its answers."""
