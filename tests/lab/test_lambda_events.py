@@ -4,7 +4,9 @@ import json
 import statistics
 import time
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from tests.fakes.collector import Collector
 from tests.fakes.datafiles import write_datafile
 from tests.lab.minirapid import Minirapid
@@ -147,3 +149,52 @@ def test_the_caller_waits_no_longer_with_events_than_without(lab, task, collecto
     assert latencies["flush"] < latencies["off"] + 10
     time.sleep(0.1)
     assert len(users(collector)) == 12
+
+
+@pytest.fixture(scope="session")
+def moto():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def queue(moto, lab):
+    """A queue of moto's: its setting, and whose events it holds."""
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", **keys)
+    name = f"events-{lab.version.replace('.', '-')}"
+    url = client.create_queue(QueueName=name)["QueueUrl"]
+
+    class Queue:
+        setting = f"sqs://{url}"
+
+        def users(self):
+            found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+            bodies = [json.loads(each["Body"]) for each in found.get("Messages", [])]
+            return sorted(visitor["visitor_id"] for body in bodies for visitor in body["visitors"])
+
+    yield Queue()
+    client.close()
+
+
+def test_with_a_queue_it_has_the_event_when_the_caller_has_the_answer(lab, task, collector, queue):
+    environment = settings(collector, BUCKETER_EVENTS=queue.setting)
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        for n in range(3):
+            function.invoke(activation(f"u{n}"))
+            function.stop() if n == 2 else function.wait_until_done()  # no time to do it later
+
+    assert queue.users() == ["u0", "u1", "u2"]
+    assert collector.requests == 0
+
+
+def test_a_copy_of_a_snapshot_sends_its_events(lab, task, collector):
+    with Minirapid(lab, task, HANDLER, environment=settings(collector), snapstart=True) as function:
+        function.restore()
+        for n in range(2):
+            function.invoke(activation(f"u{n}"))
+            function.wait_until_done()
+            assert n + 1 == len(users(collector))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -47,13 +48,12 @@ class Server:
         )
         until = time.monotonic() + 20
         while True:
-            try:
+            with contextlib.suppress(OSError):
                 self.health()
                 return
-            except OSError:
-                assert self.process.poll() is None, "the server ended at its start"
-                assert time.monotonic() < until, "the server does not answer"
-                time.sleep(0.02)
+            assert self.process.poll() is None, "the server ended at its start"
+            assert time.monotonic() < until, "the server does not answer"
+            time.sleep(0.02)
 
     def health(self) -> dict:
         """What /health says."""
@@ -83,7 +83,7 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise AssertionError("no VmRSS")
 
-    def __enter__(self) -> Server:
+    def __enter__(self):
         self.start()
         return self
 
@@ -128,7 +128,7 @@ class Load:
             time.sleep(self._pause_s)
         connection.close()
 
-    def __enter__(self) -> Load:
+    def __enter__(self):
         for thread in self._threads:
             thread.start()
         return self
