@@ -1,4 +1,5 @@
 """The pure core: datafile → ruleset → decision → event.
 
-Values in, values out. Nothing in here reads a clock, a log, a socket, randomness or the environment.
+Values in, values out. Nothing in here reads a clock, a log, a socket, randomness or the
+environment.
 """

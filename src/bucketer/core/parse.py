@@ -1,4 +1,4 @@
-"""Bytes in, a datafile out: a plain dict that is JSON, of a known version, with its required fields.
+"""Bytes in, a datafile out: a dict that is JSON, of a known version, with its required fields.
 
 Anything deeper that is wrong is the compiler's business, which sets that part aside.
 
@@ -87,10 +87,7 @@ def _why_not_json(raw: bytes | str, error: ValueError) -> str:
 
 def _refuse_lone_surrogates(raw: bytes | str, datafile: Datafile) -> None:
     r"""JSON can spell half a character (`\ud800`); ids with one can't be hashed, keys not sent."""
-    if isinstance(raw, str):
-        suspicious = True
-    else:
-        suspicious = b"\\ud" in raw or b"\\uD" in raw
+    suspicious = isinstance(raw, str) or b"\\ud" in raw or b"\\uD" in raw
     if suspicious:
         try:
             json.dumps(datafile, ensure_ascii=False).encode()

@@ -29,7 +29,7 @@ class Version:
 
 
 def parse(text: str) -> Version | None:
-    """Split *text*; None when it is not a version: a space, more than two dots, a part not digits."""
+    """Split *text*; None when it is no version: a space, more than two dots, a part not digits."""
     if " " in text:
         return None
     dash, plus = text.find("-"), text.find("+")
@@ -48,7 +48,7 @@ def parse(text: str) -> Version | None:
 
 
 def _number(digits: str) -> int | None:
-    """Read *digits*; None where no number can be made: `²`, a word, more digits than CPython reads."""
+    """Read *digits*; None where there is none: `²`, a word, more digits than CPython reads."""
     try:
         return int(digits)
     except ValueError:
