@@ -57,7 +57,8 @@ def get_enabled_features(ruleset: Ruleset, user: User) -> dict[str, Decision]:
     The keys of the enabled ones are the answer; the decisions of the others are here too, since
     each calls for its impressions and its place in the user's profile.
     """
-    return {key: is_feature_enabled(ruleset, key, user) for key in ruleset.flag_order}
+    # The reference refuses an empty key before it asks.
+    return {key: is_feature_enabled(ruleset, key, user) for key in ruleset.flag_order if key}
 
 
 def get_all_feature_variables(ruleset: Ruleset, flag_key: str, user: User) -> Decision:
