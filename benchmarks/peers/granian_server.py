@@ -3,8 +3,8 @@
     PEER_DATAFILE=… PEER_EVENTS=off|on granian --interface rsgi granian_server:app
 
 Both ways it activates, as GET /bucketer does. off: an event processor drops the events. on: the
-SDK's own batches in memory and a dispatcher that does nothing, so that what an event costs is
-only its making.
+SDK as its makers ship it, but with a dispatcher that does nothing, so that what an event costs
+is only its making.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from optimizely.event.event_processor import BaseEventProcessor, BatchEventProcessor
+from optimizely.event.event_processor import BaseEventProcessor
 from optimizely.logger import NoOpLogger
 from optimizely.optimizely import Optimizely
 
@@ -36,9 +36,7 @@ class Drop(BaseEventProcessor):
 
 
 def _optimizely(events: str) -> Optimizely:
-    processor: BaseEventProcessor = Drop()
-    if events == "on":
-        processor = BatchEventProcessor(NoDispatch, batch_size=100, start_on_init=True)
+    processor = Drop() if events == "off" else None
     datafile = Path(os.environ["PEER_DATAFILE"]).read_text(encoding="utf-8")
     return Optimizely(
         datafile, event_dispatcher=NoDispatch, logger=NoOpLogger(), event_processor=processor

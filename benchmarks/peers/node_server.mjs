@@ -3,8 +3,8 @@
 //   node node_server.mjs PORT DATAFILE off|on
 //
 // Both ways it activates, as GET /bucketer does. off: without an event processor, so that events
-// are dropped. on: with the SDK's own batches in memory and a dispatcher that does nothing, so
-// that what an event costs is only its making.
+// are dropped. on: with the SDK's own batches in memory, of the size its makers chose, and a
+// dispatcher that does nothing, so that what an event costs is only its making.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import {
@@ -21,8 +21,6 @@ const settings = {
 };
 if (events === 'on') {
   settings.eventProcessor = createBatchEventProcessor({
-    batchSize: 100,
-    flushInterval: 1000,
     eventDispatcher: { dispatchEvent: async () => ({ statusCode: 200 }) },
   });
 }

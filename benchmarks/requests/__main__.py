@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from . import report
-from .contestants import Contestant, Missing, contestants, default_python, python_version
+from .contestants import DAYS, Contestant, Missing, contestants, default_python, python_version
 from .load import CONNECTIONS, Round, run_load
 
 ROOT = Path(__file__).parents[2]
@@ -112,11 +112,11 @@ def _check_answers(deciding: list[Contestant]) -> None:
     from optimizely.logger import NoOpLogger
     from optimizely.optimizely import Optimizely
 
-    attributes = {"tier": "platinum", "member_since_days": 56}
     client = Optimizely(_datafile_text(), logger=NoOpLogger())
     seen = set()
     for number in range(_CHECKED_USERS):
         user = f"user{number}"
+        attributes = {"tier": "platinum", "member_since_days": number % DAYS}
         expected = {
             "variation": client.get_variation("checkout_flow_experiment", user, attributes),
             "user": user,
@@ -124,7 +124,7 @@ def _check_answers(deciding: list[Contestant]) -> None:
         }
         seen.add(expected["variation"])
         for each in deciding:
-            assert each.ask(user) == expected, (each.key, user, expected)
+            assert each.ask(number) == expected, (each.key, user, expected)
     assert len(seen) > 1, "every user got the same variation: that proves little"
     client.close()
     print(f"{_CHECKED_USERS} answers of each agree with optimizely-sdk in process")

@@ -17,6 +17,13 @@ from pathlib import Path
 PEERS = Path(__file__).parents[1] / "peers"
 _START_S = 20.0
 
+#: The request of the mission; the quotes as clients encode them. No two in a row are alike.
+PATH = (
+    "/bucketer?e=checkout_flow_experiment&u=user{user}"
+    "&a=tier:%22platinum%22,member_since_days:{days}"
+)
+DAYS = 1_000
+
 
 class Missing(Exception):
     """Something that has to be installed first; the message says how."""
@@ -73,16 +80,16 @@ class Contestant:
                 error = self.process.stderr.read().decode() if self.process.stderr else ""
                 raise RuntimeError(f"{self.key} ended at once:\n{error[-2000:]}")
             try:
-                self.ask("waiting")
+                self.ask(1)
             except OSError:
                 time.sleep(0.1)
             else:
                 return
         raise RuntimeError(f"{self.key} didn't answer within {_START_S} s")
 
-    def ask(self, user: str) -> dict[str, object]:
-        """Ask for *user*'s variation, as the load does."""
-        url = f"http://127.0.0.1:{self.port}{path_for(user)}"
+    def ask(self, number: int) -> dict[str, object]:
+        """Ask for the variation of user *number*, as the load does."""
+        url = f"http://127.0.0.1:{self.port}{PATH.format(user=number, days=number % DAYS)}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             decided: dict[str, object] = json.load(answer)
         return decided
@@ -109,13 +116,6 @@ class Contestant:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process = None
-
-
-def path_for(user: str) -> str:
-    """The request of the mission, for *user*; the quotes as clients encode them."""
-    return (
-        f"/bucketer?e=checkout_flow_experiment&u={user}&a=tier:%22platinum%22,member_since_days:56"
-    )
 
 
 def contestants(directory: Path, datafile: Path, python: str) -> list[Contestant]:

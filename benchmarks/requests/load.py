@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contestants import Contestant, path_for
+from .contestants import DAYS, PATH, Contestant
 
 CONNECTIONS = 32
 
@@ -15,7 +15,7 @@ _SCRIPT = """
 local user = {first}
 function request()
   user = user + 1
-  return "GET {before}" .. user .. "{after} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n"
+  return "GET {before}" .. user .. "{middle}" .. user % {days} .. "{after}"
 end
 """
 _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
@@ -39,13 +39,8 @@ def run_load(
     Raises:
         RuntimeError: not every answer was a 200.
     """
-    before, after = path_for("|").split("|")
     script = directory / "load.lua"
-    script.write_text(
-        _SCRIPT.replace("{first}", str(first))
-        .replace("{before}", f"{before}user")
-        .replace("{after}", after)
-    )
+    script.write_text(_script(first))
     command = [
         "taskset",
         "-c",
@@ -75,6 +70,13 @@ def run_load(
         _latency(text, "99%"),
         used_s / int(requests[1]) * 1e6,
     )
+
+
+def _script(first: int) -> str:
+    before, middle, after = PATH.format(user="|", days="|").split("|")
+    after += " HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n"
+    text = _SCRIPT.replace("{first}", str(first)).replace("{days}", str(DAYS))
+    return text.replace("{before}", before).replace("{middle}", middle).replace("{after}", after)
 
 
 def _latency(text: str, percentile: str) -> float:
