@@ -62,6 +62,7 @@ PIECES = st.sampled_from(
         ),
         *("e9", "1e999", "9" * 400, "true", "null", "NaN", "$opt_bucketing_id", "on", "off", "é"),
         *("\udcff", "\ud800", "\0", "😀", "#", ";", "//"),
+        *('k:"\\ud800"', "k:1e999", 'k:"\\q"', 'k:"x"y', "k:[", '{"k":1}', '{"k":'),
     ]
 )
 QUERY = st.lists(PIECES | st.text(max_size=3), max_size=25).map("".join)
@@ -119,12 +120,41 @@ def _not_json(constant):
     raise AssertionError(constant)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(VALID_START, QUERY, METHODS, PATHS)
 def test_any_query_gives_a_documented_answer(start, rest, method, path):
     """Whatever stands in the URL."""
     for client in (CLIENT, NO_DATAFILE):
         check(client.ask(start + rest, method=method, path=path), method)
+
+
+ITEMS = st.sampled_from(
+    [
+        *('k:"\\ud800"', "k:1e999", "k:" + "9" * 5_000, 'k:"\\q"', '"\\udfff":1', 'k:"x"', "k:1.0"),
+        *(
+            '"k":null',
+            "k:NaN",
+            ' k : "x,y" ',
+            "k",
+            ":1",
+            'k:"',
+            "k:[",
+            '{"k":1',
+            "}",
+            "",
+            "$opt_bucketing_id:1",
+        ),
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(ITEMS | QUERY, min_size=1, max_size=3).map(",".join))
+def test_any_attributes_give_a_documented_answer(text):
+    """And are shown in debug as JSON."""
+    query = "e=checkout_flow_experiment&u=x&debug=1&a=" + text
+
+    check(CLIENT.ask(query), "GET")
 
 
 @settings(max_examples=300, deadline=None)
@@ -136,7 +166,7 @@ def test_any_json_object_gives_a_documented_answer(parameters):
     check(CLIENT.ask(method="POST", body=body), "POST")
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=60) | QUERY.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_as_a_body_give_a_documented_answer(body):
     """Be they JSON or not."""
