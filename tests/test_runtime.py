@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -10,12 +11,12 @@ import time
 import uuid
 
 import pytest
+from tests.fakes.sources import Clock, FakeSource, down, revision
 
 from bucketer.api.http import ApiOptions, Request
 from bucketer.api.routes import Handler
 from bucketer.core.errors import InvalidDatafile
 from bucketer.runtime import Runtime, new_uuid
-from tests.fakes.sources import Clock, FakeSource, down, revision
 
 
 def _runtime(*sources, clock=None, **options):
@@ -151,7 +152,7 @@ def test_after_failures_the_sources_are_asked_less_often_but_at_least_each_minut
         if len(source.asked) > before:
             asked_at.append(clock.now - 1_000_000.0)
 
-    pauses = [b - a for a, b in zip(asked_at, asked_at[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(asked_at)]
     assert pauses == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0]
 
 

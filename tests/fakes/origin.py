@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from typing import Self
 
 
 class Origin:
@@ -35,7 +36,7 @@ class Origin:
         self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._socket.close()
 
-    def __enter__(self) -> Origin:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from tests.fakes.datafiles import a_datafile
+
 from bucketer.core.errors import SourceError
 from bucketer.ports import Fetched
-from tests.fakes.datafiles import a_datafile
 
 
 class FakeSource:

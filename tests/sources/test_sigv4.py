@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import random
 from urllib.parse import quote
 
@@ -54,7 +54,7 @@ def test_every_signature_is_the_one_that_botocore_makes(service, monkeypatch):
     compared = 0
 
     for method, host, target, headers, body, region, token, now in _requests(7, service):
-        moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+        moment = dt.datetime.fromtimestamp(now, dt.UTC)
         monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, m=moment, **__: m)
         request = botocore.awsrequest.AWSRequest(
             method=method, url=f"https://{host}{target}", headers=dict(headers), data=body

@@ -7,11 +7,11 @@ import socket
 import time
 
 import pytest
+from tests.fakes.origin import Origin, answer, ok
 
 from bucketer.core.errors import SourceError
 from bucketer.sources import wire
 from bucketer.sources.url import UrlSource
-from tests.fakes.origin import Origin, answer, ok
 
 
 def _source(origin, path="/datafiles/SDK-KEY.json", **options):

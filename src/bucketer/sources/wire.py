@@ -265,6 +265,7 @@ class _Reader:
     def _to_the_end(self) -> bytes:
         pieces = [self._rest]
         total = len(self._rest)
+        self._allow(total)
         while piece := self._receive():
             total += len(piece)
             self._allow(total)

@@ -1,0 +1,150 @@
+"""`bucketer datafile pull` and webhook.py: all of it, or nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.fakes.origin import Origin, answer, ok
+from tests.fakes.sources import revision
+
+from bucketer.doors.cli.main import main
+from bucketer.doors.cli.terminal import Terminal
+from bucketer.sources.packaged import PackagedSource
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def _run(*arguments, **environ):
+    out, err = io.StringIO(), io.StringIO()
+    status = main(list(arguments), Terminal(out, err, environ))
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package that has revision 1 in it."""
+    path = tmp_path / "packaged.json"
+    with Origin(ok(revision(1))) as origin:
+        assert _run("datafile", "pull", origin.url, "--into", str(path))[0] == 0
+    return path
+
+
+def test_what_is_pulled_is_stored_with_where_it_came_from(tmp_path):
+    path = tmp_path / "new" / "packaged.json"
+    with Origin(ok(revision(7), ETag='"seven"')) as origin:
+        url = f"{origin.url}/datafiles/SDK-KEY.json"
+        status, out, _ = _run("datafile", "pull", "--into", str(path), DATAFILE_URL=url)
+
+    document = json.loads(path.read_bytes())
+    assert 0 == status
+    assert "Stored revision 7 from 127.0.0.1." in out
+    assert "SDK-KEY" not in out
+    assert (url, "7", '"seven"') == tuple(
+        document["package"][n] for n in ("url", "revision", "etag")
+    )
+    assert document["package"]["fetched_at"] > 1.7e9
+    assert PackagedSource(str(path)).fetch(None).raw == revision(7)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (answer(403, b"<Error/>"), "127.0.0.1: status 403"),
+        (answer(500), "127.0.0.1: status 500"),
+        (ok(b""), "127.0.0.1: what came (0 bytes) can't be used: the datafile: expected JSON"),
+        (ok(b"<html>"), "what came (6 bytes) can't be used"),
+        (ok(b'{"version": "4"}'), "/revision: expected a string, found nothing"),
+        (ok(revision(2).replace(b'"4"', b'"5"')), '/version: expected "2", "3" or "4"'),
+        (ok(revision(2)[:-2]), "can't be used"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{", "closed the connection"),
+    ],
+    ids=["403", "500", "empty", "html", "field", "version", "cut", "short"],
+)
+def test_an_unusable_answer_changes_nothing_and_says_why(package, said, told):
+    before = package.read_bytes()
+    with Origin(said) as origin:
+        status, out, err = _run(
+            "datafile", "pull", f"{origin.url}/SDK-KEY.json", "--into", str(package)
+        )
+
+    assert (1, "") == (status, out)
+    assert told in err
+    assert "SDK-KEY" not in err
+    assert before == package.read_bytes()
+    assert [package] == list(package.parent.iterdir())  # nothing half-made is left
+
+
+def test_a_package_that_cannot_be_written_to_stays_as_it_was(package):
+    # A folder in the place of the file: the rename at the end fails, even for root.
+    target = package.parent / "folder"
+    (target / "x").mkdir(parents=True)
+    with Origin(ok(revision(2))) as origin:
+        status, _, err = _run("datafile", "pull", origin.url, "--into", str(target))
+
+    assert 1 == status
+    assert "source_failed" in err
+    assert {package, target} == set(package.parent.iterdir())
+
+
+def test_the_token_of_a_secure_environment_is_sent(tmp_path):
+    with Origin(ok(revision(1))) as origin:
+        _run(
+            *("datafile", "pull", "--into", str(tmp_path / "p.json")),
+            DATAFILE_URL=origin.url,
+            DATAFILE_ACCESS_TOKEN="t0ken",
+        )
+
+    assert origin.headers()["authorization"] == "Bearer t0ken"
+
+
+def test_without_a_url_it_says_what_to_set():
+    status, _, err = _run("datafile", "pull")
+
+    assert 1 == status
+    assert "DATAFILE_URL" in err
+
+
+def test_webhook_py_does_as_the_mission_says(tmp_path):
+    path = tmp_path / "packaged.json"
+    with Origin(ok(revision(9))) as origin:
+        done = subprocess.run(
+            [sys.executable, REPOSITORY / "webhook.py", "--into", path],
+            env={"PATH": os.environ["PATH"], "DATAFILE_URL": origin.url, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "9" == json.loads(path.read_bytes())["package"]["revision"]
+
+
+def test_status_asks_every_source_and_fails_with_the_first():
+    with Origin(ok(revision(3), ETag='"3"')) as good, Origin(answer(404)) as bad:
+        sources = f"{bad.url}/SDK-KEY {good.url}/SDK-KEY"
+        status, out, _ = _run("datafile", "status", "--json", BUCKETER_DATAFILE=sources)
+        turned, _, _ = _run("datafile", "status", BUCKETER_DATAFILE=f"{good.url} {bad.url}")
+
+    first, second = json.loads(out)["sources"]
+    assert (1, 0) == (status, turned)
+    assert "status 404" == first["state"]
+    assert ("ok", "3", '"3"') == (second["state"], second["revision"], second["etag"])
+    assert "SDK-KEY" not in out
+
+
+def test_status_of_a_running_service_is_its_health():
+    report = b'{"status": "ok", "datafile": {"revision": "5"}, "refresh": {"failures": 2}}'
+    with Origin(ok(report)) as origin:
+        status, out, _ = _run("datafile", "status", "--server", origin.url)
+    with Origin(answer(503, b'{"status": "no_datafile"}')) as origin:
+        failing, told, _ = _run("datafile", "status", "--server", origin.url, "--json")
+
+    assert (0, 1) == (status, failing)
+    assert "revision: 5" in out
+    assert {"status": "no_datafile"} == json.loads(told)
