@@ -83,7 +83,6 @@ ALLOWED_OURS = {
     "bucketer.sinks.counters",
     "bucketer.sinks.delivery",
     "bucketer.sinks.outbox",
-    "bucketer.sinks.post",
     "bucketer.sources",
     "bucketer.sources.packaged",
     "bucketer.wiring",

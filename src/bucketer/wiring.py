@@ -153,6 +153,15 @@ def build_outbox(
         chosen = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "off"}[place]
     if chosen == "off":
         return None
+    if (chosen, place) in {("flush", SERVER), ("outbox", LAMBDA)}:
+        from bucketer.core.errors import SettingsError
+
+        why = "a server does not freeze" if chosen == "flush" else "Lambda keeps no files"
+        raise SettingsError(
+            [
+                f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: auto, off, stdout, sqs://…"
+            ]
+        )
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.outbox import Outbox
 
@@ -180,7 +189,7 @@ def _events_home(
 
         delivery = _delivery(settings)
         buffer = Buffer(counters, delivery, max_events=settings.events_batch, last_resort=queue)
-        if chosen == "outbox" or queue is None:  # nothing outlives a Lambda environment
+        if queue is None:
             return buffer
         from bucketer.sinks.sqs import HandOver
 

@@ -206,8 +206,7 @@ def test_when_full_events_are_refused_counted_and_logged_and_the_rest_arrives(
     assert [f"{n:06}" for n in range(accepted)] == collector.uuids()
 
 
-def test_room_comes_back_when_segments_are_delivered(open_outbox, collector, monkeypatch):
-    monkeypatch.setattr("bucketer.sinks.durable.Writer", small_segments)
+def test_room_comes_back_when_segments_are_delivered(open_outbox, collector):
     outbox = open_outbox(limit_bytes=40_000, max_events=10)
 
     for n in range(300):
@@ -218,12 +217,6 @@ def test_room_comes_back_when_segments_are_delivered(open_outbox, collector, mon
 
     collector.wait_for(300)
     assert outbox.counters.refused == 0
-
-
-def small_segments(lane, *, limit_bytes):
-    from bucketer.sinks.journal import Writer
-
-    return Writer(lane, limit_bytes=limit_bytes, segment_bytes=4_000)
 
 
 @pytest.mark.parametrize(
@@ -285,3 +278,18 @@ def test_many_threads_may_add(open_outbox, collector):
 
     collector.wait_for(200)
     assert len(collector.uuids()) == 200
+
+
+def test_the_end_does_not_wait_for_a_collector_that_hangs(open_outbox, collector):
+    collector.mood = "hang"
+    outbox = open_outbox(closing_s=0.2, timeout_s=30.0)
+    outbox.add(some_events(3))
+    wait_until(lambda: collector.requests == 1)
+    started = time.monotonic()
+
+    outbox.close()
+
+    assert time.monotonic() - started < 1.0
+    collector.mood = 200
+    open_outbox()
+    collector.wait_for(3)

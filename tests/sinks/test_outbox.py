@@ -170,8 +170,8 @@ def build(tmp_path):
     [
         (SERVER, "auto", "Durable"),
         (LAMBDA, "auto", "Buffer"),
-        (LAMBDA, "outbox", "Buffer"),
-        (SERVER, "flush", "Buffer"),
+        (LAMBDA, "flush", "Buffer"),
+        (SERVER, "outbox", "Durable"),
         (SERVER, "stdout", "Lines"),
     ],
 )
@@ -182,6 +182,12 @@ def test_each_place_has_its_home(build, place, events, home):
 @pytest.mark.parametrize(("place", "events"), [(COMMAND, "auto"), (SERVER, "off"), (LAMBDA, "off")])
 def test_events_can_be_off_and_commands_send_none(build, place, events):
     assert build(place, BUCKETER_EVENTS=events) is None
+
+
+@pytest.mark.parametrize(("place", "events"), [(SERVER, "flush"), (LAMBDA, "outbox")])
+def test_a_home_that_a_place_does_not_have_is_told_at_the_start(build, place, events):
+    with pytest.raises(SettingsError, match=f"found '{events}', but .* allowed here: auto"):
+        build(place, BUCKETER_EVENTS=events)
 
 
 def test_a_queue_that_is_none_is_told_at_the_start(build):

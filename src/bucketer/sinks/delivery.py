@@ -6,8 +6,6 @@ from collections import namedtuple
 
 from bucketer.core.events import ENDPOINTS, payload
 
-from .post import Address, Poster, PostFailed
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,6 +117,11 @@ class Delivery:
         except PostFailed as failure:
             return Verdict(LATER, 0, failure.why, None)
         return judge(answer.status, answer.headers.get("retry-after"), answer.body)
+
+    def abort(self) -> None:
+        """Cut short an attempt that another thread is making."""
+        for poster in list(self._posters.values()):
+            poster.abort()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -155,7 +155,7 @@ class Writer:
         count: events appended since somebody last set it to 0.
     """
 
-    def __init__(self, lane: Lane, *, limit_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, lane: Lane, *, limit_bytes: int) -> None:
         self.lane = lane
         self.sequence = 0
         self.committed = 0
@@ -167,7 +167,8 @@ class Writer:
         #: Bytes of other lanes under the same limit; the sender looks now and then.
         self.elsewhere_bytes = 0
         self._limit_bytes = limit_bytes
-        self._segment_bytes = segment_bytes
+        # What is delivered counts until its segment is closed, so segments are a small part.
+        self._segment_bytes = min(SEGMENT_BYTES, limit_bytes // 8)
         self._batch: Batch | None = None
         self._fd = -1
         self._retired: list[int] = []

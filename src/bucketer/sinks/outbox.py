@@ -7,6 +7,7 @@ can't be taken is counted and logged.
 from __future__ import annotations
 
 import logging
+import threading
 from time import monotonic, time
 
 from bucketer.core.events import batch_of, visitor_json
@@ -95,24 +96,13 @@ class Outbox:
         self._checked: Ruleset | None = None
         self._unlogged = 0
         self._logged_at = -_LOG_EVERY_S
+        #: A server adds from its loop and from threads; it is hardly ever contended.
+        self._lock = threading.Lock()
 
     def add(self, events: Sequence[Event]) -> None:
         """Take *events*, in order. When it returns the home has them, or their loss is counted."""
-        batch: Batch | None = None
-        visitors: list[str] = []
-        for event in events:
-            if event.ruleset is not self._checked:
-                self._check(event.ruleset)
-            if event.ruleset is self._demonstration or self._is_repeat(event):
-                continue
-            its_batch = batch_of(event)
-            if its_batch is not batch:
-                if visitors and batch is not None:
-                    self._write(batch, visitors)
-                batch, visitors = its_batch, []
-            visitors.append(visitor_json(event))
-        if visitors and batch is not None:
-            self._write(batch, visitors)
+        with self._lock:
+            self._add(events)
 
     def waits(self) -> bool:
         """Whether `after_response` has something to deliver."""
@@ -131,6 +121,23 @@ class Outbox:
     def health(self) -> dict[str, object]:
         """The counters as /health shows them."""
         return self.counters.to_json(time())
+
+    def _add(self, events: Sequence[Event]) -> None:
+        batch: Batch | None = None
+        visitors: list[str] = []
+        for event in events:
+            if event.ruleset is not self._checked:
+                self._check(event.ruleset)
+            if event.ruleset is self._demonstration or self._is_repeat(event):
+                continue
+            its_batch = batch_of(event)
+            if its_batch is not batch:
+                if visitors and batch is not None:
+                    self._write(batch, visitors)
+                batch, visitors = its_batch, []
+            visitors.append(visitor_json(event))
+        if visitors and batch is not None:
+            self._write(batch, visitors)
 
     def _write(self, batch: Batch, visitors: list[str]) -> None:
         try:

@@ -10,6 +10,7 @@ answer's head and body are cut at a size.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import monotonic
 
 TYPE_CHECKING = False
@@ -121,6 +122,13 @@ class Poster:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def abort(self) -> None:
+        """Cut short what another thread is waiting for: its `post` fails at once."""
+        connection = self._socket
+        if connection is not None:
+            with suppress(OSError):  # it may be closed already
+                connection.shutdown(2)  # SHUT_RDWR; `close` would not wake the other thread
 
     def _exchange(self, request: bytes, deadline: float) -> Answer:
         if self._socket is None:

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
             """Try once."""
             ...
 
+        def abort(self) -> None:
+            """Cut short an attempt that another thread is making."""
+            ...
+
         def close(self) -> None:
             """Let go of connections."""
             ...
@@ -139,13 +143,16 @@ class Sender(threading.Thread):
     def stop(self, within_s: float) -> None:
         """Deliver what can be delivered within *within_s* seconds, then end. What is left stays.
 
-        Called from another thread; returns when the thread has ended (an attempt that is under
-        way is given its time).
+        Called from another thread; returns when the thread has ended. An attempt that is still
+        under way then is cut short, so its events may be delivered again by the next process.
         """
         self._stop_at = monotonic() + within_s
         self._stopping = True
         self._wake.set()
-        self.join(within_s + self._pace.timeout_s + 1.0)
+        self.join(within_s)
+        if self.is_alive():
+            self._delivery.abort()
+            self.join(1.0)
 
     def run(self) -> None:
         """The thread: never ends for an error, since events would pile up in silence."""
@@ -261,7 +268,6 @@ class Sender(threading.Thread):
         return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 -- not for secrets
 
     def _bury(self, batch: Batch, visitors: Sequence[str], verdict: Verdict) -> None:
-        self._counters.dead += len(visitors)
         _log.error(
             "outbox: the collector refused %d events for good (%s); "
             "see `bucketer events list`, then `retry`", len(visitors), verdict.why,
@@ -274,6 +280,7 @@ class Sender(threading.Thread):
         if not kept:
             for visitor in visitors:  # never dropped in silence: the log has it whole
                 _log.error("outbox: dead letter without room: %s", json.dumps([*batch, visitor]))
+        self._counters.dead += len(visitors)
 
     def _set_aside(self, segment: Path, data: bytes) -> None:
         """Move what is no visitor out of the way, with its bytes as they were found."""

@@ -109,6 +109,10 @@ class Queue:
                 return Verdict(LATER, answer.status, f"SQS: status {answer.status}: {said}", None)
         return verdict
 
+    def abort(self) -> None:
+        """Cut short an attempt that another thread is making."""
+        self._poster.abort()
+
     def close(self) -> None:
         """Let go of the connection."""
         self._poster.close()
