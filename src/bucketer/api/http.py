@@ -205,7 +205,7 @@ class ApiOptions:
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
-        reports: what else health tells, by name: each gives its counters.
+        reports: what else health tells, by name: each gives its counters, if any.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
     """
