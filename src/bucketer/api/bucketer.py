@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision
+    from bucketer.core.ruleset import Decision, Ruleset
     from bucketer.ports import EditionFacts, Engine
 
     from .http import ApiOptions, Known, Request
@@ -88,11 +88,8 @@ class BucketerRoute:
             fields = parse_query(request.query, _NAMES)
         experiment_key: str = fields.get("e") or ""
         flag_key: str = fields.get("f") or ""
-        if experiment_key:
-            if flag_key:
-                raise InvalidRequest(_BOTH, field="e")
-        elif not flag_key:
-            raise InvalidRequest(_NEITHER, field="e")
+        if (not experiment_key) is (not flag_key):
+            raise InvalidRequest(_BOTH if flag_key else _NEITHER, field="e")
         given = fields.get("a")
         attributes = parse_attributes(given) if isinstance(given, str) else given or {}
         debug = "debug" in fields and _switch(fields, "debug", default=False)
@@ -118,9 +115,7 @@ class BucketerRoute:
             text = self._with_more(text, edition, now, user, decision, trace)
         events: tuple[Event, ...] = ()
         if track and decision.impressions and self._makes_events and request.method != "HEAD":
-            now_ms = round(now * 1000)
-            for each in decision.impressions:  # seldom more than one, so no list is worth it
-                events += (Event(each, user, edition.ruleset, now_ms, new_uuid()),)
+            events = _events_of(decision, user, edition.ruleset, now, new_uuid)
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
         if decision.bucketed is None or user.profile is None:
             return Reply(response, events)
@@ -194,6 +189,16 @@ class BucketerRoute:
         profile = None if known is None else known.profile
         predictions = None if known is None else known.predictions
         return User(user_id, attributes, profile=profile, predictions=predictions)
+
+
+def _events_of(
+    decision: Decision, user: User, ruleset: Ruleset, now: float, new_uuid: Callable[[], str]
+) -> tuple[Event, ...]:
+    """Return one event for each impression that *decision* calls for, in order."""
+    now_ms = round(now * 1000)
+    if len(decision.impressions) == 1:  # nearly always
+        return (Event(decision.impressions[0], user, ruleset, now_ms, new_uuid()),)
+    return tuple(Event(each, user, ruleset, now_ms, new_uuid()) for each in decision.impressions)
 
 
 def _from_json(name: str, value: object) -> object:
