@@ -59,6 +59,8 @@ def answer(event: Mapping[str, Any], settings: Settings, make_desk: Any) -> dict
         return _failed(403, error)
     except InvalidRequest as error:
         return _failed(400, error)
+    except SettingsError:
+        raise
     except BucketerError as error:  # the source, or what came from it: a later try may succeed
         _log.warning("webhook: %s", error)
         return _failed(503, error)

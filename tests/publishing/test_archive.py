@@ -1,0 +1,218 @@
+"""package.zip: small, the same each time, and complete by itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import marshal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.fakes.datafiles import a_datafile
+from tests.fakes.sources import revision
+from tests.lab.prepare import lab_or_skip
+from tests.lab.rie import Rie
+
+from bucketer.publishing import archive
+from bucketer.publishing.check import check
+from bucketer.publishing.function import bake
+from bucketer.publishing.pull import envelope
+
+#: Half a megabyte, bytecode and the compiled hash included.
+CEILING_BYTES = 500_000
+PYTHONS = ("3.12", "3.13")
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def built(request, tmp_path_factory):
+    """The archive for one Python on this kind of machine, built once."""
+    lab_or_skip(request.param)
+    target = tmp_path_factory.mktemp("built") / "package.zip"
+    return request.param, archive.build(target, python=request.param, architecture="x86_64")
+
+
+def _names(path):
+    with zipfile.ZipFile(path) as file:
+        return file.namelist()
+
+
+def test_the_archive_stays_below_its_ceiling(built):
+    assert built[1].size_bytes <= CEILING_BYTES, f"{built[1].size_bytes:,} bytes"
+
+
+def test_it_holds_what_is_needed_and_nothing_else(built):
+    names = _names(built[1].path)
+    tops = {name.partition("/")[0].partition(".")[0] for name in names}
+
+    assert {"app", "bucketer", "bundle", "mmh3", "__pycache__"} == tops
+    for unwanted in ("doors/cli", "doors/server", "publishing", "verify", ".dist-info", ".pyi"):
+        assert not [name for name in names if unwanted in name], unwanted
+    assert {"app.py", "bundle.bin", "bucketer/demo/datafile.json"} <= set(names)
+    assert "bucketer/sources/amazon_roots.pem" in names
+
+
+def test_what_is_left_out_exists():
+    # Or a module that was renamed would slip back in.
+    package = Path(archive.__file__).parents[1]
+    later = {"reference", "doors/asgi.py"}
+    assert [] == [
+        each for each in archive.LEFT_OUT if not (package / each).exists() and each not in later
+    ]
+
+
+def test_building_twice_gives_the_same_bytes(built, tmp_path):
+    version, first = built
+    again = archive.build(tmp_path / "p.zip", python=version, architecture="x86_64")
+
+    assert first.path.read_bytes() == again.path.read_bytes()
+
+
+def test_bytecode_is_for_that_python_and_never_compared_with_its_source(built):
+    version, found = built
+    with zipfile.ZipFile(found.path) as file:
+        magic, modules = marshal.loads(file.read("bundle.bin"))
+        pyc = file.read(next(n for n in file.namelist() if n.endswith(".pyc")))
+
+    assert archive.MAGIC[version] == int.from_bytes(magic[:2], "little")
+    assert magic == pyc[:4]
+    assert 0b01 == int.from_bytes(pyc[4:8], "little")  # a hash, and unchecked
+    assert "bucketer.core.decide" in modules
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        assert magic == importlib.util.MAGIC_NUMBER
+
+
+@pytest.mark.parametrize(
+    ("python", "architecture", "machine"),
+    [
+        ("3.12", "arm64", 0xB7),
+        ("3.13", "arm64", 0xB7),
+        ("3.14", "arm64", 0xB7),
+        ("3.14", "x86_64", 0x3E),
+    ],
+)
+def test_it_can_be_built_for_another_machine(python, architecture, machine, tmp_path):
+    found = archive.build(tmp_path / "p.zip", python=python, architecture=architecture)
+    with zipfile.ZipFile(found.path) as file:
+        (name,) = [each for each in file.namelist() if each.endswith(".so")]
+        head = file.read(name)[:20]
+
+    assert f"cpython-{python.replace('.', '')}" in name
+    assert machine == int.from_bytes(head[18:20], "little")  # e_machine of ELF
+
+
+def test_without_the_matching_interpreter_sources_go_out_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "find_python", lambda _: None)
+    found = archive.build(tmp_path / "p.zip", python="3.13", architecture="x86_64")
+
+    assert not found.byte_compiled
+    assert not [n for n in _names(found.path) if n.endswith((".pyc", "bundle.bin", "bundle.py"))]
+
+
+def test_what_cannot_be_built_for_is_told(tmp_path):
+    with pytest.raises(archive.BuildError, match=r"3\.12, 3\.13"):
+        archive.build(tmp_path / "p.zip", python="3.9", architecture="x86_64")
+    with pytest.raises(archive.BuildError, match="arm64"):
+        archive.build(tmp_path / "p.zip", python="3.13", architecture="mips")
+
+
+def test_an_interpreter_with_another_magic_number_is_refused(tmp_path):
+    (tmp_path / "a.py").write_text("")
+
+    with pytest.raises(archive.BuildError, match="magic number"):
+        archive._compile(tmp_path, Path(sys.executable), "3.14")
+
+
+def test_the_other_functions_get_what_they_need(tmp_path):
+    found = archive.build(tmp_path / "f.zip", python="3.13", architecture="x86_64", everything=True)
+    names = _names(found.path)
+
+    assert {"bucketer/doors/webhook.py", "bucketer/publishing/desk.py"} <= set(names)
+    assert "bundle.bin" not in names
+
+
+# -- unpacked alone, run by Lambda's runtime client in AWS's emulator -------------------------
+
+
+def _event(query):
+    return {
+        "version": "2.0",
+        "rawPath": "/bucketer",
+        "rawQueryString": query,
+        "headers": {"x-request-id": "r-1"},
+        "requestContext": {"http": {"method": "GET", "path": "/bucketer", "sourceIp": "192.0.2.1"}},
+    }
+
+
+def _unpack(path, folder):
+    with zipfile.ZipFile(path) as file:
+        file.extractall(folder)
+    return folder
+
+
+QUERY = "e=checkout_flow_experiment&u=user-3&a=tier:%22platinum%22,member_since_days:56&debug=1"
+
+
+def test_the_archive_alone_answers_in_the_emulator(built, tmp_path):
+    version, found = built
+    task = _unpack(found.path, tmp_path / "task")
+    with Rie(lab_or_skip(version), task, "app.lambda_handler") as rie:
+        result = rie.invoke(_event(QUERY))
+        log = rie.log()
+
+    body = json.loads(result["body"])
+    assert 200 == result["statusCode"]
+    assert "user-3" == body["user"]
+    assert body["variation"]
+    assert "demonstration" == body["debug"]["datafile"]["url"]
+    assert "Traceback" not in log
+
+
+def test_with_a_datafile_baked_in_it_decides_by_that(built, tmp_path):
+    version, found = built
+    raw = json.dumps(a_datafile(revision="77")).encode()
+    baked = tmp_path / "baked.zip"
+    document = envelope(check(raw, "x"), "https://cdn.example/d.json", 1_700_000_000.0)
+    baked.write_bytes(bake(found.path.read_bytes(), document))
+    task = _unpack(baked, tmp_path / "task")
+    with Rie(
+        lab_or_skip(version), task, "app.lambda_handler", environment={"BUCKETER_EVENTS": "off"}
+    ) as rie:
+        block = json.loads(rie.invoke(_event(QUERY))["body"])["debug"]["datafile"]
+
+    assert ("77", "https://cdn.example/d.json") == (block["revision"], block["url"])
+    assert block["fetched_at"].startswith("2023-11-14 22:13:20")
+
+
+def test_baking_changes_nothing_else(built):
+    before = built[1].path.read_bytes()
+    document = envelope(check(revision(1), "x"), "u", 1.0)
+    after = bake(before, document)
+
+    assert after == bake(after, document)
+    with zipfile.ZipFile(built[1].path) as file:
+        import io
+
+        with zipfile.ZipFile(io.BytesIO(after)) as other:
+            assert all(file.read(name) == other.read(name) for name in file.namelist())
+
+
+def test_another_python_than_it_was_built_for_falls_back_to_the_sources(built, tmp_path):
+    version, found = built
+    task = _unpack(found.path, tmp_path / "task")
+    other = next(each for each in PYTHONS if each != version)
+    program = (
+        "import sys; sys.path.insert(0, '.'); import bundle, bucketer; print(bucketer.__file__)"
+    )
+    done = subprocess.run(
+        [lab_or_skip(other).python, "-c", program],
+        cwd=task,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip().endswith("bucketer/__init__.py")
+    assert not (set(sys.path) & {str(task)})

@@ -1,0 +1,347 @@
+"""From a webhook's bytes to a datafile that was published, or wasn't."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.editions import AnEdition
+from tests.fakes.origin import Origin, answer, ok
+from tests.fakes.sources import FakeSource, down, revision
+from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
+
+from bucketer.api.http import ApiOptions, Known, NoticeReceived, Request
+from bucketer.api.routes import Handler
+from bucketer.api.webhook import MAX_BODY_BYTES, read_notice
+from bucketer.core.errors import BucketerError, InvalidRequest, SourceError, WebhookRefused
+from bucketer.doors import webhook as door
+from bucketer.publishing.check import UnusableDatafile
+from bucketer.publishing.desk import Desk, Stale
+from bucketer.publishing.s3_store import PublishError
+from bucketer.settings import read_settings
+from bucketer.sources.url import UrlSource
+
+BODY = body_of(5)
+
+
+def _read(body=BODY, headers=None, secret=SECRET, project_id=PROJECT):
+    headers = signed(body) if headers is None else headers
+    return read_notice(body, headers, secret=secret, project_id=project_id)
+
+
+# -- is it genuine ----------------------------------------------------------------------------
+
+
+def test_a_genuine_webhook_tells_project_and_revision_of_a_url():
+    notice = _read()
+
+    assert PROJECT == notice.project_id
+    assert "5" == notice.revision_of("https://elsewhere.example/x/SDK-KEY.json?y")
+    assert notice.revision_of("https://cdn.optimizely.com/datafiles/ANOTHER.json") is None
+
+
+def test_the_signature_is_the_documented_one():
+    # RFC 2202, test case 2, as Optimizely would send it.
+    with pytest.raises(InvalidRequest):  # genuine, and no webhook
+        _read(
+            b"what do ya want for nothing?",
+            {"x-hub-signature": "sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+            secret="Jefe",
+        )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-hub-signature": ""},
+        {"x-hub-signature": signature_of(BODY, "another")},
+        {"x-hub-signature": signature_of(BODY)[:-1]},
+        {"x-hub-signature": signature_of(BODY).removeprefix("sha1=")},
+        {"x-hub-signature": signature_of(BODY).upper()},
+        {"x-hub-signature": signature_of(BODY) + "\udc80ä"},
+        {"x-hub-signature": signature_of(BODY + b" ")},
+    ],
+)
+def test_a_wrong_signature_is_refused(headers):
+    with pytest.raises(WebhookRefused):
+        _read(headers=headers)
+
+
+def test_without_a_secret_everything_is_refused_even_what_is_signed_with_nothing():
+    with pytest.raises(WebhookRefused, match="BUCKETER_WEBHOOK_SECRET"):
+        _read(headers={"x-hub-signature": signature_of(BODY, "")}, secret="")
+
+
+def test_another_project_is_refused():
+    body = body_of(5, project="12")
+
+    with pytest.raises(WebhookRefused, match="another project"):
+        _read(body)
+    assert "12" == _read(body, project_id="").project_id
+
+
+def test_the_body_is_bounded():
+    body = BODY + b" " * (MAX_BODY_BYTES - len(BODY))
+
+    assert "5" == _read(body).revision_of("SDK-KEY.json")
+    with pytest.raises(WebhookRefused, match="65536"):
+        _read(body + b" ")
+
+
+@given(st.binary(max_size=200) | st.from_type(type(None)).map(lambda _: b"[" * 50_000))
+def test_any_signed_bytes_are_read_or_refused(body):
+    with contextlib.suppress(BucketerError):
+        _read(body)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["project_id", "data", "revision", "cdn_url", "x"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_signed_json_is_read_or_refused(value):
+    with contextlib.suppress(BucketerError):
+        _read(json.dumps(value).encode(), project_id="")
+
+
+# -- the route of the server ------------------------------------------------------------------
+
+
+def _ask(body, headers, known=None, *, rules=(SECRET, "")):
+    options = ApiOptions()
+    options.webhook = rules
+    handler = Handler(AnEdition(json.loads(revision(4))), options)
+    request = Request("POST", "/webhooks/optimizely", "", headers, body, request_id="r")
+    return handler.handle(request, 0.0, lambda: "", known).response
+
+
+def test_the_route_hands_a_genuine_webhook_to_the_shell_then_accepts():
+    with pytest.raises(NoticeReceived) as caught:
+        _ask(BODY, signed(BODY))
+    response = _ask(BODY, signed(BODY), Known(asked=True))
+
+    assert BODY == caught.value.body
+    assert (202, b'{"status": "accepted"}') == (response.status, response.body)
+
+
+def test_the_route_refuses_what_is_not_signed_or_about_another_project():
+    for response in (
+        _ask(BODY, {}),
+        _ask(BODY, signed(BODY), rules=("", "")),
+        _ask(body_of(5, project="12"), signed(body_of(5, project="12"))),
+    ):
+        assert 403 == response.status
+        assert "webhook_refused" == json.loads(response.body)["error"]["code"]
+
+
+def test_where_webhooks_are_not_taken_there_is_no_route():
+    assert 404 == _ask(BODY, signed(BODY), rules=None).status
+
+
+# -- the desk: wait, check, publish -----------------------------------------------------------
+
+
+class Shelf:
+    """A target that keeps what it is given."""
+
+    def __init__(self, where="shelf", error=None):
+        self.where, self.error, self.kept = where, error, []
+
+    def publish(self, checked, url):
+        if self.error:
+            raise PublishError(self.where, self.error)
+        self.kept.append((checked.revision, url))
+        return f"published revision {checked.revision}"
+
+
+class Waiting:
+    """Time that passes only by sleeping; `then` is called at each sleep."""
+
+    def __init__(self, then=lambda: None):
+        self.now, self.then = 0.0, then
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.then()
+
+    def clock(self):
+        return self.now
+
+
+def _desk(source, *targets, waiting=None, wait_s=20.0):
+    waiting = waiting or Waiting()
+    return Desk(source, targets, wait_s=wait_s, sleep=waiting.sleep, clock=waiting.clock)
+
+
+def _notice(number=5, **options):
+    return _read(body_of(number, **options), project_id="")
+
+
+def test_a_new_revision_goes_to_every_target():
+    one, other = Shelf("one"), Shelf("other")
+    source = FakeSource(revision(5))
+
+    report = _desk(source, one, other).take(_notice())
+
+    assert ("5", {}) == (report.revision, report.failed)
+    assert [("5", source.label)] == one.kept == other.kept
+
+
+def test_a_cdn_that_lags_is_waited_for():
+    source = FakeSource(revision(4))
+    waiting = Waiting()
+    waiting.then = lambda: setattr(source, "content", revision(5)) if waiting.now > 7 else None
+    shelf = Shelf()
+
+    report = _desk(source, shelf, waiting=waiting).take(_notice())
+
+    assert "5" == report.revision
+    assert 7 < waiting.now < 12
+
+
+def test_a_cdn_that_never_shows_it_is_given_up_and_nothing_is_published():
+    waiting, shelf = Waiting(), Shelf()
+
+    with pytest.raises(Stale, match="still shows revision 4, not 5"):
+        _desk(FakeSource(revision(4)), shelf, waiting=waiting).take(_notice())
+    assert [] == shelf.kept
+    assert waiting.now <= 20
+
+
+def test_a_cdn_that_is_ahead_is_believed():
+    shelf = Shelf()
+
+    assert "6" == _desk(FakeSource(revision(6)), shelf).take(_notice()).revision
+
+
+def test_an_error_while_waiting_is_no_reason_to_stop():
+    source = FakeSource(down("status 502"))
+    waiting = Waiting()
+    waiting.then = lambda: setattr(source, "content", revision(5)) if waiting.now > 2 else None
+
+    assert "5" == _desk(source, Shelf(), waiting=waiting).take(_notice()).revision
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(down(), SourceError), (b"<html>", UnusableDatafile), (revision(5)[:-9], UnusableDatafile)],
+)
+def test_what_cannot_be_used_is_not_published(content, error):
+    shelf = Shelf()
+
+    with pytest.raises(error):
+        _desk(FakeSource(content), shelf).take(_notice())
+    assert [] == shelf.kept
+
+
+def test_a_datafile_of_another_project_is_not_published():
+    shelf = Shelf()
+
+    with pytest.raises(SourceError, match="another project"):
+        _desk(FakeSource(revision(5)), shelf).take(_notice(project="12"))
+    assert [] == shelf.kept
+
+
+def test_one_target_that_fails_does_not_stop_the_next():
+    shelf = Shelf()
+
+    report = _desk(FakeSource(revision(5)), Shelf("full", "AccessDenied"), shelf).take(_notice())
+
+    assert {"full": "AccessDenied"} == report.failed
+    assert 1 == len(shelf.kept)
+
+
+# -- the Lambda function ----------------------------------------------------------------------
+
+
+def _event(body=BODY, headers=None, *, encoded=False):
+    headers = {"X-Hub-Signature": signature_of(body)} if headers is None else headers
+    text = base64.b64encode(body).decode() if encoded else body.decode()
+    return {"version": "2.0", "headers": headers, "body": text, "isBase64Encoded": encoded}
+
+
+def _answer(event, source=None, *targets, **environ):
+    environ = {"BUCKETER_WEBHOOK_SECRET": SECRET, "BUCKETER_PROJECT_ID": PROJECT, **environ}
+    made = []
+
+    def make_desk():
+        made.append(True)
+        return _desk(source or FakeSource(revision(5)), *(targets or (Shelf(),)))
+
+    result = door.answer(event, read_settings(environ), make_desk)
+    return result["statusCode"], json.loads(result["body"]), made
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_the_function_publishes_and_reports(encoded):
+    status, report, _ = _answer(_event(encoded=encoded))
+
+    assert (200, "5") == (status, report["revision"])
+    assert {"shelf": "published revision 5"} == report["done"]
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (_event(headers={}), 403),
+        (_event(headers={"X-Hub-Signature": "sha1=0"}), 403),
+        (_event(body_of(5, project="12")), 403),
+        (_event(b"[]"), 400),
+        ({}, 403),
+        ({"body": 5}, 400),
+        ({"body": "%", "isBase64Encoded": True, "headers": {}}, 400),
+    ],
+)
+def test_the_function_refuses_before_it_does_anything(event, status):
+    found, _, made = _answer(event)
+
+    assert (status, []) == (found, made)
+
+
+def test_the_function_says_503_when_a_later_try_may_succeed():
+    status, report, _ = _answer(_event(), FakeSource(revision(4)))
+
+    assert (503, "not_there_yet") == (status, report["error"]["code"])
+
+
+def test_the_function_says_500_when_a_target_failed():
+    status, report, _ = _answer(_event(), None, Shelf("s3://b", "AccessDenied from S3"))
+
+    assert (500, {"s3://b": "AccessDenied from S3"}) == (status, report["failed"])
+
+
+def test_the_secret_is_in_no_answer():
+    for event in (_event(), _event(headers={}), _event(body_of(5, project="12"))):
+        assert SECRET not in json.dumps(_answer(event)[1])
+
+
+def test_a_function_without_a_url_says_so_in_its_log(monkeypatch, caplog):
+    monkeypatch.setenv("BUCKETER_WEBHOOK_SECRET", SECRET)
+    monkeypatch.delenv("DATAFILE_URL", raising=False)
+
+    assert 500 == door.lambda_handler(_event(), None)["statusCode"]
+    assert "DATAFILE_URL" in caplog.text
+
+
+def test_a_truncated_datafile_from_a_real_server_is_not_published():
+    shelf = Shelf()
+    with Origin(answer(200, revision(5)[:-20])) as origin:
+        status, report, _ = _answer(_event(), UrlSource(origin.url, 60.0), shelf)
+
+    assert (503, "invalid_datafile", []) == (status, report["error"]["code"], shelf.kept)
+    with Origin(ok(revision(5))) as origin:
+        assert 200 == _answer(_event(), UrlSource(origin.url, 60.0), shelf)[0]
