@@ -58,6 +58,9 @@ def compare_mutant(seed: str, datafile: dict[str, Any], tally: Tally) -> None:
     except DatafileError:
         tally.seen["mutant refused whole"] += 1
         return
+    except Exception as error:  # noqa: BLE001 -- any other exception is the finding
+        tally.differ(Difference(where, "compile", "", repr(error), "a ruleset"))
+        return
     try:
         sdk: OfficialSdk | None = OfficialSdk(json.dumps(datafile))
     except ReferenceRejected:

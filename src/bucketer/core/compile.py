@@ -478,7 +478,8 @@ class _Compilation:
         policy = each.group.policy if each.group else raw.get("groupPolicy")
         if policy != "random":
             return
-        group = each.group or self.groups.get(raw.get("groupId") or "")
+        named = raw.get("groupId")
+        group = each.group or (self.groups.get(named) if isinstance(named, str) else None)
         if group is None:
             experiment.closed = _NO_GROUP
             experiment.allocation = None  # nor does a bandit, whom a blank key doesn't stop
@@ -497,6 +498,12 @@ class _Compilation:
                 self._note(finding, f"flag '{flag.key}' decides nothing")
         if flag.broken is None and self.ruleset.send_flag_decisions:
             flag.nothing = nothing_decided(self.ruleset, flag)
+        flag.is_plain = (
+            flag.broken is None
+            and not self.ruleset.holdouts
+            and all(rule.experiment.is_plain for rule in flag.experiments)
+            and not any(rule.holdouts for rule in (*flag.experiments, *flag.rollout))
+        )
 
 
 class _Read:
