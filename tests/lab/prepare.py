@@ -113,7 +113,7 @@ def prepare(version: str, folder: Path = LAB) -> Lab:
         LabUnavailable: no such interpreter, or pip can't reach its index.
     """
     lab = Lab(version, folder)
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         if not lab.rie.exists():
             _fetch_rie(lab.rie)
         interpreter = None
@@ -149,7 +149,7 @@ def find_python(version: str) -> Path:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Keep parallel test processes from fetching the same thing."""
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:

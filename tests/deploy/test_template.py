@@ -1,0 +1,246 @@
+"""template.yaml: linted, validated, and what it turns into looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.lab.aws_tools import or_skip, sam_folder
+
+from bucketer.settings import BY_NAME
+
+REPOSITORY = Path(__file__).parents[2]
+TEMPLATE = REPOSITORY / "template.yaml"
+
+_TRANSLATE = """
+import json, sys
+from samtranslator.parser import parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+import boto3
+
+template = yaml_parse(open(sys.argv[1]).read())
+translator = Translator({}, parser.Parser(), boto_session=boto3.Session(region_name="eu-central-1"))
+print(json.dumps(translator.translate(template, {}), default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def translated():
+    """What CloudFormation would be given, after the SAM transform."""
+    tools = or_skip(sam_folder)
+    text = re.sub(r"CodeUri: \S+", "CodeUri: s3://archives/code.zip", TEMPLATE.read_text())
+    done = subprocess.run(
+        [tools / "python", "-c", _TRANSLATE, "/dev/stdin"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def _of_kind(translated, kind):
+    return {
+        name: each["Properties"]
+        for name, each in translated["Resources"].items()
+        if each["Type"] == kind
+    }
+
+
+def test_cfn_lint_finds_nothing():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "cfn-lint", TEMPLATE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+def test_sam_accepts_it(tmp_path):
+    tools = or_skip(sam_folder)
+    done = subprocess.run(
+        [tools / "sam", "validate", "--template", TEMPLATE, "--region", "eu-central-1"],
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+        },
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+
+
+def test_every_function_runs_on_a_python_that_lambda_has(translated):
+    functions = _of_kind(translated, "AWS::Lambda::Function")
+
+    assert 3 == len(functions)
+    assert {"python3.13"} == {each["Runtime"] for each in functions.values()}
+
+
+def test_the_decision_function_has_an_alias_a_url_and_a_bounded_time(translated):
+    function = _of_kind(translated, "AWS::Lambda::Function")["BucketerFunction"]
+    (url,) = [
+        each
+        for name, each in _of_kind(translated, "AWS::Lambda::Url").items()
+        if name.startswith("Bucketer")
+    ]
+
+    assert "app.lambda_handler" == function["Handler"]
+    assert 10 == function["Timeout"]
+    assert {"Ref": "BucketerFunctionAliaslive"} == url["TargetFunctionArn"]
+    assert "BucketerFunctionAliaslive" in translated["Resources"]
+    assert {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]} == function["SnapStart"][
+        "ApplyOn"
+    ]
+
+
+def test_every_variable_that_it_sets_is_a_setting(translated):
+    for name, each in _of_kind(translated, "AWS::Lambda::Function").items():
+        assert set(each["Environment"]["Variables"]) <= set(BY_NAME), name
+
+
+def test_policies_name_actions_and_resources_and_no_wildcards(translated):
+    """Beside the buckets' own ``/revisions/*`` and the function's versions, nothing is starred."""
+    seen = 0
+    for name, role in _of_kind(translated, "AWS::IAM::Role").items():
+        for statement in _statements(role.get("Policies", [])):
+            seen += 1
+            for action in _list(statement["Action"]):
+                assert "*" not in action, (name, action)
+            for resource in _list(statement["Resource"]):
+                text = json.dumps(resource)
+                assert text not in {'"*"', '"arn:aws:s3:::*"'}, (name, statement)
+                if "*" in text:
+                    assert re.search(r"revisions/\*|BucketerFunction\.Arn\}:\*", text), (name, text)
+    assert seen >= 5
+
+
+def test_the_decision_function_can_write_nothing_but_the_queue(translated):
+    roles = _of_kind(translated, "AWS::IAM::Role")
+    actions = {
+        action
+        for statement in _statements(roles["BucketerFunctionRole"]["Policies"])
+        for action in _list(statement["Action"])
+    }
+
+    assert {"s3:GetObject", "s3:ListBucket", "sqs:SendMessage"} == actions
+
+
+def test_the_bucket_is_versioned_encrypted_private_and_kept(translated):
+    bucket = translated["Resources"]["DatafileBucket"]
+    facts = bucket["Properties"]
+
+    assert "Enabled" == facts["VersioningConfiguration"]["Status"]
+    assert facts["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert all(facts["PublicAccessBlockConfiguration"].values())
+    assert 4 == len(facts["PublicAccessBlockConfiguration"])
+    assert "Retain" == bucket["DeletionPolicy"]
+    (policy,) = _of_kind(translated, "AWS::S3::BucketPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert ("Deny", {"Bool": {"aws:SecureTransport": "false"}}) == (
+        statement["Effect"],
+        statement["Condition"],
+    )
+
+
+def test_the_queue_has_dead_letters_and_outlasts_its_reader(translated):
+    queue = _of_kind(translated, "AWS::SQS::Queue")["EventQueue"]
+    reader = _of_kind(translated, "AWS::Lambda::Function")["DeliveryFunction"]
+    (mapping,) = _of_kind(translated, "AWS::Lambda::EventSourceMapping").values()
+
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 3
+    assert queue["VisibilityTimeout"] >= 6 * reader["Timeout"]
+    assert ["ReportBatchItemFailures"] == mapping["FunctionResponseTypes"]
+
+
+def test_every_function_has_a_log_that_ends_and_every_alarm_a_place_to_go(translated):
+    logs = _of_kind(translated, "AWS::Logs::LogGroup")
+    functions = _of_kind(translated, "AWS::Lambda::Function")
+    alarms = _of_kind(translated, "AWS::CloudWatch::Alarm")
+
+    assert {f["LoggingConfig"]["LogGroup"]["Ref"] for f in functions.values()} == set(logs)
+    assert all(each["RetentionInDays"] for each in logs.values())
+    assert 4 == len(alarms)
+    assert all(each["AlarmActions"] for each in alarms.values())
+
+
+def test_every_parameter_is_described_and_secrets_are_not_echoed(translated):
+    parameters = translated["Parameters"]
+
+    assert all(len(each["Description"]) > 20 for each in parameters.values())
+    for name in ("DatafileUrl", "DatafileAccessToken", "WebhookSecret"):
+        assert parameters[name]["NoEcho"] is True
+    grouped = [
+        each
+        for group in translated["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        for each in group["Parameters"]
+    ]
+    assert sorted(grouped) == sorted(parameters)
+
+
+def test_everything_that_is_referred_to_exists(translated):
+    """A `!Ref` in a policy or a variable is what neither linter looks at."""
+    known = set(translated["Resources"]) | set(translated["Parameters"])
+    conditions = set(translated["Conditions"])
+    for where, kind, name in _references(translated["Resources"]):
+        if kind == "Condition":
+            assert name in conditions, (where, name)
+        else:
+            assert name.startswith("AWS::") or name in known, (where, name)
+
+
+def test_every_handler_can_be_imported():
+    handlers = re.findall(r"Handler: (\S+)", TEMPLATE.read_text())
+
+    assert "app.lambda_handler" in handlers
+    for each in handlers:
+        module = each.rpartition(".")[0]
+        path = REPOSITORY / ("app.py" if module == "app" else f"src/{module.replace('.', '/')}.py")
+        assert path.exists(), each
+        assert re.search(rf"^(def )?{each.rpartition('.')[2]}\b", path.read_text(), re.MULTILINE), (
+            each
+        )
+
+
+def _statements(policies):
+    for policy in policies:
+        document = policy["Fn::If"][1] if "Fn::If" in policy else policy
+        yield from document["PolicyDocument"]["Statement"]
+
+
+def _list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def _references(node, where="Resources"):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "Ref":
+                yield where, "Ref", value
+            elif key == "Fn::GetAtt":
+                yield where, "GetAtt", value[0] if isinstance(value, list) else value.split(".")[0]
+            elif key == "Fn::If":
+                yield where, "Condition", value[0]
+            elif key == "Condition" and isinstance(value, str):
+                yield where, "Condition", value
+            elif key == "Fn::Sub":
+                text = value if isinstance(value, str) else value[0]
+                for name in re.findall(r"\$\{([\w:]+)", text):
+                    yield where, "Sub", name
+            yield from _references(value, f"{where}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _references(value, f"{where}/{index}")
