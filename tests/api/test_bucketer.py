@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.fakes.editions import NOW, AnEdition, Client
 
+from bucketer.api.answer import Answers, to_json
 from bucketer.api.http import ApiOptions, Known, ProfileNeeded
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.user import Prediction
@@ -131,6 +132,13 @@ def test_post_takes_them_off_as_json_too(client, debug):
         "user": "203.0.113.7",
         "experiment": "checkout_flow_experiment",
     }
+
+
+def test_post_takes_empty_attributes_as_none(client):
+    """As in a query."""
+    reply = client.post(e="checkout_flow_experiment", u="x", a="")
+
+    assert reply.response.status == 200
 
 
 def test_post_reads_the_query_beside_its_body(client):
@@ -512,6 +520,30 @@ def test_variable_that_json_has_no_word_for_becomes_null(demonstration):
     assert body["variables"][double["key"]] is None
 
 
+def test_what_json_has_no_word_for_is_found_at_any_depth():
+    """In objects and lists; what stands beside it is untouched."""
+    value = {"a": [1, float("nan"), {"b": float("-inf")}], "c": 1.5, "d": "NaN", "e": True}
+
+    assert json.loads(to_json(value)) == {
+        "a": [1, None, {"b": None}],
+        "c": 1.5,
+        "d": "NaN",
+        "e": True,
+    }
+
+
+def test_kept_renderings_are_bounded(client):
+    """And none of them is wrong after the others were dropped."""
+    answers = Answers(room=1)
+    ruleset = client.edition.ruleset
+    first, second = ruleset.flags["search"].nothing, ruleset.flags["checkout_flow"].nothing
+
+    rendered = [json.loads(answers.flag(each, "x"))["flag"] for each in (first, second, first)]
+
+    assert rendered == ["search", "checkout_flow", "search"]
+    assert len(answers._flags) == 1
+
+
 def test_answers_of_two_users_differ_in_the_user_alone(client):
     """The rendering that is kept must not hold the first one's id."""
     first = client.json(MISSION)
@@ -519,6 +551,14 @@ def test_answers_of_two_users_differ_in_the_user_alone(client):
 
     assert (first["user"], second["user"]) == ("cooper34523569", "qa_ben")
     assert second["variation"] == "one_step_checkout"
+
+
+def test_flag_answers_of_two_users_differ_in_the_user_alone(client):
+    """The same for flags."""
+    first = client.json(f"f=checkout_flow&u=cooper34523569&{PLATINUM}")
+    second = client.json(f"f=checkout_flow&u=qa_ben&{PLATINUM}")
+
+    assert second == {**first, "user": "qa_ben"}
 
 
 class Overruling:
@@ -532,6 +572,18 @@ class Overruling:
 
     def decide(self, ruleset, flag_key, user, options, trace):
         return self._decision
+
+
+def test_every_impression_of_a_decision_is_an_event_of_its_own(client):
+    """A bypassed holdout comes before the delivery that it let through."""
+    [event] = client.ask(MISSION).events
+    decision = client.edition.ruleset.flags["search"].nothing.but(
+        impressions=(event.what, event.what)
+    )
+
+    events = Client(engine=Overruling(decision)).ask("f=search&u=x").events
+
+    assert [each.uuid for each in events] == ["uuid-1", "uuid-2"]
 
 
 def test_another_engine_may_decide(client):

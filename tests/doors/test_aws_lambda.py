@@ -99,6 +99,18 @@ def test_sane_request_id_is_echoed_and_lambdas_own_stands_in_otherwise(
     assert result["headers"]["X-Request-Id"] == expected
 
 
+@pytest.mark.parametrize("place", ["rawPath", "rawQueryString", "body"])
+def test_part_that_is_no_string_is_named_by_its_kind(lambda_handler, place):
+    """400, with what was expected."""
+    asked = event("http_api_post_text")
+    asked[place] = {"not": "text"}
+
+    result = lambda_handler(asked, CONTEXT)
+
+    assert result["statusCode"] == 400
+    assert "expected a string, found dict" in json.loads(result["body"])["error"]["message"]
+
+
 def test_a_missing_context_is_no_reason_to_crash(lambda_handler):
     """Test tools invoke with None."""
     result = lambda_handler(event("http_api"), None)
@@ -217,6 +229,13 @@ def test_restored_snapshot_asks_for_a_fresh_datafile(runtime, monkeypatch):
     run_hooks_after_restore(runtime)
 
     assert hooks == [runtime.expire]
+
+
+def test_without_the_hooks_library_there_is_nothing_to_do(runtime, monkeypatch):
+    """Anywhere but in Lambda."""
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
+
+    run_hooks_after_restore(runtime)
 
 
 def test_unknown_status_still_has_a_description():

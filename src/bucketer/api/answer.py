@@ -25,9 +25,10 @@ _ROOM = 20_000
 class Answers:
     """Rendered answers of one ruleset. Filled as decisions are met; safe to share by threads."""
 
-    __slots__ = ("_flags", "_heads", "_tails")
+    __slots__ = ("_flags", "_heads", "_room", "_tails")
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = _ROOM) -> None:
+        self._room = room
         self._heads: dict[Decision, str] = {}
         self._tails: dict[str, str] = {}
         self._flags: dict[Decision, tuple[str, str]] = {}
@@ -38,11 +39,11 @@ class Answers:
         head = self._heads.get(base)
         if head is None:
             head = f'{{"variation": {dumps(decision.variation_key)}, "user": '
-            _keep(self._heads, base, head)
+            self._keep(self._heads, base, head)
         tail = self._tails.get(experiment_key)
         if tail is None:
             tail = f', "experiment": {quote(experiment_key)}}}'
-            _keep(self._tails, experiment_key, tail)
+            self._keep(self._tails, experiment_key, tail)
         return head + quote(user_id) + tail
 
     def flag(self, decision: Decision, user_id: str) -> str:
@@ -60,14 +61,13 @@ class Answers:
                 f'{{"variation": {dumps(decision.variation_key)}, "user": ',
                 f", {to_json(rest)[1:]}",
             )
-            _keep(self._flags, base, pieces)
+            self._keep(self._flags, base, pieces)
         return pieces[0] + quote(user_id) + pieces[1]
 
-
-def _keep(cache: dict[Key, Value], key: Key, value: Value) -> None:
-    if len(cache) >= _ROOM:
-        cache.clear()
-    cache[key] = value
+    def _keep(self, cache: dict[Key, Value], key: Key, value: Value) -> None:
+        if len(cache) >= self._room:
+            cache.clear()
+        cache[key] = value
 
 
 def to_json(value: object) -> str:
