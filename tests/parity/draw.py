@@ -8,7 +8,7 @@ from typing import Any
 
 from bucketer.core.user import BUCKETING_ID, User
 from bucketer.verify.calls import Call
-from bucketer.verify.visitors import knowing_visitor, plain_visitor
+from bucketer.verify.visitors import knowing_visitor, made, plain_visitor
 from bucketer.verify.vocabulary import Vocabulary
 
 OPTIONS = (
@@ -33,7 +33,7 @@ class Visit:
 
     def __init__(self, user: User, calls: list[Call]) -> None:
         self.user, self.calls = user, calls
-        self.legacy = User(
+        self.legacy = made(
             user.id,
             user.attributes,
             forced_variations=user.forced_variations,
@@ -106,6 +106,8 @@ def _tags(rng: Random) -> dict[str, Any] | None:
 
 def note_user(user: User, seen: Counter[str]) -> None:
     """Count what *user* is made of."""
+    if user.known is None:
+        seen["user of no note"] += 1
     if not user.id:
         seen["user empty id"] += 1
     if not user.id.isascii():

@@ -18,7 +18,7 @@ from bucketer.core.user import User
 from bucketer.reference.sdk import OfficialSdk
 
 from .calls import Call, Seen, ask_core, ask_sdk
-from .visitors import visitors
+from .visitors import made, visitors
 from .vocabulary import Vocabulary
 
 #: How many differences are kept in full.
@@ -91,7 +91,7 @@ def verify(raw: bytes, seed: int, users: int, advance: Callable[[int], None]) ->
     report = Report(seed, users)
     calls = list(questions(ruleset))
     for number, user in enumerate(visitors(Vocabulary(datafile), seed, users)):
-        without_context = user.knowing(segments=None)
+        without_context = made(user.id, user.attributes, predictions=user.predictions)
         for call in calls:
             who = user if call.name == "decide" else without_context
             _compare(call, ruleset, sdk, who, number, report)

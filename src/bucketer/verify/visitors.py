@@ -7,8 +7,9 @@ same visitors on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from bucketer.core.user import BUCKETING_ID, Prediction, User
 
@@ -42,7 +43,7 @@ def visitors(vocabulary: Vocabulary, seed: int, count: int) -> list[User]:
 
 def plain_visitor(rng: Random, vocabulary: Vocabulary) -> User:
     """An id, attributes, perhaps segments."""
-    return User(
+    return made(
         user_id(rng, vocabulary),
         attributes(rng, vocabulary),
         segments=segments(rng, vocabulary),
@@ -52,7 +53,7 @@ def plain_visitor(rng: Random, vocabulary: Vocabulary) -> User:
 
 def knowing_visitor(rng: Random, vocabulary: Vocabulary) -> User:
     """A visitor with some of everything: forced decisions and variations, a stored profile."""
-    return User(
+    return made(
         user_id(rng, vocabulary),
         attributes(rng, vocabulary),
         segments=segments(rng, vocabulary),
@@ -61,6 +62,15 @@ def knowing_visitor(rng: Random, vocabulary: Vocabulary) -> User:
         profile=_profile(rng, vocabulary) if rng.random() < OFTEN else None,
         predictions=predictions(rng, vocabulary),
     )
+
+
+def made(
+    id: str,  # noqa: A002 -- Optimizely's word
+    attributes: Mapping[str, object],
+    **facts: Any,
+) -> User:
+    """A user, told only what there is to tell: the core has a shorter way for those of no note."""
+    return User(id, attributes, **{name: fact for name, fact in facts.items() if fact is not None})
 
 
 def user_id(rng: Random, vocabulary: Vocabulary) -> str:

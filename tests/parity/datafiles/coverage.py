@@ -77,7 +77,7 @@ IN_CALLS = frozenset({
     "user bucketing id not text", "user segments", "user segments empty", "user no segments",
     "user forced decision for a flag", "user forced decision for a rule",
     "user forced variation", "user profile", "user profile empty", "user prediction",
-    "user prediction failed",
+    "user prediction failed", "user of no note",
 })  # fmt: skip
 
 IN_DECISIONS = frozenset({
