@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .user import User
 
     Place: TypeAlias = Callable[[User], int]
+    PlaceFor: TypeAlias = Callable[[bytes, "Allocation"], Place]
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000
@@ -101,54 +102,85 @@ class Allocation:
 OUTSIDE: Final = -1
 
 
-def compile_place(
-    id_bytes: bytes,
-    allocation: Allocation,
-    group: Group | None = None,
-    audience: Membership | None = None,
-) -> Place:
-    """Make the function that puts a user on a traffic line.
+def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
+    """Make the function that puts any user on a traffic line.
 
     Args:
         id_bytes: id of the experiment, rule or holdout, in UTF-8.
         allocation: its traffic line.
-        group: the exclusion group it shares traffic with, if any.
-        audience: who may be put there at all; None for everybody.
 
     Returns:
         A function: user → index of the part of the line that the user falls in, one past the
-        last for the unallocated rest and for other experiments of the group, or `OUTSIDE`.
+        last for the unallocated rest.
     """
     thresholds = allocation.thresholds
+    first, second = _first_two(thresholds)
 
     def place(user: User) -> int:
-        return bisect_right(thresholds, mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED))
+        hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
+        return 0 if hashed < first else 1 if hashed < second else bisect_right(thresholds, hashed)
 
-    def place_some(user: User) -> int:
-        if audience(user):  # type: ignore[misc]  # chosen only where there is one
-            return bisect_right(
-                thresholds, mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
-            )
-        return OUTSIDE
-
-    if group is not None:
-        return _in_group(group, id_bytes, place, audience, rest=len(thresholds))
-    return place if audience is None else place_some
+    return place
 
 
-def _in_group(
-    group: Group, id_bytes: bytes, place: Place, audience: Membership | None, rest: int
+#: `place_on` with an audience to pass first: asking it is part of the function, and costs no call.
+_PLACE_SOME = f"""
+def place_for(id_bytes, thresholds, first, second):
+    def place(user):
+        get = user.attributes.get
+        if %s:
+            hashed = hash_of(user.hash_prefix + id_bytes, {HASH_SEED})
+            return 0 if hashed < first else 1 if hashed < second else part_of(thresholds, hashed)
+        return {OUTSIDE}
+    return place
+"""
+
+
+def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
+    """Make the maker of such functions for rules with one and the same audience.
+
+    Args:
+        expression: says who is in, as `membership.expression_of` writes it.
+        values: what it names. They are taken over.
+
+    Returns:
+        A function like `place_on`, whose places say `OUTSIDE` to users who are not in.
+    """
+    values.update(hash_of=mmh3_32_uintdigest, part_of=bisect_right)
+    exec(compile(_PLACE_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
+    make: Callable[[bytes, list[int], int, int], Place] = values["place_for"]  # type: ignore[assignment]  # just written
+
+    def place_some_on(id_bytes: bytes, allocation: Allocation) -> Place:
+        return make(id_bytes, allocation.thresholds, *_first_two(allocation.thresholds))
+
+    return place_some_on
+
+
+def _first_two(thresholds: list[int]) -> tuple[int, int]:
+    """The bounds to try before searching, for few lines have more parts; 0 where there is none."""
+    first, second, *_ = [*thresholds, 0, 0]
+    return first, second
+
+
+def place_in_group(
+    id_bytes: bytes, allocation: Allocation, group: Group, audience: Membership | None
 ) -> Place:
+    """Make the function for a line that shares its traffic with others.
+
+    The same as `place_on`; users of other experiments of the group are in the unallocated rest.
+    """
+    place = place_on(id_bytes, allocation)
+    rest = len(allocation.thresholds)
     group_id, owner_of = group.id_bytes, group.allocation.entity_id
     experiment_id = id_bytes.decode("utf-8", "surrogatepass")
 
-    def place_in_group(user: User) -> int:
+    def place_member(user: User) -> int:
         if audience is not None and not audience(user):
             return OUTSIDE
         hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
         return place(user) if owner_of(hashed) == experiment_id else rest
 
-    return place_in_group
+    return place_member
 
 
 def closed_to(audience: Membership | None, rest: int) -> Place:

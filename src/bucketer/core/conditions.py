@@ -18,11 +18,13 @@ from . import semver
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from functools import _lru_cache_wrapper
     from typing import Any, TypeAlias
 
     from .user import User
 
     Predicate: TypeAlias = Callable[[User], "bool | None"]
+    VersionJudge: TypeAlias = _lru_cache_wrapper["bool | None"]
     #: What the compiler noticed: (where in the tree, what belongs there, what was found).
     Note: TypeAlias = tuple[str, str, str]
 
@@ -34,7 +36,8 @@ MAX_DEPTH = 100
 
 #: Visitors have few versions among them, so each condition remembers what it made of them.
 _REMEMBERED_VERSIONS = 256
-_LONGEST_REMEMBERED = 40
+#: Longer texts are judged anew each time: what is remembered is bounded in bytes, too.
+LONGEST_REMEMBERED = 40
 
 OPERATORS = ("and", "or", "not")
 
@@ -111,26 +114,48 @@ def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[str, object], Predi
     return build
 
 
-def _version(holds: Callable[[int], bool]) -> Callable[[str, object], Predicate | None]:
-    """Make the builder of a version comparison. The target is split once, here."""
+VERSION_MATCHES: dict[str, Callable[[int], bool]] = {
+    "semver_eq": lambda order: order == 0,
+    "semver_gt": lambda order: order > 0,
+    "semver_ge": lambda order: order >= 0,
+    "semver_lt": lambda order: order < 0,
+    "semver_le": lambda order: order <= 0,
+}
+
+
+def version_judge(match: str, value: str) -> VersionJudge | None:
+    """Make the function of a version's text that answers the comparison, and remembers.
+
+    The target is split once, here; None when it is no version. Texts longer than
+    LONGEST_REMEMBERED are for `__wrapped__`, which forgets.
+    """
+    holds, target = VERSION_MATCHES[match], semver.parse(value)
+    if target is None:
+        return None
+
+    @lru_cache(_REMEMBERED_VERSIONS)
+    def judge(text: str) -> bool | None:
+        version = semver.parse(text)
+        order = None if version is None else semver.compare(version, target)
+        return None if order is None else holds(order)
+
+    return judge
+
+
+def _version(match: str) -> Callable[[str, object], Predicate | None]:
+    """Make the builder of a version comparison."""
 
     def build(name: str, value: object) -> Predicate | None:
-        target = semver.parse(value) if isinstance(value, str) else None
-        if target is None:
+        judge = version_judge(match, value) if isinstance(value, str) else None
+        if judge is None:
             return None
-
-        def judge(text: str) -> bool | None:
-            version = semver.parse(text)
-            order = None if version is None else semver.compare(version, target)
-            return None if order is None else holds(order)
-
-        remembered = lru_cache(_REMEMBERED_VERSIONS)(judge)
+        remembered, forgetful = judge, judge.__wrapped__
 
         def compares(user: User) -> bool | None:
             have = user.attributes.get(name)
             if not isinstance(have, str):
                 return None
-            return remembered(have) if len(have) <= _LONGEST_REMEMBERED else judge(have)
+            return remembered(have) if len(have) <= LONGEST_REMEMBERED else forgetful(have)
 
         return compares
 
@@ -151,12 +176,8 @@ _MATCHES: dict[str, Callable[[str, object], Predicate | None]] = {
     "ge": _ordered(operator.ge),
     "lt": _ordered(operator.lt),
     "le": _ordered(operator.le),
-    "semver_eq": _version(lambda order: order == 0),
-    "semver_gt": _version(lambda order: order > 0),
-    "semver_ge": _version(lambda order: order >= 0),
-    "semver_lt": _version(lambda order: order < 0),
-    "semver_le": _version(lambda order: order <= 0),
     "qualified": _qualified,
+    **{match: _version(match) for match in VERSION_MATCHES},
 }
 
 

@@ -63,9 +63,10 @@ def get_variation(
 
     Source: optimizely-sdk 5.7.0, optimizely.py:get_variation.
     """
-    experiment = ruleset.experiments.get(experiment_key)
-    if experiment is None:
-        raise _unknown_experiment(ruleset, experiment_key)
+    try:
+        experiment = ruleset.experiments[experiment_key]
+    except KeyError:
+        raise _unknown_experiment(ruleset, experiment_key) from None
     if trace is None and user.known is None and experiment.is_plain:
         part = experiment.assign(user)
         answer = experiment.silent_answers[part]
@@ -93,9 +94,10 @@ def activate(
 
     Source: optimizely-sdk 5.7.0, optimizely.py:activate.
     """
-    experiment = ruleset.experiments.get(experiment_key)
-    if experiment is None:
-        raise _unknown_experiment(ruleset, experiment_key)
+    try:
+        experiment = ruleset.experiments[experiment_key]
+    except KeyError:
+        raise _unknown_experiment(ruleset, experiment_key) from None
     if trace is None and user.known is None and experiment.is_plain:
         part = experiment.assign(user)
         answer = experiment.answers[part]
@@ -150,9 +152,11 @@ def decide(
 
     Source: optimizely-sdk 5.7.0, optimizely.py:_decide_for_keys.
     """
-    flag = ruleset.flags.get(flag_key)
-    if flag is None:
-        raise UnknownFlag(flag_key, ruleset.revision, nearest(flag_key, ruleset.flags))
+    try:
+        flag = ruleset.flags[flag_key]
+    except KeyError:
+        suggestion = nearest(flag_key, ruleset.flags)
+        raise UnknownFlag(flag_key, ruleset.revision, suggestion) from None
     if not options:
         try:
             return decide_flag(ruleset, flag, user, trace)
@@ -182,13 +186,20 @@ def decide_for_keys(
     flags = ruleset.flags
     if IGNORE_USER_PROFILE_SERVICE in options:
         user = _without_profile(user)
-    decisions: dict[str, Decision] = {}
+    if user.known is None:  # so no profile to be told of, and no bandit that failed
+        decisions = {key: decide_flag(ruleset, flags[key], user) for key in keys if key in flags}
+        return _all_as_asked(decisions, options)
+    decisions = {}
     for key in dict.fromkeys(keys):
         flag = flags.get(key)
         if flag is not None:
             decisions[key] = decision = _decided(ruleset, flag, user)
             if decision.bucketed is not None:  # a later flag may use the same experiment
                 user = user.knowing(profile={**(user.profile or {}), **dict([decision.bucketed])})
+    return _all_as_asked(decisions, options)
+
+
+def _all_as_asked(decisions: dict[str, Decision], options: Collection[str]) -> dict[str, Decision]:
     if not options:
         return decisions
     return {key: _as_asked(decision, options) for key, decision in decisions.items()}
@@ -212,7 +223,7 @@ def decide_all(
 
 
 def _without_profile(user: User) -> User:
-    return user.knowing(profile=None)
+    return user if user.profile is None else user.knowing(profile=None)
 
 
 def _as_asked(decision: Decision, options: Collection[str]) -> Decision:
@@ -243,6 +254,20 @@ def decide_flag(
 
     Source: optimizely-sdk 5.7.0, decision_service.py:get_decision_for_flag.
     """
+    if not flag.is_plain or trace is not None or user.known is not None:
+        return _decide_fully(ruleset, flag, user, trace)
+    for rule in flag.experiments:
+        part = rule.experiment.assign(user)
+        answer = rule.answers[part]
+        if answer is None:
+            answer = _spell_out(ruleset, flag, rule, part)
+        if answer:
+            return answer
+    return _rollout(ruleset, flag, user, None)
+
+
+def _decide_fully(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | None) -> Decision:
+    """Decide a flag where more than audiences and traffic may count, or be told."""
     if flag.broken is not None:
         if trace is not None:
             _say(trace, "flag_broken", flag=flag.key, pointer=flag.broken)

@@ -12,14 +12,17 @@ beside it (docs/decisions/0002-audiences-become-python.md).
 from __future__ import annotations
 
 from .conditions import (
+    LONGEST_REMEMBERED,
     MAX_DEPTH,
     MAX_NUMBER,
+    VERSION_MATCHES,
     compile_leaf,
     compile_tree,
     is_finite,
     match_of,
     split_node,
     unknown,
+    version_judge,
 )
 
 TYPE_CHECKING = False
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from .conditions import Audience, Predicate
+    from .conditions import Audience, Predicate, VersionJudge
     from .user import User
 
     Membership: TypeAlias = Callable[[User], bool]
@@ -53,11 +56,20 @@ def write_membership(tree: object, audiences: Mapping[str, Audience]) -> Members
     Returns:
         A function of the user that says whether the tree is True. It never raises.
     """
-    writer = _Writer(audiences)
-    expression = writer.rule(tree, 0)
+    expression, values = expression_of(tree, audiences)
     text = f"def met(user):\n    get = user.attributes.get\n    return {expression}\n"
-    exec(compile(text, "<audience>", "exec"), writer.values)  # noqa: S102 -- operators and our own names
-    return writer.values["met"]  # type: ignore[return-value]
+    exec(compile(text, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
+    return values["met"]  # type: ignore[return-value]
+
+
+def expression_of(tree: object, audiences: Mapping[str, Audience]) -> tuple[str, dict[str, object]]:
+    """Write a rule's tree as an expression over `user` and `get` (of the user's attributes).
+
+    Returns:
+        The expression, and the values that it names.
+    """
+    writer = _Writer(audiences)
+    return writer.rule(tree, 0), writer.values
 
 
 class _Writer:
@@ -129,18 +141,33 @@ class _Writer:
         have = f"get({self.name(name)})"
         if match == "exists":
             return f"({have} is not None)"
-        if match == "exact" and isinstance(value, str):
-            return f"({have} == {self.name(value)})"
-        if match == "exact" and isinstance(value, bool):
-            return f"({have} is {value})"
-        if match == "exact" and is_finite(value):
-            return self._number(f"have == {self.name(value)}", have, condition)
+        if match == "exact":
+            return self._exact(have, value, condition)
         if match in _ORDERED and is_finite(value):
             holds = _ORDERED[match].format(want=self.name(value))
             return self._number(f"least <= have <= most and {holds}", have, condition)
         if match == "substring" and isinstance(value, str):
             return f"(isinstance(have := {have}, str) and {self.name(value)} in have)"
+        if match in VERSION_MATCHES and isinstance(value, str):
+            return self._version(have, version_judge(match, value))
         return self.called(compile_leaf(condition) or unknown)
+
+    def _exact(self, have: str, value: object, condition: dict[str, object]) -> str:
+        if isinstance(value, str):
+            return f"({have} == {self.name(value)})"
+        if isinstance(value, bool):
+            return f"({have} is {value})"
+        if is_finite(value):
+            return self._number(f"have == {self.name(value)}", have, condition)
+        return self.called(compile_leaf(condition) or unknown)
+
+    def _version(self, have: str, judge: VersionJudge | None) -> str:
+        """A version that was met before costs a look into the judge's memory."""
+        if judge is None:
+            return "False"
+        fits = f"len(have) <= {LONGEST_REMEMBERED}"
+        answer = f"{self.name(judge)}(have) if {fits} else {self.name(judge.__wrapped__)}(have)"
+        return f"(isinstance(have := {have}, str) and ({answer}) is True)"
 
     def _number(self, test: str, have: str, condition: dict[str, object]) -> str:
         """Plain integers and floats are compared in place, anything odder by the predicate."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal, TypeAlias
 
-    from .bucketing import Allocation, Place
+    from .bucketing import Allocation, Place, PlaceFor
     from .conditions import Audience
     from .events import Envelope
     from .membership import Membership
@@ -420,6 +420,7 @@ class Flag:
         nothing: the decision when no rule decides.
         rollout_missing: how the rollout is missing (for explanations), or None.
         broken: why this flag decides nothing, or None.
+        is_plain: nothing but audiences and traffic decides, for a user of whom no more is known.
         forced: flag-level forced decisions by variation, remembered.
     """
 
@@ -428,6 +429,7 @@ class Flag:
         "defaults",
         "experiments",
         "forced",
+        "is_plain",
         "key",
         "nothing",
         "rollout",
@@ -447,6 +449,7 @@ class Flag:
         self.rollout_missing: str | None = None
         self.variations: tuple[Variation, ...] = ()
         self.broken: str | None = None
+        self.is_plain = False
         self.nothing = Decision(
             flag_key=key,
             rule_key=None,
@@ -515,6 +518,7 @@ class Ruleset:
         "holdouts",
         "memberships",
         "overrides",
+        "places",
         "project_id",
         "region",
         "revision",
@@ -542,6 +546,8 @@ class Ruleset:
         self.overrides: dict[str, Mapping[str, object]] = {}
         #: Audience functions by the JSON of their tree, so that equal trees share one.
         self.memberships: dict[str, Membership] = {}
+        #: The same for audience and traffic as one function.
+        self.places: dict[str, PlaceFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
         #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None
