@@ -53,7 +53,10 @@ def run_all(seed: str, comparisons: int, jobs: int) -> Tally:
                 waiting.add(pool.submit(task, seed, next(numbers)))
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for each in done:
-                total.add(each.result())
+                tally = each.result()
+                if tally.differences and not total.differences:  # no need to wait for the end
+                    sys.stderr.write(f"\n{tally.differences[0]}\n")
+                total.add(tally)
             show_progress(total, comparisons, time.monotonic() - started)
     sys.stderr.write("\n")
     return total

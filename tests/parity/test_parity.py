@@ -29,6 +29,8 @@ def test_fifty_thousand_answers_are_the_official_sdks(half):
     never_met = sorted((CONSTRUCTS | BROKEN) - set(tally.seen))
     unlisted = sorted(set(tally.seen) - CONSTRUCTS - BROKEN)
 
+    print(f"{tally.comparisons:,} comparisons, {len(CONSTRUCTS | BROKEN)} constructs to meet")
+    print("\n".join(f"{count:>9,}  {name}" for name, count in sorted(tally.seen.items())))
     assert not tally.differences, "\n\n".join(map(str, tally.differences))
     assert not never_met
     assert not unlisted
