@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import Counter
 
 import pytest
 
@@ -182,6 +183,30 @@ def test_several_workers_share_the_port_and_a_killed_one_is_replaced():
 
         for _ in range(20):
             assert ask(f"{started.url}/health")[0] == 200
+
+
+def test_clients_are_spread_over_the_workers():
+    with bucketer_serve("--workers", "2") as started:
+        workers = Counter(_worker_that_answers(started.url) for _ in range(60))
+
+    assert len(workers) == 2
+    assert min(workers.values()) >= 10  # of 60 coins, fewer fall on one side once in 30 million
+
+
+def _worker_that_answers(url):
+    """Each worker begins the request ids that it makes with letters of its own."""
+    with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+        return answer.headers["x-request-id"].partition("-")[0]
+
+
+def test_two_servers_of_several_workers_do_not_share_a_port_by_mistake():
+    with bucketer_serve("--workers", "2") as started:
+        command = [sys.executable, "-m", "bucketer", "serve", "--workers", "2"]
+        command += ["--port", str(started.port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert done.returncode == 1
+    assert "is taken" in done.stderr
 
 
 def _workers(started):

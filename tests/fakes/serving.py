@@ -14,7 +14,7 @@ from bucketer.api.client_address import TrustedProxies
 from bucketer.api.http import Reply, Response
 from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.limits import Limits
-from bucketer.doors.server.process import listen
+from bucketer.doors.server.listening import listen
 from bucketer.doors.server.sweeper import Sweeper
 from bucketer.doors.server.worker import Worker
 
