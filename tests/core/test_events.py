@@ -276,3 +276,9 @@ def test_the_version_that_is_sent_is_the_packages():
 )
 def test_a_region_nobody_knows_is_the_us(region, expected):
     assert expected == envelope_of(a_ruleset(region=region)).batch.region
+
+
+def test_another_client_may_be_named_to_compare_with_it():
+    head = envelope_of(a_ruleset(), "python-sdk", "5.7.0").batch.head
+
+    assert '"client_name": "python-sdk", "client_version": "5.7.0"' in head

@@ -176,6 +176,21 @@ def test_the_next_process_delivers_what_this_one_could_not(open_outbox, collecto
     assert [] == list((tmp_path / "outbox/lanes").iterdir())
 
 
+def test_the_next_process_does_not_repeat_what_this_one_delivered(open_outbox, collector):
+    collector.script = [200]
+    collector.mood = 503
+    first = open_outbox(closing_s=0.05, max_events=5)
+    first.add(some_events(12))
+    wait_until(lambda: first.counters.retried)
+    first.close()
+    collector.mood = 200
+
+    open_outbox()
+
+    collector.wait_for(12)
+    assert [f"{n:06}" for n in range(12)] == collector.uuids()
+
+
 def test_two_processes_share_a_directory_and_neither_takes_the_others_lane(open_outbox, collector):
     one, other = open_outbox(), open_outbox()
 

@@ -309,7 +309,6 @@ class Sender(threading.Thread):
             if lane is not None:
                 _log.info("outbox: resuming lane %s, left by a process that is gone", lane.name)
                 self._adopted.append(Reader(lane, None, self._set_aside))
-        self._adopted.sort(key=lambda reader: reader.lane.name)
         self._writer.elsewhere_bytes = bytes_in(lanes, but=own)
 
     def _publish(self) -> None:
