@@ -154,7 +154,7 @@ class _Compilation:
                     id_ = entities.field(raw, "id", str, at)
                     name = entities.field(raw, "name", str, at)
                     if "conditions" not in raw:
-                        raise Malformed(f"{at}/conditions", "conditions", "nothing")
+                        raise Malformed(f"{at}/conditions", "conditions", "nothing")  # noqa: TRY301 -- one of several findings
                     tree = raw["conditions"]
                     if section == "audiences":
                         tree = _read_text_conditions(tree, f"{at}/conditions")
@@ -215,7 +215,7 @@ class _Compilation:
                     self.experiment_ids.add(member["id"])
 
     def _read_one(self, raw: Any, at: str, group: Group | None = None) -> Experiment | None:
-        """Read one rule. A broken one still owns its id and key, so that nobody else answers to them."""
+        """Read one rule. A broken one still owns its id and key: nobody else answers to them."""
         try:
             experiment = entities.read_experiment(raw, at)
         except Malformed as finding:
@@ -374,7 +374,7 @@ class _Compilation:
     # --- holdouts -------------------------------------------------------------------------------
 
     def _read_holdouts(self) -> None:
-        """Global holdouts, then local ones; only running ones decide, but all claim ids and keys."""
+        """Global holdouts, then local ones; only running ones decide, all claim ids and keys."""
         running = []
         for index, raw in enumerate(self._section("holdouts")):
             holdout = self._read_holdout(raw, f"/holdouts/{index}")
@@ -473,7 +473,7 @@ class _Compilation:
         write_on_first_use(self.ruleset, experiment)
 
     def _join_group(self, each: _Read) -> None:
-        """Only the policy `random` excludes; a top-level rule that names a group is taken at its word."""
+        """Only the policy `random` excludes; a rule that names a group is taken at its word."""
         experiment, raw = each.experiment, each.raw
         policy = each.group.policy if each.group else raw.get("groupPolicy")
         if policy != "random":

@@ -12,12 +12,12 @@ from . import outcomes
 from .bandit import PredictionFailed, ask_bandit
 from .bucketing import OUTSIDE
 from .errors import UnknownExperiment, UnknownFlag, nearest
-from .user import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import Literal
+    from .user import User
 
     from .reasons import Reason
     from .ruleset import Decision, Experiment, Flag, Holdout, Rule, Ruleset, Variation
@@ -367,7 +367,7 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
 def _settled_before(
     ruleset: Ruleset, flag: Flag, rule: Rule, user: User, trace: list[Reason] | None
 ) -> Decision | None:
-    """What decides before a rule is looked at: the caller's forced decision, then local holdouts."""
+    """What decides before a rule is looked at: a forced decision, then local holdouts."""
     forced = _forced(flag, rule.key, user, trace)
     if forced is not None:
         return _remember(ruleset, flag, rule, forced)
