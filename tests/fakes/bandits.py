@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .datafiles import a_datafile
+from .datafiles import a_datafile, experiments_of
 
 CHECKOUT, SEARCH = "10000000301", "10000000302"
 #: Variation ids of the checkout experiment, and one that nobody has.
@@ -14,7 +14,7 @@ SEEN = ["10000000102", "10000000101", "404"]
 def a_datafile_with_bandits(*, traffic=10_000, attribute_ids=SEEN, **changes):
     """Everybody is let in; the checkout and the search ranking experiments are bandits'."""
     datafile = a_datafile(**changes)
-    for experiment in datafile["experiments"]:
+    for experiment in experiments_of(datafile):
         experiment |= {"audienceIds": [], "audienceConditions": [], "forcedVariations": {}}
         if experiment["id"] in {CHECKOUT, SEARCH}:
             experiment["cmab"] = {"attributeIds": attribute_ids, "trafficAllocation": traffic}

@@ -14,6 +14,12 @@ def a_datafile(**changes: object) -> dict[str, object]:
     return {**datafile, "accountId": "81", "projectId": "11", "sdkKey": "not-a-key", **changes}
 
 
+def experiments_of(datafile: dict[str, object]) -> list[dict[str, object]]:
+    """All its experiments, those in groups too; they may be changed in place."""
+    grouped = [each for group in datafile["groups"] for each in group["experiments"]]
+    return [*datafile["experiments"], *grouped]
+
+
 def write_datafile(path: Path, **changes: object) -> Path:
     """Write it to *path*."""
     path.write_text(json.dumps(a_datafile(**changes)))
