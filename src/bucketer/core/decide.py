@@ -17,10 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import Literal
-    from .user import User
 
     from .reasons import Reason
     from .ruleset import Decision, Experiment, Flag, Holdout, Rule, Ruleset, Variation
+    from .user import User
 
 DISABLE_DECISION_EVENT = "DISABLE_DECISION_EVENT"
 ENABLED_FLAGS_ONLY = "ENABLED_FLAGS_ONLY"
