@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace, directory: Path) -> int:
                 f"{args.seconds} s; Python {facts['python']}"
             )
             svg = report.plot(results, title, note)
-            (args.plots / f"benchmark-requests-{workers}.svg").write_text(svg, encoding="utf-8")
+            (args.plots / f"requests-{workers}.svg").write_text(svg, encoding="utf-8")
     if args.json:
         args.json.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     return 0
