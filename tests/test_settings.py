@@ -97,6 +97,8 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
         ("DATAFILE_URL", ["https://h/d.json", "http://h", "s3://b/k"], ["d.json", "ftp://h/d", "https://", "s3://"]),
         ("BUCKETER_DATAFILE", ["d.json", "s3://b/k https://h/d packaged"], ["ftp://h/d", "d.json https://"]),
         ("BUCKETER_TRUSTED_PROXIES", ["10.0.0.0/8, ::1", "10.1.2.3/8"], ["10.0.0.0/33", "proxy.example"]),
+        ("BUCKETER_PROFILES_MAX", ["1", "1000000000", "auto"], ["0", "1000000001", "many"]),
+        ("BUCKETER_CMAB_TIMEOUT", ["0.05", "10", "60"], ["0.04", "60.1", "nan", "auto"]),
         ("BUCKETER_CMAB_ENDPOINT", ["https://h/p/"], ["h/p", "s3://b/k", "https://a b"]),
     ],
 )  # fmt: skip

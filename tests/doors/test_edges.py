@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,16 @@ def test_when_it_fails_the_caller_gets_no_variation_and_is_told_why(
     } == body["error"]
     assert took < 2.0
     assert len(bandit.questions) >= 2
+
+
+def test_the_answer_in_the_docs_is_what_is_answered(server, bandit):
+    page = Path(__file__).parents[2] / "docs" / "profiles-and-predictions.md"
+    [example] = [
+        line for line in page.read_text("utf-8").splitlines() if line.startswith('{"variation"')
+    ]
+    bandit.mood = 500
+
+    assert json.loads(example) == get(server.port, "f=checkout_flow&u=ben")[1]
 
 
 def test_debug_tells_whether_it_was_asked_cached_or_failed(server, bandit):
