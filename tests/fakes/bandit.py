@@ -1,8 +1,9 @@
 """A stand-in for Optimizely's prediction service: a real HTTP server on loopback.
 
 It answers every question with `variation_id`, unless it is told to misbehave: `script` is a list
-of moods, one per request, and `mood` is what it does when the list is empty. A mood is a status,
-the bytes of a body to be sent with status 200, or one of the words below.
+of moods, one per request, and `mood` is what it does when the list is empty. A mood is a status
+to be sent with a proper body, the bytes of a body to be sent with status 200, or one of the words
+below.
 
     answer    answer properly
     hang      say nothing until the server is closed
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif mood == "drip":
             self.drip(bandit)
         elif isinstance(mood, int):
-            self.say(mood, b'{"message": "no"}')
+            self.say(mood, bandit.body_for(question))
         else:
             self.say(200, mood if isinstance(mood, bytes) else bandit.body_for(question))
 

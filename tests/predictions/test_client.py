@@ -56,7 +56,7 @@ def test_the_rules_id_is_a_part_of_the_path(bandit, ending, rule_id, path):
     assert path == bandit.questions[0].path
 
 
-@pytest.mark.parametrize("mood", [500, 503, 400, 404, 429, 302, b"", b"[]", b"{", "close"])
+@pytest.mark.parametrize("mood", [500, 503, 400, 404, 429, 302, 300, b"", b"[]", b"{", "close"])
 def test_whatever_fails_is_tried_once_more(client, bandit, mood):
     """A refusal too: so does the SDK."""
     bandit.script = [mood]
@@ -81,6 +81,14 @@ def test_both_attempts_say_the_same(client, bandit):
     first, second = bandit.questions
 
     assert first.body == second.body
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_any_2xx_is_an_answer(client, bandit, status):
+    bandit.mood = status
+
+    assert "1" == client.ask("77", "ben", {}, "uuid-1")
+    assert 1 == len(bandit.questions)
 
 
 def test_a_tenth_of_a_second_lies_between_them(bandit):

@@ -124,6 +124,26 @@ def test_the_file_is_kept_for_the_next_process(file, path):
     later.close()
 
 
+def test_many_may_make_the_file_at_the_same_time(tmp_path):
+    """SQLite says "locked" at once to two that turn one new file to WAL; one round in ten did."""
+    for attempt in range(40):
+        store = SqliteProfiles(tmp_path / f"{attempt}.sqlite", 1_000)
+        together = threading.Barrier(8)
+
+        def save(number, store=store, together=together):
+            together.wait(10)
+            store.save("ben", {str(number): "1"})
+
+        threads = [threading.Thread(target=save, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert 8 == len(store.lookup("ben"))
+        store.close()
+
+
 def test_nobody_else_may_read_it(file, path):
     """User ids are personal data."""
     file.save("ben", {"1": "11"})

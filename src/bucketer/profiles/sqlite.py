@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from json import dumps
 
 from .shape import MAX_USER_ID_CHARS, MalformedProfile, merge, read_profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 #: The layout of the table. A file that carries another number is left alone.
@@ -128,21 +129,37 @@ class SqliteProfiles:
             self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            _lay_out(connection)
+            _patiently(lambda: _prepare(connection))
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _lay_out(connection: sqlite3.Connection) -> None:
-    """Make the table in a new file.
+def _patiently(act: Callable[[], None]) -> None:
+    """Do *act*, again and again for `BUSY_S` while another connection is in its way.
+
+    SQLite waits by itself for a writer, but says "locked" at once when two connections turn a new
+    file to WAL mode at the same time, since each waits for the other then.
+    """
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.005)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set up *connection*, and the table in a new file.
 
     Raises:
         UnusableFile: it has another layout, which is left as it is.
     """
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     if layout not in {0, LAYOUT}:
         raise UnusableFile(f"layout {layout} is of another version of bucketer")
