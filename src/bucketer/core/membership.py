@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     Membership: TypeAlias = Callable[[User], bool]
 
-#: The generated expression for a condition; {have} and {want} are names of values.
+#: The generated expression for a condition; {want} is the name of a value, itself within bounds.
 _ORDERED = {
-    "gt": "have > {want}",
-    "ge": "have >= {want}",
-    "lt": "have < {want}",
-    "le": "have <= {want}",
+    "gt": f"{{want}} < have <= {MAX_NUMBER}",
+    "ge": f"{{want}} <= have <= {MAX_NUMBER}",
+    "lt": f"{-MAX_NUMBER} <= have < {{want}}",
+    "le": f"{-MAX_NUMBER} <= have <= {{want}}",
 }
 #: CPython's parser gives up on deeper nesting; such a tree is judged by its predicate.
 _MAX_INLINE_DEPTH = 40
@@ -77,7 +77,7 @@ class _Writer:
 
     def __init__(self, audiences: Mapping[str, Audience]) -> None:
         self.audiences = audiences
-        self.values: dict[str, object] = {"most": MAX_NUMBER, "least": -MAX_NUMBER}
+        self.values: dict[str, object] = {}
 
     def name(self, value: object) -> str:
         """Hand *value* in, and get the name it goes by."""
@@ -107,10 +107,32 @@ class _Writer:
             condition = audience.condition_at(node)
             return "False" if condition is None else self.condition(condition)
 
+        choice = self._choice(audience, node) if depth < _MAX_INLINE_DEPTH else None
+        if choice is not None:
+            return choice
+
         def inner(each: object, deeper: int) -> str:
             return self.audience(audience, each, deeper)
 
         return self._node(node, depth, inner, audience.leaf_predicate)
+
+    def _choice(self, audience: Audience, node: list[object]) -> str | None:
+        """Write an OR of texts for one attribute, a common node, as one membership."""
+        operator, operands = split_node(node) if node else ("", [])
+        conditions = [audience.condition_at(each) for each in operands]
+        if operator != "or" or len(conditions) < 2:  # noqa: PLR2004 -- one is no choice
+            return None
+        name = ""
+        texts: list[str] = []
+        for condition in conditions:
+            if condition is None or match_of(condition) != "exact":
+                return None
+            own, text = condition.get("name"), condition.get("value")
+            if not isinstance(own, str) or not isinstance(text, str) or (texts and own != name):
+                return None
+            name = own
+            texts.append(text)
+        return f"(get({self.name(name)}) in {self.name(tuple(texts))})"
 
     def _node(
         self,
@@ -144,8 +166,7 @@ class _Writer:
         if match == "exact":
             return self._exact(have, value, condition)
         if match in _ORDERED and is_finite(value):
-            holds = _ORDERED[match].format(want=self.name(value))
-            return self._number(f"least <= have <= most and {holds}", have, condition)
+            return self._number(_ORDERED[match].format(want=self.name(value)), have, condition)
         if match == "substring" and isinstance(value, str):
             return f"(isinstance(have := {have}, str) and {self.name(value)} in have)"
         if match in VERSION_MATCHES and isinstance(value, str):
