@@ -76,7 +76,9 @@ def _draw(rng: Random, vocabulary: Vocabulary, name: str) -> list[Call]:
             Call(name, ("unheard-of" if unknown or not experiments else rng.choice(experiments),))
         ]
     if name == "track":
-        return [Call(name, (rng.choice((*vocabulary.events, "unheard-of")), _tags(rng)))]
+        return [
+            Call(name, (rng.choice((*filter(None, vocabulary.events), "unheard-of")), _tags(rng)))
+        ]
     if name == "decide_all":
         return [Call(name, (_options(rng),))]
     if name == "get_enabled_features":

@@ -79,6 +79,18 @@ def test_trap_03_allocations_need_not_be_sorted():
             assert scene.variation("rule_1", User(f"u{index}")) is not None
 
 
+@pytest.mark.parametrize("end", [math.inf, -math.inf, math.nan, 10**12, -5])
+def test_trap_03_ends_of_range_beyond_the_line(end):
+    """Delivery rules and bandits, where the SDK's schema doesn't look."""
+    rest = rule("1", trafficAllocation=[{"entityId": "71", "endOfRange": end}])
+    scene = Scene(datafile(rollouts=[rollout(rest)], featureFlags=[flag(rollout="r")]))
+    bandit = Scene(datafile(rule("1", cmab={"attributeIds": [], "trafficAllocation": end})))
+    user = User("u", predictions={"1": Prediction("71", "uuid")})
+
+    assert ("V1" if end > 0 else None) == scene.decide()[0]
+    assert ("V1" if end > 0 else None) == bandit.variation("rule_1", user)
+
+
 @pytest.mark.parametrize("entity", ["", "404"])
 def test_trap_04_an_empty_and_an_unknown_entity_are_nobody(entity):
     traffic = [{"entityId": entity, "endOfRange": ALL}]

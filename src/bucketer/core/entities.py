@@ -123,8 +123,7 @@ def read_allocation(raw: list[Any], at: str) -> list[tuple[str, float]]:
             continue
         if not isinstance(end, (int, float)):
             raise Malformed(f"{at}/{index}/endOfRange", "a number of basis points", json_type(end))
-        # No bucket is under 0 or NaN, and every one is under 10,000 and whatever is more.
-        end = min(end, _ALL_TRAFFIC) if end > 0 else 0
+        end = _on_the_line(end)
         entity = each.get("entityId")
         if entity is not None and not isinstance(entity, str):
             raise Malformed(f"{at}/{index}/entityId", "a string", json_type(entity))
@@ -145,7 +144,15 @@ def read_cmab(raw: Any, attribute_keys: dict[str, str], at: str) -> tuple[Cmab, 
         for each in ids
         if isinstance(each, str) and each in attribute_keys
     )
-    return Cmab(seen), Allocation([("$", traffic)])
+    return Cmab(seen), Allocation([("$", _on_the_line(traffic))])
+
+
+def _on_the_line(end: float) -> float:
+    """An end of range with the same meaning in 0 to 10,000.
+
+    No bucket is under 0 or NaN, and every one is under 10,000 and whatever is more.
+    """
+    return min(end, _ALL_TRAFFIC) if end > 0 else 0
 
 
 def read_variables(raw: list[Any], at: str) -> dict[str, Variable]:
