@@ -187,6 +187,9 @@ def test_several_workers_share_the_port_and_a_killed_one_is_replaced():
 
 def test_clients_are_spread_over_the_workers():
     with bucketer_serve("--workers", "2") as started:
+        # The first worker answers while the second one still starts.
+        seen: set[str] = set()
+        started.wait_for(lambda: seen.add(_worker_that_answers(started.url)) or len(seen) == 2)
         workers = Counter(_worker_that_answers(started.url) for _ in range(60))
 
     assert len(workers) == 2

@@ -1,0 +1,15 @@
+# The plain server. See docs/deploy.md.
+FROM python:3.13-slim AS build
+COPY pyproject.toml README.md /src/
+COPY src /src/src
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/src[server]'
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 bucketer && install -d -o bucketer /state
+COPY --from=build /venv /venv
+USER bucketer
+ENV BUCKETER_STATE_DIR=/state BUCKETER_HOST=0.0.0.0 BUCKETER_PORT=8080
+VOLUME /state
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/venv/bin/bucketer", "serve"]
