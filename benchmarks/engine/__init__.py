@@ -1,0 +1,1 @@
+"""The engine beside the official SDK: decisions, payloads, compiling, growth."""
