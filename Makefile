@@ -17,7 +17,7 @@ BENCH ?= engine requests events cold_start
 BENCH_requests := --json docs/benchmarks/requests.json --plots docs/benchmarks
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help setup serve test check format-check lint types contracts tests fix docs parity soak bench cold build deploy clean
+.PHONY: help setup serve test check format-check lint types contracts tests fix docs e2e parity soak bench cold build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ test: setup ## everything CI checks: format, lint, types, import contracts, test
 	$(call say,imports: what may import what (.importlinter))
 	@$(BIN)/lint-imports --no-logo
 	$(call say,tests: pytest in parallel)
-	@$(BIN)/python -m pytest -n auto --dist worksteal -q
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not e2e'
 
 check: test
 
@@ -58,6 +58,9 @@ fix: setup ## format, and the lint fixes that are safe
 
 docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 	@$(BIN)/python docs/generate.py
+
+e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide (a minute)
+	@$(BIN)/python -m pytest tests/e2e -q
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity
