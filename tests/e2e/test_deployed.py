@@ -8,6 +8,7 @@ archive, against the same bucket.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import time
 import zipfile
@@ -41,10 +42,24 @@ class Deployed:
         self.aws, self.cdn, self.outputs, self.parameters = aws, cdn, outputs, parameters
         self.bucket = outputs["DatafileBucketName"]
         self.function = outputs["BucketerFunctionName"]
+        self._numbers = itertools.count(2)
+
+    def new(self):
+        """The number of a revision that is newer than all before, so that no test needs another."""
+        return next(self._numbers)
 
     def publish(self, number):
         """Let the CDN show a revision."""
         self.cdn.answers[:] = [ok(revision(number), ETag=f'"{number}"')]
+
+    def announce(self, number):
+        """Publish a revision and send its webhook."""
+        self.publish(number)
+        return self.webhook(number)
+
+    def keys(self):
+        found = self.aws.client("s3").list_objects_v2(Bucket=self.bucket)
+        return {each["Key"] for each in found.get("Contents", ())}
 
     def webhook(self, number, secret=SECRET):
         body = body_of(number, self.parameters["DatafileUrl"])
@@ -98,7 +113,11 @@ def deployed(tmp_path_factory):
             if ": http" in line or "Name: " in line
         )
         _allow_what_ministack_calls_update_alias(aws)
-        yield Deployed(aws, cdn, outputs, parameters)
+        found = Deployed(aws, cdn, outputs, parameters)
+        # Everything comes over plain HTTP here, which the bucket's policy denies.
+        found.over_plain_http = found.announce(found.new())
+        aws.client("s3").delete_bucket_policy(Bucket=found.bucket)
+        yield found
     aws.stop()
 
 
@@ -124,26 +143,23 @@ def _eventually(look, expected, within_s=10.0):
 
 def test_the_deployed_function_answers_at_the_printed_url(deployed):
     assert deployed.outputs["BucketerUrl"].endswith("/bucketer")
-    _eventually(lambda: deployed.decide()["revision"], "1")
-
-
-def test_an_unsigned_webhook_is_refused_and_publishes_nothing(deployed):
-    deployed.publish(2)
-    status, report = deployed.webhook(2, secret="guessed")
-    objects = deployed.aws.client("s3").list_objects_v2(Bucket=deployed.bucket)
-
-    assert (403, "webhook_refused") == (status, report["error"]["code"])
-    assert 0 == objects.get("KeyCount", 0)
+    assert deployed.decide()["revision"].isdecimal()
 
 
 def test_the_bucket_denies_what_does_not_come_over_tls(deployed):
-    """Which is how everything comes here, so that the policy must go for what follows."""
-    deployed.publish(2)
-    status, report = deployed.webhook(2)
-    deployed.aws.client("s3").delete_bucket_policy(Bucket=deployed.bucket)
+    status, report = deployed.over_plain_http
 
     assert 500 == status
     assert "AccessDenied from S3" == report["failed"][f"s3://{deployed.bucket}"]
+
+
+def test_an_unsigned_webhook_is_refused_and_publishes_nothing(deployed):
+    number, before = deployed.new(), deployed.keys()
+    deployed.publish(number)
+    status, report = deployed.webhook(number, secret="guessed")
+
+    assert (403, "webhook_refused") == (status, report["error"]["code"])
+    assert before == deployed.keys()
 
 
 def test_a_webhook_reaches_every_running_environment_within_its_age(deployed, tmp_path):
@@ -157,18 +173,16 @@ def test_a_webhook_reaches_every_running_environment_within_its_age(deployed, tm
         "BUCKETER_EVENTS": "off",
         **deployed.aws.environ,
     }
-    deployed.publish(3)
-    assert 200 == deployed.webhook(3)[0]
+    old, new = deployed.new(), deployed.new()
+    assert 200 == deployed.announce(old)[0]
     environments = [
         Minirapid(lab, tmp_path / "task", "app.lambda_handler", environment=environ)
         for _ in range(3)
     ]
     try:
         for each in environments:
-            _eventually(lambda each=each: _revision(each), "3")
-        before = deployed.decide()["revision"]
-        deployed.publish(4)
-        status, report = deployed.webhook(4)
+            _eventually(lambda each=each: _revision(each), str(old))
+        status, report = deployed.announce(new)
         time.sleep(1.1)
         for each in environments:
             _revision(each)  # finds its datafile too old, and fetches behind the answer
@@ -179,17 +193,15 @@ def test_a_webhook_reaches_every_running_environment_within_its_age(deployed, tm
 
     assert 200 == status, report
     assert f"s3://{deployed.bucket}" in report["done"]
-    assert ["4", "4", "4"] == after
-    assert before in {"1", "3"}
-    _eventually(lambda: deployed.decide()["revision"], "4")
-    assert revision(4) == deployed.stored("datafile.json")
-    assert revision(3) == deployed.stored("revisions/3.json")
+    assert [str(new)] * 3 == after
+    _eventually(lambda: deployed.decide()["revision"], str(new))
+    assert revision(new) == deployed.stored("datafile.json")
+    assert revision(old) == deployed.stored(f"revisions/{old}.json")
 
 
 def test_the_functions_new_version_has_the_revision_baked_in(deployed):
-    before = deployed.alias()
-    deployed.publish(5)
-    status, report = deployed.webhook(5)
+    before, number = deployed.alias(), deployed.new()
+    status, report = deployed.announce(number)
     client = deployed.aws.client("lambda")
     version = deployed.alias()
     location = client.get_function(FunctionName=deployed.function, Qualifier=version)["Code"][
@@ -199,45 +211,48 @@ def test_the_functions_new_version_has_the_revision_baked_in(deployed):
 
     assert 200 == status, report
     assert (
-        f"revision 5 is in version {version}, alias live moved" == report["done"][deployed.function]
+        f"revision {number} is in version {version}, alias live moved"
+        == report["done"][deployed.function]
     )
     assert int(version) > int(before)
-    assert "5" == baked_revision(code)
+    assert str(number) == baked_revision(code)
 
 
 def test_the_replay_of_an_older_webhook_changes_nothing(deployed):
-    deployed.publish(5)
-    deployed.webhook(5)
+    old, new = deployed.new(), deployed.new()
+    deployed.announce(new)
     version = deployed.alias()
-    deployed.publish(4)  # an edge of the CDN that is behind
-    status, report = deployed.webhook(4)
+    status, report = deployed.announce(old)  # from an edge of the CDN that is behind
 
     assert 200 == status, report
-    assert all(told.startswith("kept revision 5") for told in report["done"].values())
-    assert revision(5) == deployed.stored("datafile.json")
+    assert 2 == len(report["done"])
+    assert all(told.startswith(f"kept revision {new},") for told in report["done"].values())
+    assert revision(new) == deployed.stored("datafile.json")
     assert version == deployed.alias()
 
 
 def test_a_broken_datafile_is_not_published_and_decisions_go_on(deployed):
-    deployed.publish(6)
-    deployed.webhook(6)
-    deployed.cdn.answers[:] = [ok(revision(7)[:-30])]
+    number = deployed.new()
+    deployed.announce(number)
+    deployed.cdn.answers[:] = [ok(revision(deployed.new())[:-30])]
     body = json.dumps({"project_id": int(PROJECT), "data": []}).encode()  # names no revision
     headers = {"X-Hub-Signature": signature_of(body)}
     status, report = deployed.aws.ask(deployed.outputs["WebhookUrl"], "POST", "", body, headers)
 
     assert (503, "invalid_datafile") == (status, report["error"]["code"])
-    assert revision(6) == deployed.stored("datafile.json")
-    _eventually(lambda: deployed.decide()["revision"], "6")
+    assert revision(number) == deployed.stored("datafile.json")
+    _eventually(lambda: deployed.decide()["revision"], str(number))
 
 
 def test_an_archived_revision_can_be_asked(deployed):
-    status, answer = deployed.aws.ask(deployed.outputs["BucketerUrl"], target=f"{QUERY}&revision=3")
-    missing, error = deployed.aws.ask(
-        deployed.outputs["BucketerUrl"], target=f"{QUERY}&revision=99"
-    )
+    old, new = deployed.new(), deployed.new()
+    deployed.announce(old)
+    deployed.announce(new)
+    url = deployed.outputs["BucketerUrl"]
+    status, answer = deployed.aws.ask(url, target=f"{QUERY}&revision={old}")
+    missing, error = deployed.aws.ask(url, target=f"{QUERY}&revision=99999")
 
-    assert (200, "3") == (status, answer["debug"]["datafile"]["revision"])
+    assert (200, str(old)) == (status, answer["debug"]["datafile"]["revision"])
     assert (404, "unknown_revision") == (missing, error["error"]["code"])
 
 
