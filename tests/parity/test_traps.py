@@ -145,6 +145,17 @@ def test_trap_08_exists_and_qualified_are_never_unknown():
     assert scene.decide(User("u", segments=["vip"]))[0] is None
 
 
+@pytest.mark.parametrize("name", [["n"], {"n": 1}, None, 5])
+def test_trap_08_qualified_never_looks_at_a_name(name):
+    vip = audience(leaf("qualified", "vip", name=name))
+    scene = Scene(
+        datafile(rule("1", audienceIds=["a"]), typedAudiences=[vip], featureFlags=[flag("1")])
+    )
+
+    assert "V1" == scene.decide(User("u", segments=["vip"]))[0]
+    assert scene.decide(User("u", segments=["other"]))[0] is None
+
+
 def test_trap_09_without_a_match_it_is_exact_and_without_a_type_unknown():
     assert judging(leaf(match="left out")).judge(n("x")) is True
     assert judging(leaf(match=None)).judge(n("y")) is False

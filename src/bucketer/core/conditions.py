@@ -189,7 +189,7 @@ def compile_leaf(condition: Mapping[str, object]) -> Predicate | None:
             `match` means `exact`, a missing `type` makes it UNKNOWN.
     """
     match, name = match_of(condition), condition.get("name")
-    if match is None or not _hashable(name):
+    if match is None or (match != "qualified" and not _hashable(name)):
         return None
     # A name that is no string (or missing) is no attribute's key, but is looked up all the same.
     return _MATCHES[match](name, condition.get("value"))  # type: ignore[arg-type]
