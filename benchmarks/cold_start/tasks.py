@@ -40,6 +40,9 @@ from bucketer.doors.lambda_extension import start
 
 
 class Nothing:
+    def has_work(self):
+        return False
+
     def after_response(self, deadline_s):
         pass
 
