@@ -31,9 +31,11 @@ MAGIC = {"3.12": 3531, "3.13": 3571, "3.14": 3627}
 DEPENDENCIES = ("mmh3>=5,<6",)
 #: Not for the decision function: other doors, what they alone use, and other people's type hints.
 LEFT_OUT = (
+    "api/client_address.py",
     "doors/cli",
     "doors/server",
     "doors/asgi.py",
+    "doors/sqs.py",
     "doors/webhook.py",
     "publishing",
     "reference",
@@ -46,6 +48,8 @@ LEFT_OUT = (
     "sinks/journal.py",
     "sinks/reader.py",
     "sinks/sender.py",
+    "sinks/store.py",
+    "sources/shared.py",
 )
 #: `app.py` goes into the root of the archive: the repository's, or the copy in an installed wheel.
 _APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_name("app.py"))

@@ -55,8 +55,30 @@ install()
 '''
 
 
+#: What a cold start doesn't import, by the beginnings of paths: found one by one, if ever needed.
+LATER = (
+    "bucketer/api/revision",
+    "bucketer/api/webhook",
+    "bucketer/core/explain",
+    "bucketer/core/flags",
+    "bucketer/core/reasons",
+    "bucketer/predictions/",
+    "bucketer/profiles/",
+    "bucketer/sinks/dedup",
+    "bucketer/sinks/post",
+    "bucketer/sinks/sqs",
+    "bucketer/sinks/stdout",
+    "bucketer/sources/credentials",
+    "bucketer/sources/file",
+    "bucketer/sources/s3",
+    "bucketer/sources/sigv4",
+    "bucketer/sources/url",
+    "bucketer/sources/wire",
+)
+
+
 def write_bundle(root: str, package: str) -> None:
-    """Move the bytecode of *package* below *root* into ``bundle.bin`` there."""
+    """Move the bytecode of *package* below *root* into ``bundle.bin`` there, but for `LATER`."""
     import marshal
     from importlib.util import MAGIC_NUMBER, cache_from_source
     from pathlib import Path
@@ -65,6 +87,8 @@ def write_bundle(root: str, package: str) -> None:
     modules = {}
     for source in sorted((top / package).rglob("*.py")):
         place = source.relative_to(top)
+        if place.as_posix().startswith(LATER):
+            continue
         is_package = source.name == "__init__.py"
         name = ".".join((place.parent if is_package else place.with_suffix("")).parts)
         compiled = Path(cache_from_source(str(source), optimization=""))
