@@ -57,8 +57,12 @@ def get_enabled_features(ruleset: Ruleset, user: User) -> dict[str, Decision]:
     The keys of the enabled ones are the answer; the decisions of the others are here too, since
     each calls for its impressions and its place in the user's profile.
     """
-    # The reference refuses an empty key before it asks.
-    return {key: is_feature_enabled(ruleset, key, user) for key in ruleset.flag_order if key}
+    decisions: dict[str, Decision] = {}
+    for key in filter(None, ruleset.flag_order):  # the reference refuses an empty key
+        decisions[key] = decision = is_feature_enabled(ruleset, key, user)
+        if decision.bucketed is not None:  # a later flag may use the same experiment
+            user = user.knowing(profile={**(user.profile or {}), **dict([decision.bucketed])})
+    return decisions
 
 
 def get_all_feature_variables(ruleset: Ruleset, flag_key: str, user: User) -> Decision:
