@@ -33,8 +33,9 @@ class Origin:
         return {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            self._socket.close()
 
     def __enter__(self) -> Self:
         return self
