@@ -127,7 +127,7 @@ class Terminal:
             from rich.console import Console
         except ImportError:  # without the extra [cli]: plain text
             return None
-        return Console(file=stream, force_terminal=True, emoji=False)
+        return Console(file=stream, force_terminal=True, emoji=False, _environ=self.environ)
 
 
 def _drawn(node: Node, parent: Tree | None = None) -> Tree:
