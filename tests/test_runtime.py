@@ -288,6 +288,24 @@ def test_a_thread_keeps_a_server_fresh_and_stops():
     assert "datafile" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_an_unforeseen_error_does_not_end_the_thread(warnings):
+    source = FakeSource(revision(1), '"1"', max_age_s=0.05)
+    runtime = _runtime(source, clock=time.time)
+    runtime.load()
+    source.content = ZeroDivisionError("a bug")
+    runtime.keep_fresh()
+    deadline = time.monotonic() + 5
+    while len(source.asked) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    source.content, source.etag = revision(2), '"2"'
+    while _revision(runtime) != "2" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    runtime.close()
+
+    assert "2" == _revision(runtime)
+    assert 2 <= len(warnings()) <= 100  # it goes on at its own pace, and doesn't spin
+
+
 def test_a_refresh_that_is_under_way_is_not_doubled():
     entered, leave = threading.Event(), threading.Event()
 

@@ -285,11 +285,9 @@ class Runtime:
         if not self._busy.acquire(blocking=False):
             return False
         try:
-            now = self._clock()
-            changed = self._ask(self._sources, now)
-            self._due_at = self._clock() + self._pause()
-            return changed
+            return self._ask(self._sources, self._clock())
         finally:
+            self._due_at = self._clock() + self._pause()
             self._busy.release()
 
     def expire(self) -> None:
@@ -333,7 +331,10 @@ class Runtime:
         longest = 3600.0 if self._has_news is None else _LOOK_EVERY_S
         while not self._stop.wait(max(0.0, min(self._due_at - self._clock(), longest))):
             if self._clock() >= self._due_at or (self._has_news is not None and self._has_news()):
-                self.refresh()
+                try:
+                    self.refresh()
+                except Exception:  # noqa: BLE001 -- without this thread nothing is ever fetched again
+                    _log.exception("datafile: the refresh failed in a way that nobody foresaw")
 
     def _refresh_if_due(self, now: float) -> None:
         if now >= self._due_at:
