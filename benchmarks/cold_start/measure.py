@@ -14,6 +14,7 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.minirapid import Minirapid
@@ -140,6 +141,19 @@ def count_modules(lab: Lab, contestant: Contestant) -> int:
         "os._exit(0)\n"
     )
     return int(_python(lab, contestant, program))
+
+
+def init_cpu_ms(lab: Lab, contestant: Contestant, times: int = 15) -> float:
+    """Return the processor time that importing the handler takes: the median, in milliseconds."""
+    program = (
+        "import sys, time, os, awslambdaric.bootstrap\n"
+        "sys.path.insert(0, '.')\n"
+        "start = time.process_time_ns()\n"
+        "import app\n"
+        "print((time.process_time_ns() - start) / 1e6, flush=True)\n"
+        "os._exit(0)\n"
+    )
+    return median(float(_python(lab, contestant, program)) for _ in range(times))
 
 
 def _python(lab: Lab, contestant: Contestant, program: str, *arguments: str) -> str:
