@@ -127,7 +127,7 @@ def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
 _PLACE_SOME = f"""
 def place_for(id_bytes, thresholds, first, second):
     def place(user):
-        get = user.attributes.get
+        facts = user.attributes
         if %s:
             hashed = hash_of(user.hash_prefix + id_bytes, {HASH_SEED})
             return 0 if hashed < first else 1 if hashed < second else part_of(thresholds, hashed)

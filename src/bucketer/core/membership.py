@@ -57,13 +57,13 @@ def write_membership(tree: object, audiences: Mapping[str, Audience]) -> Members
         A function of the user that says whether the tree is True. It never raises.
     """
     expression, values = expression_of(tree, audiences)
-    text = f"def met(user):\n    get = user.attributes.get\n    return {expression}\n"
+    text = f"def met(user):\n    facts = user.attributes\n    return {expression}\n"
     exec(compile(text, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
     return values["met"]  # type: ignore[return-value]
 
 
 def expression_of(tree: object, audiences: Mapping[str, Audience]) -> tuple[str, dict[str, object]]:
-    """Write a rule's tree as an expression over `user` and `get` (of the user's attributes).
+    """Write a rule's tree as an expression over `user` and `facts` (the user's attributes).
 
     Returns:
         The expression, and the values that it names.
@@ -132,7 +132,7 @@ class _Writer:
                 return None
             name = own
             texts.append(text)
-        return f"(get({self.name(name)}) in {self.name(tuple(texts))})"
+        return self._has(name, f"{{have}} in {self.name(tuple(texts))}")
 
     def _node(
         self,
@@ -160,38 +160,47 @@ class _Writer:
         match, name, value = match_of(condition), condition.get("name"), condition.get("value")
         if match is None or not isinstance(name, str):
             return "False" if match is None else self.called(compile_leaf(condition) or unknown)
-        have = f"get({self.name(name)})"
         if match == "exists":
-            return f"({have} is not None)"
+            return self._has(name, "{have} is not None")
         if match == "exact":
-            return self._exact(have, value, condition)
+            return self._exact(name, value, condition)
         if match in _ORDERED and is_finite(value):
-            return self._number(_ORDERED[match].format(want=self.name(value)), have, condition)
+            return self._number(name, _ORDERED[match].format(want=self.name(value)), condition)
         if match == "substring" and isinstance(value, str):
-            return f"(isinstance(have := {have}, str) and {self.name(value)} in have)"
+            text = self.name(value)
+            return self._has(name, f"isinstance(have := {{have}}, str) and {text} in have")
         if match in VERSION_MATCHES and isinstance(value, str):
-            return self._version(have, version_judge(match, value))
+            return self._version(name, version_judge(match, value))
         return self.called(compile_leaf(condition) or unknown)
 
-    def _exact(self, have: str, value: object, condition: dict[str, object]) -> str:
+    def _has(self, name: str, test: str) -> str:
+        """Write a test of an attribute, where {have} is its value, for users who have it.
+
+        To look whether it is there and then at it takes two instructions of the interpreter's
+        own, in less time than one call of `get`.
+        """
+        key = self.name(name)
+        return f"({key} in facts and {test.format(have=f'facts[{key}]')})"
+
+    def _exact(self, name: str, value: object, condition: dict[str, object]) -> str:
         if isinstance(value, str):
-            return f"({have} == {self.name(value)})"
+            return self._has(name, f"{{have}} == {self.name(value)}")
         if isinstance(value, bool):
-            return f"({have} is {value})"
+            return self._has(name, f"{{have}} is {value}")
         if is_finite(value):
-            return self._number(f"have == {self.name(value)}", have, condition)
+            return self._number(name, f"have == {self.name(value)}", condition)
         return self.called(compile_leaf(condition) or unknown)
 
-    def _version(self, have: str, judge: VersionJudge | None) -> str:
+    def _version(self, name: str, judge: VersionJudge | None) -> str:
         """A version that was met before costs a look into the judge's memory."""
         if judge is None:
             return "False"
         fits = f"len(have) <= {LONGEST_REMEMBERED}"
         answer = f"{self.name(judge)}(have) if {fits} else {self.name(judge.__wrapped__)}(have)"
-        return f"(isinstance(have := {have}, str) and ({answer}) is True)"
+        return self._has(name, f"isinstance(have := {{have}}, str) and ({answer}) is True")
 
-    def _number(self, test: str, have: str, condition: dict[str, object]) -> str:
+    def _number(self, name: str, test: str, condition: dict[str, object]) -> str:
         """Plain integers and floats are compared in place, anything odder by the predicate."""
         odd = self.called(compile_leaf(condition) or unknown)
-        kind = f"(kind := type(have := {have})) is int or kind is float"
-        return f"(({test}) if {kind} else {odd})"
+        kind = "(kind := type(have := {have})) is int or kind is float"
+        return self._has(name, f"(({test}) if {kind} else {odd})")
