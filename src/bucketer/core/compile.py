@@ -466,7 +466,6 @@ class _Compilation:
         self._join_group(each)
         experiment.is_plain = (
             experiment.running
-            and not experiment.whitelist
             and experiment.cmab is None
             and (is_holdout or not any(own and own.of_holdout for own in experiment.variations))
         )

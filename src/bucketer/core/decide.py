@@ -67,7 +67,12 @@ def get_variation(
         experiment = ruleset.experiments[experiment_key]
     except KeyError:
         raise _unknown_experiment(ruleset, experiment_key) from None
-    if trace is None and user.known is None and experiment.is_plain:
+    if (
+        trace is None
+        and user.known is None
+        and experiment.is_plain
+        and user.id not in experiment.whitelist
+    ):
         part = experiment.assign(user)
         answer = experiment.silent_answers[part]
         if answer is None:
@@ -98,7 +103,12 @@ def activate(
         experiment = ruleset.experiments[experiment_key]
     except KeyError:
         raise _unknown_experiment(ruleset, experiment_key) from None
-    if trace is None and user.known is None and experiment.is_plain:
+    if (
+        trace is None
+        and user.known is None
+        and experiment.is_plain
+        and user.id not in experiment.whitelist
+    ):
         part = experiment.assign(user)
         answer = experiment.answers[part]
         if answer is None:
@@ -257,7 +267,10 @@ def decide_flag(
     if not flag.is_plain or trace is not None or user.known is not None:
         return _decide_fully(ruleset, flag, user, trace)
     for rule in flag.experiments:
-        part = rule.experiment.assign(user)
+        experiment = rule.experiment
+        if user.id in experiment.whitelist:
+            return _decide_fully(ruleset, flag, user, trace)
+        part = experiment.assign(user)
         answer = rule.answers[part]
         if answer is None:
             answer = _spell_out(ruleset, flag, rule, part)
@@ -309,7 +322,12 @@ def _experiments(
             settled = _settled_before(ruleset, flag, rule, user, trace)
             if settled is not None:
                 return settled
-        if trace is None and user.known is None and experiment.is_plain:
+        if (
+            trace is None
+            and user.known is None
+            and experiment.is_plain
+            and user.id not in experiment.whitelist
+        ):
             part = experiment.assign(user)
             answer = rule.answers[part]
             if answer is None:
@@ -471,9 +489,8 @@ def _preassigned(
             if trace is not None:
                 _say(trace, "forced_variation", rule=key, variation=forced.key)
             return forced
-    whitelist = experiment.whitelist
-    if whitelist is not None and user.id in whitelist:
-        variation = whitelist[user.id]
+    if user.id in experiment.whitelist:
+        variation = experiment.whitelist[user.id]
         if trace is not None:
             code = "whitelist_unknown" if variation is None else "whitelisted"
             _say(trace, code, rule=key, variation=variation.key if variation else None)
@@ -501,10 +518,9 @@ def _of_experiment(
         PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
         PredictionFailed: it was asked and did not answer.
     """
-    if not (user.known is None and experiment.is_plain):
-        variation = _preassigned(experiment, user, trace)
-        if variation is not None:
-            return variation
+    variation = _preassigned(experiment, user, trace)
+    if variation is not None:
+        return variation
     if trace is not None:
         from .explain import experiment_reasons  # only who asks pays for it
 

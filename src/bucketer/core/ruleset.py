@@ -26,6 +26,9 @@ FEATURE_TEST: Source = "feature-test"
 ROLLOUT: Source = "rollout"
 HOLDOUT: Source = "holdout"
 
+#: The whitelist of nearly all experiments; one for all, never written to.
+_NOBODY: dict[str, Variation | None] = {}
+
 
 class Diagnostic:
     """One thing the compiler gave up on.
@@ -281,7 +284,7 @@ class Experiment:
         by_own_id: variations as it finds them by this experiment's id.
         assign: audience, group and traffic as one function: user → variation; None where traffic
             leads to none, False where the audience keeps the user out. Written when first called.
-        is_plain: it runs, and nothing but audience and traffic decides.
+        is_plain: it runs, and nothing but whitelist, audience and traffic decides.
         decisions, silent_decisions: what `activate` and `get_variation` answer, by variation.
         broken: why it decides nothing, or None.
     """
@@ -325,7 +328,7 @@ class Experiment:
         self.cmab: Cmab | None = None
         self.allocation: Allocation | None = None
         self.variations: tuple[Variation | None, ...] = (None,)
-        self.whitelist: dict[str, Variation | None] | None = None
+        self.whitelist: dict[str, Variation | None] = _NOBODY
         self.by_key: dict[str, Variation] = {}
         self.by_id: dict[str, Variation] = {}
         self.by_own_id: dict[str, Variation] = {}
@@ -420,7 +423,8 @@ class Flag:
         nothing: the decision when no rule decides.
         rollout_missing: how the rollout is missing (for explanations), or None.
         broken: why this flag decides nothing, or None.
-        is_plain: nothing but audiences and traffic decides, for a user of whom no more is known.
+        is_plain: nothing but whitelists, audiences and traffic decides, for a user of whom no more
+            is known.
         forced: flag-level forced decisions by variation, remembered.
     """
 
