@@ -94,8 +94,16 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
             ["on", "sqs://", "kafka://x"],
         ),
         ("BUCKETER_PROFILES", ["off", "memory", "sqlite", "sqlite:/tmp/p"], ["sqlite:", "redis"]),
-        ("DATAFILE_URL", ["https://h/d.json", "http://h", "s3://b/k"], ["d.json", "ftp://h/d", "https://", "s3://"]),
-        ("BUCKETER_DATAFILE", ["d.json", "s3://b/k https://h/d packaged"], ["ftp://h/d", "d.json https://"]),
+        ("DATAFILE_URL", ["https://h/d.json", "http://h", "http://h:65535/d", "http://[::1]:1/d", "s3://b/k"], ["d.json", "ftp://h/d", "https://", "s3://", "s3://b", "s3://b c/k", "http://h:0/d", "http://h:65536/d", "http://h:abc/d", "http://user:pw@h/d", "http://h/a\r\nX: y"]),
+        ("BUCKETER_DATAFILE", ["d.json", "s3://b/k https://h/d packaged"], ["ftp://h/d", "file:///d", "d.json https://", "s3://b"]),
+        ("BUCKETER_REVISIONS", ["off", "some/folder", "s3://b", "s3://b/p"], ["https://h/d", "s3://", "file:///d"]),
+        ("BUCKETER_EVENTS_ENDPOINT", ["https://h/p", "http://h:81"], ["h", "https://h:x/", "https://h/\r\nX: y"]),
+        ("DATAFILE_ACCESS_TOKEN", ["a-b.c_d=", "~"], ["a b", "a\r\nX: y", "✓"]),
+        (
+            "BUCKETER_CORS_ORIGIN",
+            ["*", "off", "https://shop.example", "http://localhost:3000", "http://[::1]:80", "capacitor://localhost"],
+            ["shop.example", "https://", "https://shop.example/", "https://a.example, https://b.example", "https://a.example\r\nSet-Cookie: x=y", "https://a b", "✓", "https://h:", "https://h:x", "https://u@h"],
+        ),
         ("BUCKETER_TRUSTED_PROXIES", ["10.0.0.0/8, ::1", "10.1.2.3/8"], ["10.0.0.0/33", "proxy.example"]),
         ("BUCKETER_PROFILES_MAX", ["1", "1000000000", "auto"], ["0", "1000000001", "many"]),
         ("BUCKETER_CMAB_TIMEOUT", ["0.05", "10", "60"], ["0.04", "60.1", "nan", "auto"]),
@@ -107,6 +115,21 @@ def test_both_sides_of_every_bound(name, allowed, refused):
         read_settings({name: written})
     for written in refused:
         assert [name] == [each.partition(":")[0] for each in refusal(**{name: written})]
+
+
+def test_why_a_url_is_impossible_is_told_without_the_url():
+    url = f"http://127.0.0.1:abc/{SDK_KEY}.json"
+
+    [problem] = refusal(DATAFILE_URL=url)
+
+    expected = f"found a http:// URL of {len(url)} characters, which has a port outside 1 to 65535;"
+    assert f"DATAFILE_URL: {expected} allowed: {BY_NAME['DATAFILE_URL'].allowed}" == problem
+
+
+def test_a_token_that_is_refused_is_not_told():
+    [problem] = refusal(DATAFILE_ACCESS_TOKEN="hush hush")
+
+    assert "hush" not in problem
 
 
 def test_a_secret_is_never_told():

@@ -9,7 +9,9 @@ This module takes the environment as an argument; only wiring and the doors read
 
 from __future__ import annotations
 
-from bucketer.core.errors import SettingsError, nearest
+import re
+
+from bucketer.core.errors import SettingsError, SourceError, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,17 @@ PLAIN, LOCATION, SECRET = "plain", "location", "secret"
 
 PREFIX: Final = "BUCKETER_"
 _LONGEST_SHOWN = 40
+_BANDITS = "https://prediction.cmab.optimizely.com/predict/"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
+_ORIGIN = rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
+_BUCKET = r"[A-Za-z0-9._-]+"
+
+
+class Unusable(ValueError):
+    """A parser's way to say why, where `allowed` doesn't: a clause that follows "which".
+
+    Never with the value in it: it may be a secret.
+    """
 
 
 class Setting:
@@ -137,11 +150,8 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def location(value: str) -> str:
-    """A path, or a URL of a scheme that a datafile can be fetched by, with a host."""
-    scheme, separator, rest = value.partition("://")
-    if separator and (scheme not in {"http", "https", "s3"} or not rest.partition("/")[0]):
-        raise ValueError
-    return value
+    """A path, or a URL that a datafile can be fetched from."""
+    return datafile_url(value) if "://" in value else value
 
 
 def locations(value: str) -> tuple[str, ...]:
@@ -150,32 +160,54 @@ def locations(value: str) -> tuple[str, ...]:
 
 
 def web_url(value: str) -> str:
-    """An `https://` or `http://` URL; empty is allowed and means "not set"."""
-    if not value:
+    """An `https://` or `http://` URL that can be asked; empty is allowed and means "not set"."""
+    if value in {"", _BANDITS}:  # nothing that a cold start would have to import the rest for
         return value
-    scheme, _, rest = value.partition("://")
-    if scheme not in {"http", "https"} or not rest.partition("/")[0] or " " in value:
+    if not value.startswith(("https://", "http://")):
         raise ValueError
+    from bucketer.sources.wire import split_url
+
+    try:
+        split_url(value)
+    except SourceError as error:
+        raise Unusable(error.why) from None
     return value
 
 
 def datafile_url(value: str) -> str:
     """As `web_url`, or an `s3://` URL."""
-    return location(value) if value.startswith("s3://") else web_url(value)
+    return s3_url(value) if value.startswith("s3://") else web_url(value)
 
 
 def archive(value: str) -> str:
-    """`off`, a directory, or an `s3://` URL."""
-    if value.startswith(("http://", "https://")):
-        raise ValueError
-    return location(value)
+    """`off`, a directory, or an `s3://` URL, of which a bucket is enough."""
+    if "://" not in value:
+        return value
+    s3_url(f"{value.rstrip('/')}/any.json")
+    return value
 
 
 def s3_url(value: str) -> str:
     """An `s3://` URL with a bucket and a key; empty is allowed and means "not set"."""
-    bucket, _, key = value.removeprefix("s3://").partition("/")
-    if value and not (value.startswith("s3://") and bucket and key):
+    scheme, _, rest = value.partition("://")
+    bucket, _, key = rest.partition("/")
+    if value and not (scheme == "s3" and key and re.fullmatch(_BUCKET, bucket)):
         raise ValueError
+    return value
+
+
+def cors_origin(value: str) -> str:
+    """`*`, `off`, or an origin as browsers send it: scheme, host, and the port if it is unusual."""
+    # It is written into every answer's head, so nothing else may stand in it.
+    if value not in {"*", "off"} and not re.fullmatch(_ORIGIN, value):
+        raise ValueError
+    return value
+
+
+def token(value: str) -> str:
+    """What can stand in a header: printable ASCII without white space; empty is "not set"."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise Unusable("has white space or special characters in it")
     return value
 
 
@@ -231,7 +263,7 @@ TABLE: Final = (
     Setting(
         "DATAFILE_ACCESS_TOKEN",
         "",
-        text,
+        token,
         "the datafile access token of a secure environment",
         "Sent as `Authorization: Bearer …` to the host of `DATAFILE_URL`, and to no other.",
         SECRET,
@@ -378,7 +410,7 @@ TABLE: Final = (
     ),
     Setting(
         "BUCKETER_CMAB_ENDPOINT",
-        "https://prediction.cmab.optimizely.com/predict/",
+        _BANDITS,
         web_url,
         "an https:// or http:// URL; the rule's id replaces `{}` in it, or is appended",
         "Who is asked for the predictions of contextual multi-armed bandit rules.",
@@ -410,8 +442,8 @@ TABLE: Final = (
     Setting(
         "BUCKETER_CORS_ORIGIN",
         "*",
-        text,
-        "an origin such as https://shop.example, `*`, or `off`",
+        cors_origin,
+        "an origin such as https://shop.example or http://localhost:3000, `*`, or `off`",
         "Which web pages may read the answers: the value of `Access-Control-Allow-Origin`.",
     ),
     Setting(
@@ -603,8 +635,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         written = environ.get(row.name, "").strip() or row.default
         try:
             values[row.attribute] = row.parse(written)
-        except ValueError:
-            problems.append(f"{row.name}: found {shape(row, written)}; allowed: {row.allowed}")
+        except ValueError as error:
+            problems.append(f"{row.name}: {refusal(row, written, error)}")
     if problems:
         raise SettingsError(problems)
     return Settings(values)
@@ -622,6 +654,12 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
             hint = f" Is {PREFIX}{meant} meant?" if meant else ""
             lines.append(f"{name} is no setting.{hint}")
     return tuple(lines)
+
+
+def refusal(row: Setting, written: str, error: ValueError) -> str:
+    """What was found and what is allowed, when parsing *written* raised *error*."""
+    why = f", which {error}" if isinstance(error, Unusable) else ""
+    return f"found {shape(row, written)}{why}; allowed: {row.allowed}"
 
 
 def shape(row: Setting, written: str) -> str:

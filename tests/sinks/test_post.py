@@ -198,6 +198,8 @@ def test_nobody_there_is_a_failure(to):
         ("http://h:81", ("h", 81, "/", False)),
         ("http://[::1]:8080/x", ("::1", 8080, "/x", False)),
         ("http://[::1]/x", ("::1", 80, "/x", False)),
+        ("https://h:/x", ("h", 443, "/x", True)),
+        ("http://h?x=/y#z", ("h", 80, "/?x=/y", False)),
     ],
 )
 def test_an_address_is_read_from_a_url(url, expected):

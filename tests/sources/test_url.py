@@ -214,6 +214,7 @@ def test_a_refused_token_is_named():
         "http://host/a b",
         "http://host/a\r\nX: y",
         "http://höst/",
+        "http://ho\x00st/",
     ],
 )
 def test_what_is_no_url_is_refused_before_anything_is_sent(text):

@@ -63,16 +63,17 @@ class Address:
 
     def __init__(self, url: str) -> None:
         scheme, found, rest = url.partition("://")
-        self.authority, slash, path = rest.partition("/")
+        cut = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
+        self.authority, path = rest[:cut], rest[cut:].partition("#")[0]
         host, colon, port = self.authority.rpartition(":")
         if not found or scheme not in {"http", "https"} or not self.authority:
             message = "expected an http:// or https:// URL with a host"
             raise ValueError(message)
         if not colon or port.endswith("]"):  # no port; `[::1]` alone ends in a bracket
-            host, port = self.authority, "443" if scheme == "https" else "80"
+            host, port = self.authority, ""
         self.host = host.strip("[]")
-        self.port = int(port)
-        self.path = slash + path or "/"
+        self.port = int(port) if port else (443 if scheme == "https" else 80)
+        self.path = path if path.startswith("/") else f"/{path}"
         self.secure = scheme == "https"
 
 

@@ -66,8 +66,8 @@ def split_url(url: str) -> Address:
         port_text = after.removeprefix(":")
     elif ":" in authority:
         host, _, port_text = authority.rpartition(":")
-    plain = target.isascii() and target.isprintable() and " " not in target and host.isascii()
-    if not (host and plain) or "@" in authority or any(c in host for c in " \r\n\t"):
+    plain = rest.isascii() and rest.isprintable() and " " not in rest
+    if not (host and plain) or "@" in authority:
         raise SourceError("the URL", "has no usable host, or white space, or a password in it")
     if port_text and not (port_text.isdecimal() and 0 < int(port_text) < 65_536):  # noqa: PLR2004 -- TCP's
         raise SourceError("the URL", "has a port outside 1 to 65535")

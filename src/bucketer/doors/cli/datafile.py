@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.errors import BucketerError, InvalidRequest
 
-from .options import settings_of
+from .options import datafile_place, settings_of
 from .terminal import BAD, GOOD, NOTE, TITLE
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the commands below this one."""
     commands = parser.add_subparsers(required=True, metavar="ACTION")
     pull = commands.add_parser("pull", help=pull_command.__doc__)
-    pull.add_argument("url", nargs="?", metavar="URL", help="default: DATAFILE_URL")
+    pull.add_argument(
+        "url", nargs="?", metavar="URL", type=datafile_place, help="default: DATAFILE_URL"
+    )
     pull.add_argument("--into", metavar="FILE", help="another file than the package's own")
     pull.set_defaults(run=pull_command)
     status = commands.add_parser("status", help=status_command.__doc__)
@@ -39,8 +41,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(run=status_command)
     diff = commands.add_parser("diff", help=diff_command.__doc__)
-    diff.add_argument("old", metavar="OLD", help="a path or an https://, http:// or s3:// URL")
-    diff.add_argument("new", metavar="NEW", help="as OLD")
+    places = "a path or an https://, http:// or s3://BUCKET/KEY URL"
+    diff.add_argument("old", metavar="OLD", type=datafile_place, help=places)
+    diff.add_argument("new", metavar="NEW", type=datafile_place, help="as OLD")
     diff.add_argument("--json", action="store_true", help="for programs")
     diff.set_defaults(run=diff_command)
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from bucketer.api.revision import check_revision
 from bucketer.core.errors import BucketerError, InvalidRequest, NoDatafile, SourceError
-from bucketer.settings import BY_NAME, read_settings, shape
+from bucketer.settings import BY_NAME, LOCATION, Setting, location, read_settings, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bucketer.runtime import Edition
-    from bucketer.settings import Setting, Settings
+    from bucketer.settings import Settings
 
     from .terminal import Terminal
 
+_PLACES = "a path, an https://, http:// or s3://BUCKET/KEY URL, or `packaged`"
 _WHERE = (
-    "a path, an https://, http:// or s3:// URL, or `packaged` "
-    "(default: what the settings say; the demonstration datafile if they say nothing)"
+    f"{_PLACES} (default: what the settings say; the demonstration datafile if they say nothing)"
 )
 
 
@@ -39,16 +39,19 @@ def _checked(row: Setting) -> Callable[[str], object]:
     def parse(written: str) -> object:
         try:
             return row.parse(written)
-        except ValueError:
-            message = f"found {shape(row, written)}; allowed: {row.allowed}"
-            raise argparse.ArgumentTypeError(message) from None
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(refusal(row, written, error)) from None
 
     return parse
 
 
+#: What says, as the type of an argument, where one datafile is.
+datafile_place = _checked(Setting("WHERE", "", location, _PLACES, "", LOCATION))
+
+
 def add_datafile(parser: argparse.ArgumentParser) -> None:
     """Add `--datafile`."""
-    parser.add_argument("-d", "--datafile", metavar="WHERE", help=_WHERE)
+    parser.add_argument("-d", "--datafile", metavar="WHERE", type=datafile_place, help=_WHERE)
 
 
 def add_datafile_argument(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +60,7 @@ def add_datafile_argument(parser: argparse.ArgumentParser) -> None:
         "datafile",
         metavar="DATAFILE",
         nargs="?",
+        type=datafile_place,
         help=_WHERE,
     )
 
