@@ -38,6 +38,12 @@ _MAX_AGE_S = {"s3": 10.0, "url": 60.0, "file": 2.0}
 _SMALLEST_AGE_S = 0.001
 #: Users whose profiles are kept, where the setting doesn't say (docs/profiles-and-predictions.md).
 _MAX_IN_MEMORY, _MAX_IN_FILE = 100_000, 1_000_000
+#: Where events may go, beside a queue; what `auto` means comes first.
+_EVENTS_HOMES = {
+    SERVER: ("outbox", "stdout", "off"),
+    LAMBDA: ("flush", "stdout", "off"),
+    COMMAND: ("off", "stdout", "outbox", "flush"),
+}
 _TIMEOUT_S = {SERVER: 10.0, LAMBDA: 3.0, COMMAND: 20.0}
 
 
@@ -94,6 +100,23 @@ def build(
     return runtime
 
 
+def check(
+    settings: Settings, environ: Mapping[str, str] | None = None, *, place: str = SERVER
+) -> None:
+    """Find what is impossible in *place* though each setting is allowed; nothing is begun.
+
+    For a server, whose processes then needn't each find out for themselves.
+
+    Raises:
+        SettingsError: `build` would raise it as well.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = events_home(settings, place)
+    if chosen.startswith("sqs://"):
+        _events_queue(chosen, environ)
+    engine_of(settings)
+
+
 def build_sources(
     settings: Settings,
     environ: Mapping[str, str],
@@ -144,24 +167,35 @@ def build_source(
     return UrlSource(location, max_age_s, timeout_s=_TIMEOUT_S[place], token=token or None)
 
 
+def events_home(settings: Settings, place: str) -> str:
+    """Return what the setting for events means in *place*: `auto` is the first that it has.
+
+    Raises:
+        SettingsError: there is no such home in *place*.
+    """
+    chosen, homes = settings.events, _EVENTS_HOMES[place]
+    if chosen == "auto":
+        return homes[0]
+    if chosen in homes or chosen.startswith("sqs://"):
+        return chosen
+    from bucketer.core.errors import SettingsError
+
+    why = {SERVER: "a server does not freeze", LAMBDA: "Lambda keeps no files"}[place]
+    allowed = f"auto, {', '.join(homes)}, sqs://…"
+    raise SettingsError([f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: {allowed}"])
+
+
 def build_outbox(
     settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
 ) -> Outbox | None:
-    """Return what takes the events; None where they are off (a command sends none)."""
-    chosen = settings.events
-    if chosen == "auto":
-        chosen = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "off"}[place]
+    """Return what takes the events; None where they are off (a command sends none).
+
+    Raises:
+        SettingsError: they can't go there from *place*.
+    """
+    chosen = events_home(settings, place)
     if chosen == "off":
         return None
-    if (chosen, place) in {("flush", SERVER), ("outbox", LAMBDA)}:
-        from bucketer.core.errors import SettingsError
-
-        why = "a server does not freeze" if chosen == "flush" else "Lambda keeps no files"
-        raise SettingsError(
-            [
-                f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: auto, off, stdout, sqs://…"
-            ]
-        )
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.outbox import Outbox
 
@@ -171,11 +205,11 @@ def build_outbox(
         from bucketer.sinks.dedup import Deduplication
 
         repeats = Deduplication(settings.events_dedup)
-    home = _events_home(chosen, settings, environ, counters, place)
+    home = _build_home(chosen, settings, environ, counters, place)
     return Outbox(home, counters, repeats, with_demonstration=chosen == "stdout")
 
 
-def _events_home(
+def _build_home(
     chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, place: str
 ) -> Home:
     """Return the home for events by the word in `BUCKETER_EVENTS`."""
@@ -227,16 +261,25 @@ def _delivery(settings: Settings) -> Delivery:
 
 
 def _events_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
-    """Return the queue, with requests signed as the datafile's are."""
+    """Return the queue, with requests signed as the datafile's are.
+
+    Raises:
+        SettingsError: it can't be a queue's address.
+    """
     import time
 
-    from bucketer.sinks.sqs import Queue, QueueAddress
+    from bucketer.core.errors import SettingsError, SourceError
+    from bucketer.sinks.sqs import ALLOWED, Queue, QueueAddress
     from bucketer.sources.credentials import CredentialChain
     from bucketer.sources.sigv4 import sign
     from bucketer.sources.wire import split_url
 
     address = QueueAddress(chosen, environ)
-    target = split_url(address.endpoint)
+    try:
+        target = split_url(address.endpoint)
+    except SourceError as error:
+        problem = f"BUCKETER_EVENTS: found a queue's URL, which {error.why}; allowed: {ALLOWED}"
+        raise SettingsError([problem]) from None
     credentials = CredentialChain(environ)
 
     def signed(headers: Mapping[str, str], body: bytes) -> dict[str, str]:

@@ -157,6 +157,54 @@ def test_an_impossible_host_is_told_plainly():
     assert "Traceback" not in done.stderr
 
 
+def ended(*options, **environ):
+    """Run the command until it ends by itself."""
+    command = [sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
+    return subprocess.run(
+        command,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"BUCKETER_EVENTS": "flush"},
+        {"BUCKETER_EVENTS": "sqs://h:abc/1/q", "AWS_REGION": "x"},
+        {"DATAFILE_URL": "http://127.0.0.1:abc/x"},
+    ],
+    ids=lambda environ: next(iter(environ.values())),
+)
+def test_an_impossible_setting_is_told_in_one_line_with_status_1(workers, environ):
+    done = ended("--workers", workers, **environ)
+
+    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert done.stderr.startswith(f"bucketer: invalid_settings: {next(iter(environ))}: found ")
+
+
+def test_a_worker_that_cannot_start_ends_the_server_with_status_1():
+    """What only a worker can find out: here the parent has been made blind to the setting."""
+    code = (
+        "import sys\n"
+        "from bucketer import wiring\n"
+        "from bucketer.doors.server.process import run\n"
+        "from bucketer.settings import read_settings\n"
+        "wiring.check = lambda settings: None\n"
+        "environ = {'BUCKETER_EVENTS': 'flush', 'BUCKETER_PORT': '0', 'BUCKETER_WORKERS': '2'}\n"
+        "sys.exit(run(read_settings(environ)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+    assert 1 == done.returncode
+    assert "BUCKETER_EVENTS: found 'flush'" in done.stderr
+
+
 def test_access_lines_are_written_only_when_asked_for():
     for options, lines in (((), 0), (("--access-log",), 2)):
         started = start(*options)

@@ -16,7 +16,7 @@ from bucketer.sinks.counters import Counters
 from bucketer.sinks.dedup import Deduplication
 from bucketer.sinks.outbox import Outbox, OutboxFull
 from bucketer.sinks.stdout import Lines
-from bucketer.wiring import COMMAND, LAMBDA, SERVER, build_outbox
+from bucketer.wiring import COMMAND, LAMBDA, SERVER, build_outbox, check
 
 
 class Kept:
@@ -184,10 +184,35 @@ def test_events_can_be_off_and_commands_send_none(build, place, events):
     assert build(place, BUCKETER_EVENTS=events) is None
 
 
-@pytest.mark.parametrize(("place", "events"), [(SERVER, "flush"), (LAMBDA, "outbox")])
-def test_a_home_that_a_place_does_not_have_is_told_at_the_start(build, place, events):
-    with pytest.raises(SettingsError, match=f"found '{events}', but .* allowed here: auto"):
+@pytest.mark.parametrize(
+    ("place", "events", "allowed"),
+    [
+        (SERVER, "flush", "auto, outbox, stdout, off, sqs://…"),
+        (LAMBDA, "outbox", "auto, flush, stdout, off, sqs://…"),
+    ],
+)
+def test_a_home_that_a_place_does_not_have_is_told_at_the_start_with_all_that_it_has(
+    build, place, events, allowed
+):
+    with pytest.raises(SettingsError) as caught:
         build(place, BUCKETER_EVENTS=events)
+
+    [problem] = caught.value.problems
+    assert problem.startswith(f"BUCKETER_EVENTS: found '{events}', but ")
+    assert problem.endswith(f"allowed here: {allowed}")
+
+
+@pytest.mark.parametrize("place", [SERVER, LAMBDA, COMMAND])
+def test_a_check_finds_what_a_place_does_not_have_and_begins_nothing(place, tmp_path):
+    environ = {"BUCKETER_STATE_DIR": str(tmp_path / "state"), "AWS_REGION": "x"}
+    sound = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "stdout"}[place]
+    check(read_settings(environ | {"BUCKETER_EVENTS": sound}), environ, place=place)
+    check(read_settings(environ | {"BUCKETER_EVENTS": "sqs://h:81/1/q"}), environ, place=place)
+    for queue in ("sqs://h", "sqs://h:abc/1/q", "sqs://ftp://h/1/q", "sqs://u@h/1/q"):
+        with pytest.raises(SettingsError, match=r"^BUCKETER_EVENTS: .*allowed: sqs://QUEUE-URL"):
+            check(read_settings(environ | {"BUCKETER_EVENTS": queue}), environ, place=place)
+
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_queue_that_is_none_is_told_at_the_start(build):

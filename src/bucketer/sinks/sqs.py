@@ -31,6 +31,8 @@ _log = logging.getLogger("bucketer.outbox")
 
 #: SQS refuses messages of more than 256 KiB (more only where a queue was told so).
 MAX_MESSAGE_BYTES = 256 * 1024
+#: How a queue is written in the setting.
+ALLOWED = "sqs://QUEUE-URL or sqs://arn:aws:sqs:REGION:ACCOUNT:NAME"
 _FORMAT = 1
 _HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
@@ -191,5 +193,4 @@ def from_message(body: str) -> tuple[Batch, list[str]]:
 
 
 def _bad_setting(why: str) -> SettingsError:
-    allowed = "sqs://QUEUE-URL or sqs://arn:aws:sqs:REGION:ACCOUNT:NAME"
-    return SettingsError([f"BUCKETER_EVENTS: found {why}; allowed: {allowed}"])
+    return SettingsError([f"BUCKETER_EVENTS: found {why}; allowed: {ALLOWED}"])

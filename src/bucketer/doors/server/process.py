@@ -7,8 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from bucketer import wiring
 from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.lifespan import Application
 from bucketer.doors.server.limits import Limits
@@ -26,9 +28,13 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status of the process.
 
     Returns:
-        0 when it was told to stop and did; 1 when it could not start; the trouble has been told
-        on standard error.
+        0 when it was told to stop and did; 1 when it, or one of its workers, could not start; the
+        trouble has been told on standard error.
+
+    Raises:
+        SettingsError: they ask for something that a server can't do; nothing has been started.
     """
+    wiring.check(settings)
     configure_logs()
     try:
         listener = listen(settings.host, settings.port, shared=settings.workers > 1)
@@ -52,8 +58,10 @@ def run(settings: Settings) -> int:
         timeout_graceful_shutdown=limits.stop_s,
     )
     if settings.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-        return 0
+        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor.run()
+        # It leaves by itself, and without a word of failure, when a worker can't start.
+        return int(any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes))
     return _run_alone(config, listener)
 
 
