@@ -40,6 +40,9 @@ from bucketer.doors.lambda_extension import start
 
 
 class Nothing:
+    def may_have_work(self):
+        return True
+
     def has_work(self):
         return False
 

@@ -57,6 +57,21 @@ def users(collector):
     return [visitor["visitor_id"] for visitor in collector.visitors()]
 
 
+@pytest.mark.parametrize(
+    ("environment", "extensions"),
+    [
+        ({"BUCKETER_EVENTS": "off"}, 0),
+        ({"BUCKETER_EVENTS": "flush"}, 1),
+        ({"BUCKETER_EVENTS": "off", "BUCKETER_DATAFILE": "datafile.json"}, 1),
+    ],
+)
+def test_there_is_an_extension_only_where_it_may_have_work(lab, task, environment, extensions):
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        answer = function.invoke(activation("ada"))
+
+        assert (200, extensions) == (answer["statusCode"], len(function.extensions))
+
+
 def test_in_the_emulator_every_event_arrives(lab, task, collector):
     with Rie(lab, task, HANDLER, environment=settings(collector)) as function:
         for n in range(5):

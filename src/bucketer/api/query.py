@@ -5,6 +5,8 @@ Split by hand: a library's parser costs several times the decision it serves (do
 
 from __future__ import annotations
 
+from functools import cache
+
 from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _HEX = "0123456789abcdefABCDEF"
-#: What stands behind a percent sign, to the byte it means.
-_BYTES = {(a + b).encode(): bytes((int(a + b, 16),)) for a in _HEX for b in _HEX}
 #: What may stand in a query as it is.
 _LITERAL = frozenset(range(0x21, 0x7F)) - frozenset(b"%&+=#")
 
@@ -53,6 +53,12 @@ def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
     return found
 
 
+@cache
+def _bytes_of_pairs() -> dict[bytes, bytes]:
+    """What stands behind a percent sign, to the byte it means; made when first needed."""
+    return {(a + b).encode(): bytes((int(a + b, 16),)) for a in _HEX for b in _HEX}
+
+
 def _decoded_name(name: str) -> str:
     """Decode *name* where that can make it a known one; no name of ours is empty."""
     if "%" not in name and "+" not in name:
@@ -85,9 +91,10 @@ def unquote(text: str) -> str:
         UnicodeError: the bytes are not UTF-8, or *text* holds a lone surrogate.
     """
     first, *parts = text.replace("+", " ").encode("utf-8", "surrogateescape").split(b"%")
+    byte_of = _bytes_of_pairs().get
     decoded = [first]
     for part in parts:
-        byte = _BYTES.get(part[:2])
+        byte = byte_of(part[:2])
         if byte is None:
             decoded += (b"%", part)
         else:
