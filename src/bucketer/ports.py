@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         where: str
         max_age_s: float
 
-        def fetch(self, etag: str | None) -> Fetched | None:
-            """Get the datafile, or None when it still is the one known by *etag*.
+        def fetch(self, mark: str | None) -> Fetched | None:
+            """Get the datafile, or None when it still is the one that came with *mark*.
 
             Raises:
                 SourceError: it can't be had; time and size are bounded, so this comes soon.
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
             ruleset: the compiled datafile.
             label: the path or URL it came from, whole; the API's options say what is shown of it.
             source: its kind: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
-            etag: the source's name for this content, or None.
+            etag: the origin's name for this content, or None.
             fetched_at: epoch seconds, or None where it isn't known.
         """
 
@@ -143,13 +143,20 @@ class Fetched:
 
     Attributes:
         raw: the JSON text.
-        etag: the source's name for this content, to be handed to the next `fetch`; or None.
+        etag: the origin's own name for this content, as it is shown; or None.
         fetched_at: when it was fetched, epoch seconds, if that was not just now (a stored copy).
+        mark: to be handed to the next `fetch`, which tells by it what is new: the etag, unless
+            the source has a name of its own for the content; or None.
     """
 
-    __slots__ = ("etag", "fetched_at", "raw")
+    __slots__ = ("etag", "fetched_at", "mark", "raw")
 
     def __init__(
-        self, raw: bytes, etag: str | None = None, fetched_at: float | None = None
+        self,
+        raw: bytes,
+        etag: str | None = None,
+        fetched_at: float | None = None,
+        mark: str | None = None,
     ) -> None:
         self.raw, self.etag, self.fetched_at = raw, etag, fetched_at
+        self.mark = etag if mark is None else mark

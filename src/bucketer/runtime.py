@@ -47,7 +47,7 @@ class Edition:
         label: the URL or path, whole; only for debug answers where that is allowed.
         where: the same without its secrets.
         source: the kind of source: ``package``, ``demonstration``, ``file``, ``url``, ``s3``.
-        etag: the source's name for this content, or None.
+        etag: the origin's name for this content, or None.
         fetched_at: epoch seconds when this content was fetched (for a packaged datafile, when it
             was pulled), or None when nobody knows.
         checked_at: epoch seconds when the source last confirmed it.
@@ -134,11 +134,11 @@ class Freshness:
 class _Seen:
     """What one source gave last: the same is neither fetched, compiled nor complained of twice."""
 
-    __slots__ = ("error", "etag", "mark")
+    __slots__ = ("content", "error", "mark")
 
     def __init__(self) -> None:
-        self.etag: str | None = None
-        self.mark: tuple[int, int] | None = None
+        self.mark: str | None = None
+        self.content: tuple[int, int] | None = None
         self.error: BucketerError | None = None
 
 
@@ -394,11 +394,11 @@ class Runtime:
             DatafileError: what was fetched (now or last time) is no usable datafile.
         """
         seen = self._seen[id(source)]
-        fetched = source.fetch(seen.etag)
+        fetched = source.fetch(seen.mark)
         if fetched is not None:
-            mark = (len(fetched.raw), hash(fetched.raw))  # hashlib would cost 3 ms of cold start
-            same = mark == seen.mark
-            seen.etag, seen.mark = fetched.etag, mark
+            content = (len(fetched.raw), hash(fetched.raw))  # hashlib would cost 3 ms of cold start
+            same = content == seen.content
+            seen.mark, seen.content = fetched.mark, content
             if not same:
                 try:
                     ruleset = self._compile_raw(fetched.raw)

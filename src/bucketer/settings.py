@@ -437,7 +437,7 @@ TABLE: Final = (
         "`auto`, `full`, `host` or `off`",
         "How the debug block names the datafile: by its URL (whose path holds the SDK key), by its "
         "host, or not at all. `auto` is `full`, but `host` when `DATAFILE_ACCESS_TOKEN` is set: "
-        "the key of a secure environment is not for visitors.",
+        "the key of a secure environment is not for visitors. `/health` names the host at most.",
     ),
     Setting(
         "BUCKETER_CORS_ORIGIN",

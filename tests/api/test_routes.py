@@ -265,11 +265,16 @@ def test_health_without_a_datafile_is_503():
     assert "Retry-After" in dict(reply.response.headers)
 
 
-def test_health_hides_the_url_as_debug_does():
-    """It is asked by more people than debug is."""
-    client = Client(options=ApiOptions(show_datafile="host"))
+@pytest.mark.parametrize("debug_allowed", [True, False])
+@pytest.mark.parametrize(("show", "url"), [("full", "cdn.example"), ("host", "cdn.example"), ("off", None)])  # fmt: skip
+def test_health_names_no_more_than_the_host_whatever_debug_may_show(show, url, debug_allowed):
+    """The path holds the SDK key, and anybody may ask for health."""
+    client = Client(options=ApiOptions(show_datafile=show, debug_allowed=debug_allowed))
 
-    assert client.json(path="/health")["datafile"]["url"] == "cdn.example"
+    response = client.ask(path="/health").response
+
+    assert json.loads(response.body)["datafile"].get("url") == url
+    assert b"SDK-KEY" not in response.body
 
 
 # Small parts

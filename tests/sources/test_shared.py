@@ -42,7 +42,7 @@ def _fetch(url, folder):
 def test_a_change_that_one_fetched_is_news_for_the_other_without_a_request(tmp_path):
     inner = FakeSource(revision(1), '"1"', max_age_s=0.1)
     one, other = SharedSource(inner, tmp_path), SharedSource(inner, tmp_path)
-    mark = one.fetch(None).etag
+    mark = one.fetch(None).mark
     other.fetch(None)
     inner.content, inner.etag = revision(2), '"2"'
     quiet = other.has_news()
@@ -59,7 +59,7 @@ def test_a_change_that_one_fetched_is_news_for_the_other_without_a_request(tmp_p
 def test_insisting_asks_the_source_however_fresh_the_copy_is(tmp_path):
     inner = FakeSource(revision(1), '"1"')
     shared = SharedSource(inner, tmp_path)
-    mark = shared.fetch(None).etag
+    mark = shared.fetch(None).mark
     inner.content, inner.etag = revision(2), '"2"'
     before = shared.fetch(mark)
     shared.insist()
@@ -79,7 +79,7 @@ def test_a_restart_while_the_source_is_down_has_the_copy(tmp_path):
     fetched = restarted.fetch(None)
     assert fetched.raw == revision(1)
     with pytest.raises(SourceError, match="Connection refused"):
-        restarted.fetch(fetched.etag)  # but it is told as soon as there is an edition
+        restarted.fetch(fetched.mark)  # but it is told as soon as there is an edition
 
 
 def test_without_a_copy_the_trouble_is_told(tmp_path):
@@ -90,7 +90,7 @@ def test_without_a_copy_the_trouble_is_told(tmp_path):
 def test_a_broken_datafile_does_not_replace_the_copy(tmp_path):
     inner = FakeSource(revision(1), '"1"')
     shared = SharedSource(inner, tmp_path)
-    mark = shared.fetch(None).etag
+    mark = shared.fetch(None).mark
     inner.content, inner.etag = b"<html>", '"2"'
     shared.insist()
     with pytest.raises(InvalidDatafile):
@@ -123,7 +123,16 @@ def test_a_source_without_etags_is_compared_by_content(tmp_path):
         first = shared.fetch(None)
         identity = shared._identity()
         shared.insist()
-        again = shared.fetch(first.etag)
+        again = shared.fetch(first.mark)
 
     assert again is None
     assert identity == shared._identity()
+    # A mark of ours is no name that the origin gave it.
+    assert (None, True) == (first.etag, bool(first.mark))
+
+
+def test_the_etag_is_the_one_that_the_origin_gave(tmp_path):
+    SharedSource(FakeSource(revision(1), '"1"'), tmp_path).fetch(None)
+
+    other = SharedSource(FakeSource(down()), tmp_path).fetch(None)
+    assert '"1"' == other.etag

@@ -27,7 +27,7 @@ def debug_block(
         "project_id": edition.ruleset.project_id,
         "account_id": edition.ruleset.account_id,
         "time": utc(now),
-        "datafile": datafile_block(edition, options, now),
+        "datafile": datafile_block(edition, options, now, options.show_datafile),
         "user_attributes": dict(user.attributes),
         "reasons": [reason.to_json() for reason in trace],
     }
@@ -36,12 +36,21 @@ def debug_block(
     return block
 
 
-def datafile_block(edition: EditionFacts, options: ApiOptions, now: float) -> dict[str, object]:
-    """Return what may be told of the datafile in use; what isn't known is left out."""
+def datafile_block(
+    edition: EditionFacts, options: ApiOptions, now: float, show: str
+) -> dict[str, object]:
+    """Return what may be told of the datafile in use; what isn't known is left out.
+
+    Args:
+        edition: the one in use.
+        options: what is wrong with its sources.
+        now: epoch seconds.
+        show: its URL ``full``, its ``host``, or neither (``off``).
+    """
     block: dict[str, object] = {}
-    if options.show_datafile == "full":
+    if show == "full":
         block["url"] = edition.label
-    elif options.show_datafile == "host":
+    elif show == "host":
         block["url"] = host_of(edition.label)
     block["revision"] = edition.ruleset.revision
     if edition.etag is not None:
@@ -56,7 +65,7 @@ def datafile_block(edition: EditionFacts, options: ApiOptions, now: float) -> di
 
 
 def host_of(label: str) -> str:
-    """Return the host of a URL, or the last part of a path: nothing that holds an SDK key."""
+    """Return the host of a URL, whose path holds the SDK key, or the name of a file."""
     _, separator, rest = label.partition("://")
     if separator:
         return rest.partition("/")[0].rpartition("@")[2].partition("?")[0]

@@ -45,11 +45,13 @@ class HealthRoute:
             headers = (*self._headers, ("Retry-After", RETRY_AFTER_S))
             return Reply(Response(503, headers, body.encode("ascii"), request.request_id))
         diagnostics = edition.ruleset.diagnostics
+        # Anybody may ask for health, whoever may not debug: it never tells the path.
+        show = "off" if self._options.show_datafile == "off" else "host"
         report: dict[str, object] = {
             "status": "ok",
             "datafile": {
                 "source": edition.source,
-                **datafile_block(edition, self._options, now),
+                **datafile_block(edition, self._options, now, show),
                 "errors": sum(each.severity == "error" for each in diagnostics),
                 "warnings": sum(each.severity == "warning" for each in diagnostics),
             },

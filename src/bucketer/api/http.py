@@ -193,7 +193,8 @@ class ApiOptions:
 
     Attributes:
         debug_allowed: False leaves the debug block out of every answer.
-        show_datafile: how debug and health name the datafile: ``full``, ``host`` or ``off``.
+        show_datafile: how debug names the datafile: ``full``, ``host`` or ``off``. Health never
+            tells more than the host.
         allow_origin: value of ``Access-Control-Allow-Origin``; empty sends no CORS headers.
         max_url_bytes: path and query together; more is 414.
         max_body_bytes: more is 413.

@@ -12,7 +12,7 @@ MAX_DATAFILE_BYTES = 64 * 1024 * 1024
 
 
 class FileSource:
-    """A datafile in a file of the user's. Its etag is made of time, size and inode."""
+    """A datafile in a file of the user's. Its mark is made of time, size and inode."""
 
     __slots__ = ("kind", "label", "max_age_s", "where")
 
@@ -21,7 +21,7 @@ class FileSource:
         self.label = self.where = path
         self.max_age_s = max_age_s
 
-    def fetch(self, etag: str | None) -> Fetched | None:
+    def fetch(self, mark: str | None) -> Fetched | None:
         """Read the file, unless it looks as it did.
 
         Raises:
@@ -30,12 +30,12 @@ class FileSource:
         try:
             with open(self.label, "rb") as file:  # noqa: PTH123 -- pathlib costs 4 ms at cold start
                 seen = os.fstat(file.fileno())
-                mark = f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
-                if mark == etag:
+                now = f"{seen.st_mtime_ns:x}-{seen.st_size:x}-{seen.st_ino:x}"
+                if now == mark:
                     return None
                 raw = file.read(MAX_DATAFILE_BYTES + 1)
         except OSError as error:
             raise SourceError(self.where, error.strerror or type(error).__name__) from error
         if len(raw) > MAX_DATAFILE_BYTES:
             raise SourceError(self.where, f"bigger than {MAX_DATAFILE_BYTES} bytes")
-        return Fetched(raw, mark)
+        return Fetched(raw, mark=now)

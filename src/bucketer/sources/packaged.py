@@ -44,7 +44,7 @@ class PackagedSource:
         self.where = "the packaged datafile"
         self.max_age_s = 0.0
 
-    def fetch(self, etag: str | None) -> Fetched | None:
+    def fetch(self, mark: str | None) -> Fetched | None:
         """Read the file.
 
         Raises:
@@ -53,7 +53,7 @@ class PackagedSource:
         meta, raw = from_package(_read(self._path, self.where), self.where)
         self.label = str(meta.get("url") or self.label)
         known, fetched_at = meta.get("etag"), meta.get("fetched_at")
-        if etag is not None and etag == known:
+        if mark is not None and mark == known:
             return None
         return Fetched(
             raw,
@@ -73,7 +73,7 @@ class DemonstrationSource:
         self.where = "the demonstration datafile"
         self.max_age_s = 0.0
 
-    def fetch(self, etag: str | None) -> Fetched | None:  # noqa: ARG002 -- it has no etag
+    def fetch(self, mark: str | None) -> Fetched | None:  # noqa: ARG002 -- it has none
         """Read the file.
 
         Raises:

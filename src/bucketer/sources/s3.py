@@ -115,18 +115,18 @@ class S3Source:
             timeout_s=self._timeout_s,
         )
 
-    def fetch(self, etag: str | None) -> Fetched | None:
+    def fetch(self, mark: str | None) -> Fetched | None:
         """Get the object.
 
         Raises:
             SourceError: S3's own code says why where there is one.
         """
-        answer = self._get(etag)
+        answer = self._get(mark)
         elsewhere = answer.headers.get("x-amz-bucket-region", self.region)
         if answer.status not in {_OK, _NOT_MODIFIED} and elsewhere != self.region:
             self.region = elsewhere  # remembered, so that this is asked once
-            answer = self._get(etag)
-        if answer.status == _NOT_MODIFIED and etag:
+            answer = self._get(mark)
+        if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
             raise SourceError(self.where, _why(answer))

@@ -48,30 +48,35 @@ class SharedSource:
         self._returned: tuple[int, int] | None = None
         self._not_before = 0.0
 
-    def fetch(self, etag: str | None) -> Fetched | None:
+    def fetch(self, mark: str | None) -> Fetched | None:
         """Return what the source has, asking it only if no process has just done so.
 
         Raises:
             SourceError: the source fails, and there is no copy, or the caller has it already.
         """
         began = time.time()
-        fresh_s = _TOGETHER_S if etag is None else self.max_age_s / 2
+        fresh_s = _TOGETHER_S if mark is None else self.max_age_s / 2
         with self._alone():
             if self._asked_at() < max(began - fresh_s, self._not_before):
                 try:
                     self._ask()
                 except SourceError:
-                    if etag is not None or self._identity() is None:
+                    if mark is not None or self._identity() is None:
                         raise
                     # A start while the source is down: the copy serves, and the next refresh
                     # says what is wrong.
             self._returned = self._identity()
             meta, raw = from_package(self._copy.read_bytes(), self.where)
-        mark = str(meta["mark"])
-        if mark == etag:
+        now = str(meta["mark"])
+        if now == mark:
             return None
-        fetched_at = meta.get("fetched_at")
-        return Fetched(raw, mark, fetched_at if isinstance(fetched_at, float) else None)
+        etag, fetched_at = meta.get("etag"), meta.get("fetched_at")
+        return Fetched(
+            raw,
+            etag if isinstance(etag, str) else None,
+            fetched_at if isinstance(fetched_at, float) else None,
+            now,
+        )
 
     def has_news(self) -> bool:
         """Say whether another process has put another copy in place. Costs one look at the disk."""

@@ -48,7 +48,7 @@ class UrlSource:
         self._token = token
         self._max_bytes = max_bytes
 
-    def fetch(self, etag: str | None) -> Fetched | None:
+    def fetch(self, mark: str | None) -> Fetched | None:
         """Ask the server.
 
         Raises:
@@ -59,10 +59,10 @@ class UrlSource:
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
         }
-        if etag:
-            headers["If-None-Match"] = etag
+        if mark:
+            headers["If-None-Match"] = mark
         answer = self._follow(headers)
-        if answer.status == _NOT_MODIFIED and etag:
+        if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
             raise SourceError(self.where, _why(answer.status, self._token is not None))
