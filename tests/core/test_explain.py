@@ -9,11 +9,15 @@ from bucketer import demo
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import activate, decide
 from bucketer.core.parse import parse_datafile
-from bucketer.core.reasons import SENTENCES
+from bucketer.core.reasons import HOLDOUT_SENTENCES, SENTENCES, Reason
 from bucketer.core.user import User
 
 RULESET = compile_datafile(parse_datafile(Path(demo.PATH).read_bytes()))
 HERS = {"tier": "platinum", "member_since_days": 56}
+
+
+def compiled(datafile):
+    return compile_datafile(parse_datafile(json.dumps(datafile)))
 
 
 def reasons_of(ask, key, user):
@@ -23,21 +27,24 @@ def reasons_of(ask, key, user):
 
 
 def test_the_experimenter_sees_every_condition_and_the_bucket():
-    audience, bucket = reasons_of(
+    status, audience, bucket = reasons_of(
         activate, "checkout_flow_experiment", User("cooper34523569", HERS)
     )
 
-    assert audience.code == "audience_met"
+    assert (status.code, audience.code) == ("running", "audience_met")
     [tree] = audience.children
     assert [child.values["outcome"] for child in tree.children] == ["TRUE", "TRUE"]
     assert bucket.message == (
-        "Bucket 8278 of 10000 falls in [6666, 10000): "
-        "variation 'one_step_checkout' of 'checkout_flow_experiment'."
+        "Experiment 'checkout_flow_experiment': "
+        "bucket 8278 of 10,000 is in 6666-9999 -> one_step_checkout."
+    )
+    assert bucket.sentence(dash="\N{EN DASH}", arrow="→") == (
+        "Bucket 8278 of 10,000 is in 6666\N{EN DASH}9999 → one_step_checkout."
     )
 
 
 def test_a_missing_attribute_is_unknown_and_keeps_her_out():
-    [audience] = reasons_of(
+    _, audience = reasons_of(
         activate, "checkout_flow_experiment", User("cooper34523569", {"tier": "platinum"})
     )
 
@@ -47,12 +54,178 @@ def test_a_missing_attribute_is_unknown_and_keeps_her_out():
 
 
 def test_a_condition_says_what_it_wants_and_what_she_has():
-    audience, _ = reasons_of(activate, "checkout_flow_experiment", User("cooper34523569", HERS))
+    _, audience, _ = reasons_of(activate, "checkout_flow_experiment", User("cooper34523569", HERS))
 
     days = audience.children[0].children[1].children[0]
 
-    assert days.message == "member_since_days >= 30 is TRUE."
+    assert days.message == "member_since_days >= 30: TRUE (the user has 56)."
     assert (days.values["value"], days.values["user_value"]) == (30, 56)
+
+
+def condition_on(user, match, name, value):
+    """What is said of *user* where the first audience is that one condition."""
+    datafile = json.loads(Path(demo.PATH).read_text())
+    condition = {"match": match, "name": name, "type": "custom_attribute", "value": value}
+    datafile["typedAudiences"][0]["conditions"] = ["and", condition]
+    trace = []
+    activate(compiled(datafile), "checkout_flow_experiment", user, trace=trace)
+    return trace[1].children[0].children[0].children[0]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message", "told"),
+    [
+        ({}, "tier = 5: UNKNOWN (the user has no attribute 'tier').", ()),
+        ({"tier": None}, "tier = 5: UNKNOWN (the user has null).", (None,)),
+        (
+            {"tier": "5"},
+            'tier = 5: UNKNOWN (the user has "5", a string, which can\'t be compared).',
+            ("5",),
+        ),
+        ({"tier": 4}, "tier = 5: FALSE (the user has 4).", (4,)),
+        ({"tier": 5.0}, "tier = 5: TRUE (the user has 5.0).", (5.0,)),
+    ],
+)
+def test_absent_null_and_of_the_wrong_kind_are_told_apart(attributes, message, told):
+    condition = condition_on(User("ada", attributes), "exact", "tier", 5)
+
+    assert message == condition.message
+    assert told == tuple(value for name, value in condition.values.items() if name == "user_value")
+
+
+def test_a_condition_that_nobody_can_be_judged_by_says_so():
+    condition = condition_on(User("ada", {"tier": "gold"}), "resembles", "tier", "gold")
+
+    assert 'tier resembles "gold": UNKNOWN (nobody can be judged by it).' == condition.message
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({}, "the user's segments are not known"),
+        ({"segments": ["b", "a"]}, 'the user is in ["a", "b"]'),
+    ],
+)
+def test_a_segment_is_sought_among_those_that_are_known(facts, why):
+    condition = condition_on(User("ada", **facts), "qualified", "odp.audiences", "vip")
+
+    assert f'in segment "vip": FALSE ({why}).' == condition.message
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        (["and", "10000000201", "10000000202"], "All of these: TRUE."),
+        (["or", "10000000201", "10000000202"], "Any of these: TRUE."),
+        (["not", ["or", "10000000201", "10000000202"]], "None of these: FALSE."),
+        (["not", ["and", "10000000201", "10000000202"]], "Not all of these: FALSE."),
+        (["not", "10000000201"], "Not this: FALSE."),
+    ],
+)
+def test_operators_are_told_in_words_that_read_on_into_what_stands_below(tree, words):
+    datafile = json.loads(Path(demo.PATH).read_text())
+    datafile["experiments"][0]["audienceConditions"] = tree
+    trace = []
+    activate(compiled(datafile), "checkout_flow_experiment", User("ada", HERS), trace=trace)
+
+    [operator] = trace[1].children
+
+    assert words == operator.message
+
+
+# ---------------------------------------------------------------------------- what is told first
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        ("Running", "running", "Experiment 'checkout_flow_experiment' is Running."),
+        (
+            "Paused",
+            "not_running",
+            "Experiment 'checkout_flow_experiment' is Paused, not Running.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("user_id", ["ada", "qa_ben"])
+def test_the_status_is_told_before_anything_else(status, code, message, user_id):
+    datafile = json.loads(Path(demo.PATH).read_text())
+    datafile["experiments"][0]["status"] = status
+    trace = []
+
+    activate(compiled(datafile), "checkout_flow_experiment", User(user_id), trace=trace)
+
+    assert (code, message) == (trace[0].code, trace[0].message)
+    assert status == trace[0].values["status"]
+    assert (1 if code == "not_running" else 2) == len(trace)
+
+
+def test_a_broken_experiment_has_no_status_but_a_place_in_the_datafile():
+    datafile = json.loads(Path(demo.PATH).read_text())
+    datafile["experiments"][0]["trafficAllocation"] = [7]
+    trace = []
+
+    activate(compiled(datafile), "checkout_flow_experiment", User("ada", HERS), trace=trace)
+
+    [broken] = trace
+    assert broken.code == "experiment_broken"
+    assert broken.message.endswith(
+        "since the datafile is broken at /experiments/0/trafficAllocation/0."
+    )
+
+
+def test_who_owns_a_bucket_of_the_group_is_told_by_key():
+    reasons = reasons_of(decide, "search", User("ben", {"app_version": "2.1"}))
+
+    [lost] = [each for each in reasons if each.code == "group_out"]
+
+    assert lost.message.endswith("to experiment 'search_synonyms_experiment'.")
+
+
+def test_every_reason_about_a_rule_says_which_and_what_it_is():
+    places = {
+        (each.values.get("what"), each.values.get("rule"))
+        for key in RULESET.flags
+        for number in range(300)
+        for each in reasons_of(decide, key, User(f"user{number}", HERS))
+    }
+
+    assert {"holdout", "experiment", "delivery rule"} == {what for what, _ in places}
+    assert [] == [rule for what, rule in places if (what is None) is not (rule is None)]
+
+
+def test_a_holdout_that_nobody_is_exempt_from_does_not_sound_like_an_invitation():
+    first, second, *_ = reasons_of(decide, "search", User("ben"))
+
+    assert (
+        "Holdout 'holdout_2026': it may hold back anybody, since there is no audience."
+        == first.message
+    )
+    assert (
+        "Holdout 'holdout_2026': the user isn't held back, "
+        "since bucket 9628 of 10,000 is beyond 0-199." == second.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        (0, 1, "0"),
+        (0, 2, "0-1"),
+        (1, 2, "1"),
+        (0.5, 1.5, "1"),
+        (0.5, 2.5, "1-2"),
+        (0, 0, "no bucket at all"),
+        (3.2, 3.8, "no bucket at all"),
+        (6666, 10_000, "6666-9999"),
+    ],
+)
+def test_a_range_is_told_by_its_first_and_its_last_bucket(start, end, words):
+    values = {"bucket": 7, "of": 10_000, "start": start, "end": end}
+
+    assert f"Bucket 7 of 10,000 is in {words}, which leads to no variation." == (
+        Reason("bucket_empty", values).message
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,9 +244,11 @@ def test_a_flag_tells_its_rules_in_the_order_they_were_looked_at():
     assert codes == [
         "audience_everybody",  # the holdout's audience
         "bucket_missed",  # and its traffic
-        "audience_everybody",  # the first experiment of the group
+        "running",  # the first experiment of the group
+        "audience_everybody",
         "group_out",
-        "audience_missed",  # the second one
+        "running",  # the second one
+        "audience_missed",
         "audience_everybody",  # Everyone Else
         "bucketed",
     ]
@@ -88,8 +263,17 @@ def test_a_reason_is_plain_json():
 
 
 def test_every_sentence_ends_and_has_a_code_of_its_own():
-    assert all(sentence.endswith(".") for sentence in SENTENCES.values())
-    assert len(set(SENTENCES.values())) == len(SENTENCES)
+    sentences = [*SENTENCES.values(), *HOLDOUT_SENTENCES.values()]
+
+    assert all(sentence.endswith(".") for sentence in sentences)
+    assert len(set(sentences)) == len(sentences)
+    assert set(HOLDOUT_SENTENCES) < set(SENTENCES)
+
+
+def test_every_code_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
+
+    assert [] == [code for code in SENTENCES if f"`{code}`" not in page]
 
 
 @pytest.mark.parametrize("number", range(200))

@@ -398,7 +398,8 @@ class _Compilation:
         try:
             id_, key = entities.field(raw, "id", str, at), entities.field(raw, "key", str, at)
             experiment = Experiment(id_, key)
-            experiment.running = entities.field(raw, "status", str, at) == "Running"
+            experiment.status = entities.field(raw, "status", str, at)
+            experiment.running = experiment.status == "Running"
             experiment.audience_tree = entities.read_audience_tree(raw, at)
             if not key.strip():
                 experiment.closed = "its key is blank"

@@ -316,7 +316,7 @@ def _experiments(
         experiment = rule.experiment
         if deliveries_only and experiment.kind != "td":
             if trace is not None:
-                _say(trace, "rule_skipped", rule=rule.key)
+                _say(trace, "rule_skipped", what="experiment", rule=rule.key)
             continue
         if rule.holdouts or user.known is not None:
             settled = _settled_before(ruleset, flag, rule, user, trace)
@@ -362,7 +362,7 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
                 return settled
         experiment = rule.experiment
         if trace is not None:
-            _explain(ruleset, experiment, user, trace, "Delivery rule")
+            _explain(ruleset, experiment, user, trace, "delivery rule")
         part = experiment.assign(user)
         if part == OUTSIDE:
             index += 1
@@ -373,7 +373,7 @@ def _rollout(ruleset: Ruleset, flag: Flag, user: User, trace: list[Reason] | Non
         if answer:
             return answer
         if index < last and trace is not None:
-            _say(trace, "everyone_else", rule=rule.key)
+            _say(trace, "everyone_else", what="delivery rule", rule=rule.key)
         index = last if index < last else last + 1
     if trace is not None:
         if flag.rollout_missing:
@@ -386,14 +386,14 @@ def _settled_before(
     ruleset: Ruleset, flag: Flag, rule: Rule, user: User, trace: list[Reason] | None
 ) -> Decision | None:
     """What decides before a rule is looked at: a forced decision, then local holdouts."""
-    forced = _forced(flag, rule.key, user, trace)
+    forced = _forced(flag, rule, user, trace)
     if forced is not None:
         return _remember(ruleset, flag, rule, forced)
     for holdout in rule.holdouts:
         held = _held_by(ruleset, flag, holdout, user, trace)
         if held is not None:
             if trace is not None:
-                _say(trace, "holdout_local", holdout=holdout.experiment.key, rule=rule.key)
+                _say(trace, "holdout_local", **_about(rule), holdout=holdout.experiment.key)
             return held
     return None
 
@@ -430,9 +430,9 @@ def _global_holdout(
         if held is not None:
             if trace is not None:
                 key = holdout.experiment.key
-                _say(trace, "holdout", rule=key, flag=flag.key)
+                _say(trace, "holdout", what="holdout", rule=key, flag=flag.key)
                 if holdout.excludes_targeted_deliveries:
-                    _say(trace, "holdout_spares_deliveries", rule=key)
+                    _say(trace, "holdout_spares_deliveries", what="holdout", rule=key)
             return holdout, held
     return None, None
 
@@ -441,7 +441,7 @@ def _held_by(
     ruleset: Ruleset, flag: Flag, holdout: Holdout, user: User, trace: list[Reason] | None
 ) -> Decision | None:
     if trace is not None:
-        _explain(ruleset, holdout.experiment, user, trace, "Holdout")
+        _explain(ruleset, holdout.experiment, user, trace, "holdout")
     variation = holdout.experiment.variations[holdout.experiment.assign(user)]
     if variation is None:
         return None
@@ -456,19 +456,20 @@ def _held_by(
 
 
 def _forced(
-    flag: Flag, rule_key: str | None, user: User, trace: list[Reason] | None
+    flag: Flag, rule: Rule | None, user: User, trace: list[Reason] | None
 ) -> Variation | None:
     """The forced decision at this place, if it names a variation of the flag."""
     forced = user.forced_decisions
+    rule_key = None if rule is None else rule.key
     key = forced.get((flag.key, rule_key)) if forced and flag.key else None
     if key is None:
         return None
     variation = flag.variation_by_key(key)
     if trace is not None:
-        code = "forced_decision" if rule_key is None else "forced_decision_rule"
+        code = "forced_decision" if rule is None else "forced_decision_rule"
         if variation is None:
             code = "forced_decision_unknown"
-        _say(trace, code, flag=flag.key, rule=rule_key, variation=key)
+        _say(trace, code, **(_about(rule) if rule else {}), flag=flag.key, variation=key)
     return variation
 
 
@@ -487,13 +488,14 @@ def _preassigned(
         forced = experiment.by_id.get(wanted.id) if wanted is not None and wanted.key else None
         if forced is not None:
             if trace is not None:
-                _say(trace, "forced_variation", rule=key, variation=forced.key)
+                _say(trace, "forced_variation", **_experiment(key), variation=forced.key)
             return forced
     if user.id in experiment.whitelist:
         variation = experiment.whitelist[user.id]
         if trace is not None:
             code = "whitelist_unknown" if variation is None else "whitelisted"
-            _say(trace, code, rule=key, variation=variation.key if variation else None)
+            chosen = variation.key if variation else None
+            _say(trace, code, **_experiment(key), variation=chosen)
         if variation is not None:
             return variation
     if user.profile is not None:
@@ -501,7 +503,7 @@ def _preassigned(
         stored = experiment.by_id.get(stored_id) if stored_id else None
         if stored is not None:
             if trace is not None:
-                _say(trace, "stored", rule=key, variation=stored.key)
+                _say(trace, "stored", **_experiment(key), variation=stored.key)
             return stored
     return None
 
@@ -518,15 +520,17 @@ def _of_experiment(
         PredictionNeeded: the rule is a contextual bandit's and it has not been asked.
         PredictionFailed: it was asked and did not answer.
     """
+    if trace is not None:
+        from .explain import status_reason  # only who asks pays for it
+
+        trace.append(status_reason(experiment))
     variation = _preassigned(experiment, user, trace)
     if variation is not None:
         return variation
-    if trace is not None:
-        from .explain import experiment_reasons  # only who asks pays for it
-
-        trace.extend(experiment_reasons(ruleset, experiment, user))
     if not experiment.running:
         return None
+    if trace is not None and experiment.broken is None:
+        _explain(ruleset, experiment, user, trace, "experiment")
     part = experiment.assign(user)
     if experiment.cmab is not None:
         return None if part == OUTSIDE else ask_bandit(experiment, user)
@@ -569,6 +573,15 @@ def prediction_failed(flag: Flag, failure: PredictionFailed) -> Decision:
 
 
 # --- telling ------------------------------------------------------------------------------------
+
+
+def _about(rule: Rule) -> dict[str, object]:
+    what = "delivery rule" if rule.source == "rollout" else "experiment"
+    return {"what": what, "rule": rule.key}
+
+
+def _experiment(key: str) -> dict[str, object]:
+    return {"what": "experiment", "rule": key}
 
 
 def _say(trace: list[Reason], code: str, **values: object) -> None:

@@ -57,14 +57,14 @@ def read_experiment(raw: dict[str, Any], at: str) -> Experiment:
         Malformed: a mandatory field is missing or has the wrong type.
     """
     experiment = Experiment(field(raw, "id", str, at), field(raw, "key", str, at))
-    status = field(raw, "status", str, at)
+    experiment.status = field(raw, "status", str, at)
     field(raw, "variations", list, at)
     field(raw, "trafficAllocation", list, at)
     field(raw, "forcedVariations", dict, at)
     if "layerId" not in raw:
         raise Malformed(f"{at}/layerId", "a string", "nothing")
     experiment.layer_id = raw["layerId"]
-    experiment.running = status == "Running"
+    experiment.running = experiment.status == "Running"
     experiment.kind = raw.get("type")
     experiment.audience_tree = read_audience_tree(raw, at)
     if not experiment.key.strip():

@@ -1,4 +1,4 @@
-"""The parts of an explanation that a decision doesn't need for itself: conditions and buckets.
+"""The parts of an explanation that a decision doesn't need for itself: status, conditions, buckets.
 
 Imported only when someone asks why.
 """
@@ -10,6 +10,7 @@ import json
 from .assign import membership_of
 from .bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
 from .conditions import compile_leaf, split_node
+from .parse import json_type
 from .reasons import Reason, bucket_reason
 from .user import BUCKETING_ID
 
@@ -38,12 +39,25 @@ _PHRASES = {
     "semver_le": "{name} is version {value} or earlier",
     "qualified": "in segment {value}",
 }
-#: Longer values are cut in sentences; the datafile has them whole.
+_OPERATORS = {"and": "All of these", "or": "Any of these"}
+#: What a NOT says, by the operator that it is put before.
+_NEGATIONS: dict[object, str] = {"or": "None of these", "and": "Not all of these"}
+_FOR_NOBODY = "nobody can be judged by it"
+#: Longer values are cut in sentences; the reason's values have them whole.
 _SHOWN = 80
 
 
+def status_reason(experiment: Experiment) -> Reason:
+    """Say whether an experiment runs, by the status that the datafile gives it."""
+    about: dict[str, object] = {"what": "experiment", "rule": experiment.key}
+    if experiment.broken is not None:
+        return Reason("experiment_broken", {**about, "pointer": experiment.broken})
+    code = "running" if experiment.running else "not_running"
+    return Reason(code, {**about, "status": experiment.status})
+
+
 def audience_reason(
-    ruleset: Ruleset, experiment: Experiment, user: User, what: str, *, met: bool
+    ruleset: Ruleset, experiment: Experiment, user: User, about: dict[str, object], *, met: bool
 ) -> Reason:
     """Say whether the user qualifies, with every audience and condition and its outcome.
 
@@ -51,10 +65,9 @@ def audience_reason(
     """
     tree = experiment.audience_tree
     if tree is None or tree == []:
-        return Reason("audience_everybody", {"what": what, "rule": experiment.key})
-    values: dict[str, object] = {"what": what.lower(), "rule": experiment.key}
+        return Reason("audience_everybody", dict(about))
     child, _ = _audience_node(ruleset, tree, user)
-    return Reason("audience_met" if met else "audience_missed", values, (child,))
+    return Reason("audience_met" if met else "audience_missed", dict(about), (child,))
 
 
 def _combine(operator: str, outcomes: list[bool | None]) -> bool | None:
@@ -70,7 +83,7 @@ def _audience_node(ruleset: Ruleset, node: object, user: User) -> tuple[Reason, 
     """Explain a node of a rule's tree, whose leaves are audience ids."""
     if isinstance(node, list):
         if not node:
-            return Reason("operator", {"operator": "or", "outcome": _WORDS[None]}), None
+            return _operator_reason("or", None, ()), None
         operator, operands = split_node(node)
         if operator == "not":
             operands = operands[:1]
@@ -89,6 +102,26 @@ def _audience_node(ruleset: Ruleset, node: object, user: User) -> tuple[Reason, 
     return Reason("audience", values, (child,)), outcome
 
 
+def _operator(
+    operator: str, explained: list[tuple[Reason, bool | None]]
+) -> tuple[Reason, bool | None]:
+    outcome = _combine(operator, [found for _, found in explained])
+    if len(explained) == 1 and operator != "not":
+        return explained[0]
+    return _operator_reason(operator, outcome, tuple(reason for reason, _ in explained)), outcome
+
+
+def _operator_reason(operator: str, outcome: bool | None, children: tuple[Reason, ...]) -> Reason:
+    """Say what an operator over *children* came to, in words that read on into them."""
+    below = children[0].values.get("operator") if children else None
+    text = _NEGATIONS.get(below, "Not this") if operator == "not" else _OPERATORS[operator]
+    values: dict[str, object] = {"operator": operator, "text": text, "outcome": _WORDS[outcome]}
+    return Reason("operator", values, children)
+
+
+# --- conditions ---------------------------------------------------------------------------------
+
+
 def _condition_node(audience: Audience, node: object, user: User) -> tuple[Reason, bool | None]:
     """Explain a node of an audience's own tree, whose leaves are conditions."""
     if isinstance(node, list) and node:
@@ -98,51 +131,76 @@ def _condition_node(audience: Audience, node: object, user: User) -> tuple[Reaso
         return _operator(operator, [_condition_node(audience, each, user) for each in operands])
     condition = None if isinstance(node, list) else audience.condition_at(node)
     predicate = compile_leaf(condition) if condition is not None else None
-    outcome = predicate(user) if predicate is not None else None
-    values: dict[str, object] = {"text": _phrase(condition), "outcome": _WORDS[outcome]}
-    if condition is not None:
-        values |= {name: condition.get(name) for name in ("name", "match", "value")}
-        name = condition.get("name")
-        values["user_value"] = user.attributes.get(name) if isinstance(name, str) else None
-    return Reason("condition", values), outcome
+    if condition is None or predicate is None:
+        values = {"text": _phrase(condition), "outcome": _WORDS[None], "why": _FOR_NOBODY}
+        return Reason("condition", {**values, **_as_written(condition)}), None
+    outcome = predicate(user)
+    facts = _as_written(condition)
+    if condition.get("match") == "qualified":
+        why = _segments_of(user)
+    else:
+        name: str = condition.get("name")  # type: ignore[assignment]  # or something else that is no attribute's key
+        if name in user.attributes:
+            facts["user_value"] = user.attributes[name]
+        why = _what_she_has(name, user, outcome)
+    values = {"text": _phrase(condition), "outcome": _WORDS[outcome], "why": why}
+    return Reason("condition", {**values, **facts}), outcome
 
 
-def _operator(
-    operator: str, explained: list[tuple[Reason, bool | None]]
-) -> tuple[Reason, bool | None]:
-    outcome = _combine(operator, [found for _, found in explained])
-    if len(explained) == 1 and operator != "not":
-        return explained[0]
-    values: dict[str, object] = {"operator": operator, "outcome": _WORDS[outcome]}
-    return Reason("operator", values, tuple(reason for reason, _ in explained)), outcome
+def _as_written(condition: dict[str, object] | None) -> dict[str, object]:
+    return {name: condition.get(name) for name in ("name", "match", "value")} if condition else {}
+
+
+def _what_she_has(name: str, user: User, outcome: bool | None) -> str:
+    if name not in user.attributes:
+        return f"the user has no attribute '{name}'"
+    value = user.attributes[name]
+    if outcome is None and value is not None:
+        return f"the user has {_shown(value)}, {json_type(value)}, which can't be compared"
+    return f"the user has {_shown(value)}"
+
+
+def _segments_of(user: User) -> str:
+    if user.segments is None:
+        return "the user's segments are not known"
+    return f"the user is in {_shown(sorted(user.segments))}"
 
 
 def _phrase(condition: dict[str, object] | None) -> str:
     if condition is None:
-        return "something that is no condition"
+        return "Something that is no condition"
     match = condition.get("match")
     phrase = _PHRASES.get("exact" if match is None else str(match), "{name} {match} {value}")
-    value = json.dumps(condition.get("value"), ensure_ascii=False, default=str)[:_SHOWN]
+    value = _shown(condition.get("value"))
     return phrase.format(name=condition.get("name"), match=match, value=value)
 
 
-def traffic_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+# --- traffic ------------------------------------------------------------------------------------
+
+
+def traffic_reasons(
+    ruleset: Ruleset, experiment: Experiment, user: User, about: dict[str, object]
+) -> Iterator[Reason]:
     """Say which buckets the user falls in: the group's first, then the rule's own."""
     allocation = experiment.allocation
     if experiment.closed is not None or allocation is None:
-        why = experiment.closed or "it is broken"
-        yield Reason("closed", {"rule": experiment.key, "why": why})
+        yield Reason("closed", {**about, "why": experiment.closed or "it is broken"})
         return
     group = experiment.group
     if group is not None:
         hashed = hash_of(user.hash_prefix, group.id_bytes)
         owner = group.allocation.entity_id(hashed)
         values: dict[str, object] = {
+            **about,
             "group": group.id,
             "bucket": bucket_of(hashed),
             "of": TOTAL_TRAFFIC,
-            "rule": experiment.key,
-            "owner": f"experiment {owner}" if owner else "no experiment",
+            "owner": _owner(ruleset, owner),
         }
         yield Reason("group_in" if owner == experiment.id else "group_out", values)
         if owner != experiment.id:
@@ -151,43 +209,40 @@ def traffic_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
     if experiment.cmab is not None:
         share = allocation.ranges[0][2] if allocation.ranges else 0
         code = "bandit_in" if allocation.entity_id(hashed) else "bandit_out"
-        shown = {
-            "rule": experiment.key,
-            "bucket": bucket_of(hashed),
-            "of": TOTAL_TRAFFIC,
-            "end": share,
-        }
-        yield Reason(code, shown)
-        yield from _prediction_reasons(experiment, user)
+        place = {"bucket": bucket_of(hashed), "of": TOTAL_TRAFFIC, "end": share}
+        yield Reason(code, {**about, **place})
+        yield from _prediction_reasons(experiment, user, about)
         return
     variation = experiment.variations[allocation.part(hashed)]
-    yield bucket_reason(allocation, hashed, experiment.key, variation.key if variation else None)
+    yield bucket_reason(allocation, hashed, about, variation.key if variation else None)
 
 
-def _prediction_reasons(experiment: Experiment, user: User) -> Iterator[Reason]:
+def _owner(ruleset: Ruleset, experiment_id: str | None) -> str:
+    if not experiment_id:
+        return "no experiment"
+    experiment = ruleset.experiments_by_id.get(experiment_id)
+    return f"experiment '{experiment.key}'" if experiment else f"experiment {experiment_id}"
+
+
+def _prediction_reasons(
+    experiment: Experiment, user: User, about: dict[str, object]
+) -> Iterator[Reason]:
     if user.predictions is None or experiment.id not in user.predictions:
         return
     prediction = user.predictions[experiment.id]
     if prediction is None:
-        yield Reason("prediction_failed", {"rule": experiment.key})
+        yield Reason("prediction_failed", dict(about))
         return
-    known = prediction.variation_id in experiment.by_id
-    values: dict[str, object] = {
-        "rule": experiment.key,
+    chosen: dict[str, object] = {
+        **about,
         "variation_id": prediction.variation_id,
         "cached": prediction.cached,
     }
-    yield Reason("prediction" if known else "prediction_unknown", values)
-
-
-def experiment_reasons(ruleset: Ruleset, experiment: Experiment, user: User) -> Iterator[Reason]:
-    """Say what an experiment's status, audience and traffic make of a user."""
-    if experiment.broken is not None:
-        yield Reason("experiment_broken", {"rule": experiment.key, "pointer": experiment.broken})
-    elif not experiment.running:
-        yield Reason("not_running", {"rule": experiment.key})
+    variation = experiment.by_id.get(prediction.variation_id)
+    if variation is None:
+        yield Reason("prediction_unknown", chosen)
     else:
-        yield from rule_reasons(ruleset, experiment, user, "Experiment")
+        yield Reason("prediction", {**chosen, "variation": variation.key})
 
 
 def rule_reasons(
@@ -199,15 +254,16 @@ def rule_reasons(
         ruleset: the compiled datafile.
         experiment: its audience and traffic.
         user: the visitor.
-        what: what it is, in a sentence: `Experiment`, `Delivery rule`, `Holdout`.
+        what: `experiment`, `delivery rule` or `holdout`.
     """
+    about: dict[str, object] = {"what": what, "rule": experiment.key}
     audience = membership_of(ruleset, experiment)
     met = audience is None or audience(user)
-    yield audience_reason(ruleset, experiment, user, what, met=met)
+    yield audience_reason(ruleset, experiment, user, about, met=met)
     if met:
         bucketing_id = user.attributes.get(BUCKETING_ID)
         if isinstance(bucketing_id, str):
-            yield Reason("bucketing_id_used", {})
+            yield Reason("bucketing_id_used", dict(about))
         elif bucketing_id is not None:
-            yield Reason("bucketing_id_ignored", {})
-        yield from traffic_reasons(experiment, user)
+            yield Reason("bucketing_id_ignored", dict(about))
+        yield from traffic_reasons(ruleset, experiment, user, about)

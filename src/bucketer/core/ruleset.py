@@ -271,6 +271,7 @@ class Experiment:
     """An experiment, delivery rule or holdout as bucketing sees it.
 
     Attributes:
+        status: as the datafile has it; empty where that is broken. Only explanations look at it.
         running: whether its status is exactly `Running`. Delivery rules never look at it.
         kind: the datafile's `type`: `ab`, `mab`, `cmab`, `td`, `fr` or whatever stands there.
         audience_tree: the tree behind it, for explanations.
@@ -311,6 +312,7 @@ class Experiment:
         "running",
         "silent_answers",
         "silent_decisions",
+        "status",
         "variations",
         "whitelist",
     )
@@ -321,6 +323,7 @@ class Experiment:
         self.key = key
         self.layer_id: object = None
         self.kind: object = None
+        self.status = ""
         self.running = False
         self.audience_tree: object = None
         self.group: Group | None = None

@@ -63,9 +63,9 @@ class Said(Reason):
         super().__init__("sdk", {})
         self.text = text
 
-    @property
-    def message(self) -> str:
-        """The SDK's words."""
+    def sentence(self, *, dash: str = "-", arrow: str = "->") -> str:
+        """The SDK's words, with the SDK's signs."""
+        del dash, arrow
         return self.text
 
 

@@ -51,13 +51,72 @@ def test_explain_shows_every_rule_with_conditions_and_buckets():
     tree = [line.strip() for line in kept.lines]
 
     assert "Flag search: without_synonyms" in tree
-    assert "Experiment search_ranking_experiment" in tree
-    assert any("Group 10000000011 gives bucket" in line and line.startswith("✗") for line in tree)
-    assert any(
-        'app_version is version "2.1" or later is TRUE: the user has "2.1".' in line
-        for line in tree
-    )
-    assert any("of 10000 falls in" in line and "'without_synonyms'" in line for line in tree)
+    assert "Experiment search_ranking_experiment is Running" in tree
+    assert any("group 10000000011 gives bucket" in line and line.startswith("✗") for line in tree)
+    assert (
+        "✓ Audience 'App 2.1 or newer': TRUE "
+        '(app_version is version "2.1" or later; the user has "2.1")'
+    ) in tree
+    assert "✓ Bucket 749 of 10,000 is in 0\N{EN DASH}4999 → without_synonyms" in tree
+
+
+def test_an_experiment_asked_by_its_key_is_the_root_of_its_tree():
+    kept = Kept("decide", *CHECKOUT, *COOPER, "--explain")
+
+    assert [
+        "Experiment checkout_flow_experiment is Running",
+        "  ✓ The user meets the audience conditions. All of these: TRUE",
+        "    ✓ Audience 'Platinum or gold members', any of these: TRUE",
+        '      ✓ tier = "platinum": TRUE (the user has "platinum")',
+        '      ✗ tier = "gold": FALSE (the user has "platinum")',
+        (
+            "    ✓ Audience 'Members for 30 days or longer': TRUE "
+            "(member_since_days >= 30; the user has 56)"
+        ),
+        "  ✓ Bucket 8278 of 10,000 is in 6666\N{EN DASH}9999 → one_step_checkout",
+    ] == kept.lines[5:]
+
+
+def test_the_sdk_s_reasons_name_no_rule_and_stand_below_what_was_asked():
+    kept = Kept("decide", *CHECKOUT, "-u", "ada", "--explain", "--engine", "sdk")
+
+    assert "Experiment checkout_flow_experiment: no variation" == kept.lines[5]
+    assert kept.lines[6].startswith("  The official SDK was asked to activate")
+
+
+@pytest.mark.parametrize(
+    ("asked", "heading"),
+    [(CHECKOUT, "✗ Experiment "), (("-f", "checkout_flow"), "  ✗ Experiment ")],
+)
+def test_a_paused_experiment_says_so_in_its_heading(tmp_path, demonstration, asked, heading):
+    demonstration["experiments"][0]["status"] = "Paused"
+    path = tmp_path / "paused.json"
+    path.write_text(json.dumps(demonstration))
+
+    kept = Kept("decide", "-d", str(path), *asked, "-u", "ada", "--explain")
+
+    assert f"{heading}checkout_flow_experiment is Paused, not Running" in kept.lines
+
+
+def test_a_negation_is_told_in_one_line_where_that_reads_better(tmp_path, demonstration):
+    first, second = (each["conditions"] for each in demonstration["typedAudiences"][:2])
+    demonstration["typedAudiences"][0]["conditions"] = ["not", first]
+    demonstration["typedAudiences"][1]["conditions"] = ["not", second]
+    path = tmp_path / "negated.json"
+    path.write_text(json.dumps(demonstration))
+
+    kept = Kept("decide", "-d", str(path), *CHECKOUT, "-u", "ada", "-a", "tier:tin", "--explain")
+
+    assert [
+        "    ✓ Audience 'Platinum or gold members', none of these: TRUE",
+        '      ✗ tier = "platinum": FALSE (the user has "tin")',
+        '      ✗ tier = "gold": FALSE (the user has "tin")',
+        "    ? Audience 'Members for 30 days or longer': UNKNOWN",
+        (
+            "      ? Not (member_since_days >= 30): UNKNOWN "
+            "(the user has no attribute 'member_since_days')"
+        ),
+    ] == kept.lines[7:]
 
 
 def test_a_missing_attribute_is_told_as_unknown_and_missing():
@@ -65,15 +124,16 @@ def test_a_missing_attribute_is_told_as_unknown_and_missing():
 
     assert "(no variation)" == kept.lines[0]
     assert any(
-        "? member_since_days >= 30 is UNKNOWN: the user has none." in line for line in kept.lines
+        "UNKNOWN (member_since_days >= 30; the user has no attribute 'member_since_days')" in line
+        for line in kept.lines
     )
 
 
 def test_explain_and_json_give_the_reasons_as_data():
     reasons = Kept("decide", *CHECKOUT, *COOPER, "--json", "--explain").json["reasons"]
 
-    assert ["audience_met", "bucketed"] == [each["code"] for each in reasons]
-    assert 8278 == reasons[1]["bucket"]
+    assert ["running", "audience_met", "bucketed"] == [each["code"] for each in reasons]
+    assert 8278 == reasons[2]["bucket"]
 
 
 def test_an_unknown_key_is_an_error_of_ours_with_its_code_and_a_suggestion():

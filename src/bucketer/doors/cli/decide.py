@@ -11,7 +11,7 @@ from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.user import User
 from bucketer.wiring import engine_of
 
-from .explain import explanation
+from .explain import explanation, explanation_of_experiment
 from .options import (
     add_datafile,
     add_revision,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bucketer.core.user import Prediction
     from bucketer.ports import Engine
 
-    from .terminal import Terminal
+    from .terminal import Node, Terminal
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
     _print_answer(decision, user, edition.ruleset, terminal)
     if trace is not None:
         terminal.line()
-        terminal.tree(explanation(_title(decision, args), trace))
+        terminal.tree(_explained(decision, args, trace))
 
 
 def _decide(
@@ -131,6 +131,8 @@ def _print_answer(decision: Decision, user: User, ruleset: Ruleset, terminal: Te
         terminal.line(f"  {name.ljust(width)}  {value}")
 
 
-def _title(decision: Decision, args: argparse.Namespace) -> str:
-    what = f"Flag {args.flag}" if args.flag is not None else f"Experiment {args.experiment}"
-    return f"{what}: {decision.variation_key or 'no variation'}"
+def _explained(decision: Decision, args: argparse.Namespace, trace: list[Reason]) -> Node:
+    found = decision.variation_key or "no variation"
+    if args.flag is not None:
+        return explanation(f"Flag {args.flag}: {found}", trace)
+    return explanation_of_experiment(f"Experiment {args.experiment}: {found}", trace)
