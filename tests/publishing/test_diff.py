@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bucketer.doors.cli.main import main
@@ -65,7 +65,7 @@ def test_a_variables_default_and_a_variations_value_are_told(demonstration):
         flag["variables"][0]["defaultValue"] = "changed"
 
     (change,) = _changes(demonstration, edit)
-    assert "default changed from" in change
+    assert "defaultValue changed from" in change
     assert 'to "changed"' in change
 
 
@@ -104,6 +104,131 @@ def test_every_kind_of_part_is_looked_at(demonstration, part, noun):
     assert any(each.startswith(f"{noun} ") and each.endswith("removed") for each in changes), gone
 
 
+def test_an_id_by_which_users_are_bucketed_is_told_though_everything_refers_to_it(demonstration):
+    """Replaced wherever it stands, it gives most users of the experiment another variation."""
+    text = json.dumps(demonstration).replace('"10000000301"', '"777"')
+
+    assert [
+        'flag checkout_flow, rule checkout_flow_experiment: id changed from "10000000301" to "777"'
+    ] == [str(each) for each in diff(demonstration, json.loads(text))]
+
+
+def test_a_bandit_that_takes_a_rule_over_is_told_with_its_attributes_by_name(demonstration):
+    def edit(new):
+        _experiment(new)["cmab"] = {"attributeIds": ["10000000101"], "trafficAllocation": 5000}
+
+    (change,) = _changes(demonstration, edit)
+    assert change.endswith(
+        'experiment: cmab added ({"attributeIds": ["tier"], "trafficAllocation": 5000})'
+    )
+
+
+def test_the_sdk_key_is_told_to_have_changed_and_neither_of_them_is_shown(demonstration):
+    assert ["sdkKey changed"] == _changes(
+        demonstration, lambda new: new.__setitem__("sdkKey", "s3cret")
+    )
+
+
+def test_true_is_not_1(demonstration):
+    def edit(new):
+        new["botFiltering"] = 0
+
+    assert ["botFiltering changed from false to 0"] == _changes(demonstration, edit)
+
+
+def test_the_order_of_what_has_ids_or_keys_is_no_change(demonstration):
+    def edit(new):
+        for part in ("audiences", "typedAudiences", "events", "attributes", "featureFlags"):
+            new[part].reverse()
+        _experiment(new)["variations"].reverse()
+
+    assert [] == _changes(demonstration, edit)
+
+
+def test_what_belongs_to_no_part_is_told_by_its_pointer(demonstration):
+    demonstration["events"] += [{"key": "purchase", "id": "1"}, 5]
+
+    def edit(new):
+        new["events"][-2]["id"] = "2"  # a key that two have: the later one counts
+        new["events"][0]["id"] = "3"
+
+    told = _changes(demonstration, edit)
+
+    assert 'event purchase: id changed from "1" to "2"' in told
+    assert any("entries that are no event of their own" in each for each in told)
+
+
+def _rich(datafile):
+    """The demonstration with everything in it that a datafile may hold."""
+    experiment = _experiment(datafile)
+    experiment["cmab"] = {"attributeIds": ["10000000101"], "trafficAllocation": 5000}
+    extra = copy.deepcopy(datafile["rollouts"][0])
+    extra["id"], extra["experiments"][0]["key"] = "55", "of_no_flag"
+    datafile["rollouts"].append(extra)
+    local = copy.deepcopy(datafile["holdouts"][0])
+    datafile["localHoldouts"] = [{**local, "key": "local", "includedRules": ["10000000301"]}]
+    datafile["integrations"] = [{"key": "odp", "host": "https://h", "publicKey": "k"}]
+    alone = {**copy.deepcopy(experiment), "id": "66", "key": "of_no_flag_too", "odd": None}
+    datafile["experiments"].append(alone)
+    datafile["groups"][0]["odd"] = [1.5, [True]]
+    return datafile
+
+
+def _places(value, path=()):
+    """Every value in a document, by its path."""
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, each in inside:
+        yield (*path, key), each
+        yield from _places(each, (*path, key))
+
+
+def _put(datafile, path, value):
+    *way, last = path
+    for key in way:
+        datafile = datafile[key]
+    datafile[last] = value
+
+
+def _others(value):
+    """What may stand in place of *value*, all of it different in JSON."""
+    if isinstance(value, str):
+        return [value + "x", None]
+    if isinstance(value, dict):
+        return [{**value, "new": 1}]
+    if isinstance(value, list):
+        return [[*value, "777"], [*value, {"new": 1}]]
+    return [7.5, None if value is not None else 0]
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside_other_changes"])
+def test_every_single_value_that_differs_is_told(demonstration, beside):
+    """Each value, replaced, given a field more, or taken away: and nothing else hides it."""
+    old = _rich(demonstration)
+    edited = copy.deepcopy(old)
+    if beside:
+        edited["revision"] = "23"
+        edited["groups"][0]["policy"] = "overlapping"
+    known = [str(each) for each in diff(old, edited)]
+    places = list(_places(old))
+    assert len(places) > 300
+
+    untold = []
+    for path, value in places:
+        for other in _others(value):
+            new = copy.deepcopy(edited)
+            _put(new, path, other)
+            if new != edited and known == [str(each) for each in diff(old, new)]:
+                untold.append((path, other))
+
+    assert [] == untold
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -124,6 +249,7 @@ _PARTS = (
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(st.data())
 def test_no_shape_of_a_part_makes_it_fail(data):
     old, new = (

@@ -1,342 +1,270 @@
-"""Two datafiles in, what changed between them out: by flag and rule, in words and as data. Pure."""
+"""Two datafiles in, what changed between them out: by flag and rule, in words and as data. Pure.
+
+Everything that differs is told: in words where `wording` has some, else by the name of the field,
+else by JSON pointer. Only the order of entries that have ids or keys isn't: it decides nothing,
+but for rules, where it is.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from . import wording
+from .changes import ABSENT, CHANGED, Change, Parts, compare, leaves, parts_of, rest, told
+from .wording import entities, list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    Inside = Callable[[dict[str, Any], dict[str, Any], tuple[str, ...]], Iterator["Change"]]
+    from .changes import Entity, Where
 
-ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-_ABSENT = object()
-
-
-class Change(NamedTuple):
-    """One thing that differs.
-
-    Attributes:
-        where: what it belongs to, from the outside in: ``("flag checkout", "rule exp_1")``.
-        what: ``traffic``, ``status``, ``audience conditions``, …; empty when it is *where* itself.
-        how: ADDED, REMOVED or CHANGED.
-        before: in words; empty when added.
-        after: in words; empty when removed.
-    """
-
-    where: tuple[str, ...]
-    what: str
-    how: str
-    before: str = ""
-    after: str = ""
-
-    def __str__(self) -> str:
-        place = ", ".join(self.where)
-        subject = f"{place}: {self.what}" if self.what else place
-        if self.how == CHANGED:
-            return f"{subject} changed from {self.before} to {self.after}"
-        detail = self.after or self.before
-        return f"{subject} {self.how}" + (f" ({detail})" if detail else "")
-
-    def to_json(self) -> dict[str, object]:
-        """Return the same as data, for `bucketer datafile diff --json`."""
-        return {
-            "where": list(self.where),
-            "what": self.what,
-            "how": self.how,
-            "before": self.before or None,
-            "after": self.after or None,
-        }
+#: The lists of a datafile whose entries are told one by one; all else are its settings.
+_PARTS = (
+    *("featureFlags", "experiments", "groups", "rollouts", "holdouts", "localHoldouts"),
+    *("audiences", "typedAudiences", "attributes", "events"),
+)
+#: Fields of rules that are told in words, or with names for ids.
+_RULE_WORDS = (
+    *("key", "audienceConditions", "audienceIds", "trafficAllocation", "forcedVariations"),
+    *("includedRules", "variations", "cmab"),
+)
 
 
-def diff(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    """Compare two parsed datafiles; the order follows the new one, what is gone comes after.
-
-    Parts that have no usable key are left out: `bucketer lint` speaks of them.
-    """
+def diff(old: Entity, new: Entity) -> list[Change]:
+    """Compare two parsed datafiles; the order follows the new one, what is gone comes after."""
     before, after = _View(old), _View(new)
-
-    def flag(one: dict[str, Any], other: dict[str, Any], at: tuple[str, ...]) -> Iterator[Change]:
-        return _flag(one, other, at, before, after)
-
-    def rule(one: dict[str, Any], other: dict[str, Any], at: tuple[str, ...]) -> Iterator[Change]:
-        return _rule(one, other, at, before, after)
-
-    def group(one: dict[str, Any], other: dict[str, Any], at: tuple[str, ...]) -> Iterator[Change]:
-        return _group(one, other, at, before, after)
-
-    return [
+    both = _Comparison(before, after)
+    changes = [
         *_settings(old, new),
-        *_compare(before.flags, after.flags, "flag", (), flag),
-        *_compare(before.experiments, after.experiments, "experiment", (), rule),
-        *_compare(before.holdouts, after.holdouts, "holdout", (), rule),
-        *_compare(before.groups, after.groups, "group", (), group),
-        *_compare(before.audiences, after.audiences, "audience", (), _audience),
-        *_compare(before.attributes, after.attributes, "attribute", (), _nothing),
-        *_compare(before.events, after.events, "event", (), _nothing),
+        *compare(before.flags, after.flags, "flag", (), both.flag),
+        *compare(before.experiments, after.experiments, "experiment", (), both.rule),
+        *both.rollouts(),
+        *compare(before.holdouts, after.holdouts, "holdout", (), both.rule),
+        *compare(before.groups, after.groups, "group", (), both.group),
+        *compare(before.audiences, after.audiences, "audience", (), _audience),
+        *compare(before.untyped, after.untyped, "untyped form of audience", (), _audience),
+        *compare(before.attributes, after.attributes, "attribute", (), rest),
+        *compare(before.events, after.events, "event", (), both.event),
     ]
+    if not any(change.where for change in changes):
+        # Nothing has words for it, and yet it may differ: a JSON pointer always does.
+        olds, news = ({name: each[name] for name in _PARTS if name in each} for each in (old, new))
+        changes += leaves(("other values",), "", olds, news)
+    return changes
 
 
 class _View:
     """A datafile by key, with ids resolved to names."""
 
-    def __init__(self, datafile: dict[str, Any]) -> None:
-        groups = _entities(datafile.get("groups"))
-        members = [each for group in groups for each in _entities(group.get("experiments"))]
-        everything = [*_entities(datafile.get("experiments")), *members]
-        by_id = {str(each.get("id")): each for each in everything}
-        self.rollouts = {
-            str(each.get("id")): _entities(each.get("experiments"))
-            for each in _entities(datafile.get("rollouts"))
-        }
-        self.flags = _by(datafile.get("featureFlags"), "key")
-        in_flags: set[str] = set()
-        self.rules: dict[str, list[dict[str, Any]]] = {}
-        for key, flag in self.flags.items():
-            ids = [str(each) for each in flag.get("experimentIds") or () if isinstance(each, str)]
-            in_flags.update(ids)
-            rollout = self.rollouts.get(str(flag.get("rolloutId")), [])
-            self.rules[key] = [*(by_id[each] for each in ids if each in by_id), *rollout]
-        self.experiments = {
-            str(each["key"]): each
-            for each in everything
-            if isinstance(each.get("key"), str) and str(each.get("id")) not in in_flags
-        }
-        self.groups = _by(groups, "id")
-        locals_ = _entities(datafile.get("localHoldouts"))
-        self.holdouts = _by([*_entities(datafile.get("holdouts")), *locals_], "key")
-        audiences = _by(datafile.get("audiences"), "id")
-        audiences.update(_by(datafile.get("typedAudiences"), "id"))
-        self.audience_names = {key: str(each.get("name", key)) for key, each in audiences.items()}
-        self.audiences = {f"{name}": audiences[key] for key, name in self.audience_names.items()}
-        self.attributes = _by(datafile.get("attributes"), "key")
-        self.events = _by(datafile.get("events"), "key")
+    def __init__(self, datafile: Entity) -> None:
+        self.groups = parts_of(datafile.get("groups"), "id")
+        members = [list_of(each.get("experiments")) for each in entities(datafile.get("groups"))]
+        everything = [*list_of(datafile.get("experiments")), *(e for each in members for e in each)]
+        by_id = {str(each.get("id")): each for each in entities(everything)}
         self.experiment_keys = {key: str(each.get("key", key)) for key, each in by_id.items()}
+        self.rollouts = parts_of(datafile.get("rollouts"), "id")
+        self.flags = parts_of(datafile.get("featureFlags"), "key")
+        self.rules: dict[str, list[Any]] = {}
+        self.used_rollouts: set[str] = set()
+        in_flags: set[int] = set()
+        for key, flag in self.flags.by_key.items():
+            ids = [str(each) for each in list_of(flag.get("experimentIds"))]
+            rules = [by_id[each] for each in ids if each in by_id]
+            in_flags.update(map(id, rules))
+            self.used_rollouts.add(str(flag.get("rolloutId")))
+            rollout = self.rollouts.by_key.get(str(flag.get("rolloutId")), {})
+            self.rules[key] = [*rules, *list_of(rollout.get("experiments"))]
+        self.experiments = parts_of([e for e in everything if id(e) not in in_flags], "key")
+        self.holdouts = parts_of(
+            [*list_of(datafile.get("holdouts")), *list_of(datafile.get("localHoldouts"))], "key"
+        )
+        untyped = parts_of(datafile.get("audiences"), "id")
+        typed = parts_of(datafile.get("typedAudiences"), "id")
+        audiences = {**untyped.by_key, **typed.by_key}
+        self.audience_names = names = _names_of_audiences(audiences)
+        self.audiences = Parts(
+            {names[key]: each for key, each in audiences.items()},
+            [*untyped.others, *typed.others],
+        )
+        #: What stands beside typed audiences for SDKs that don't know those.
+        self.untyped = Parts(
+            {names[key]: each for key, each in untyped.by_key.items() if key in typed.by_key}, []
+        )
+        self.attributes = parts_of(datafile.get("attributes"), "key")
+        self.attribute_keys = {
+            str(each.get("id")): key for key, each in self.attributes.by_key.items()
+        }
+        self.events = parts_of(datafile.get("events"), "key")
         self.variables = {
             str(variable.get("id")): str(variable.get("key"))
-            for flag in self.flags.values()
-            for variable in _entities(flag.get("variables"))
+            for flag in self.flags.by_key.values()
+            for variable in entities(flag.get("variables"))
         }
 
 
-def _settings(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    names = ("revision", "version", "projectId", "accountId", "region", "anonymizeIP")
-    for name in (*names, "botFiltering", "sendFlagDecisions"):
-        yield from _field((), name, old.get(name, _ABSENT), new.get(name, _ABSENT))
+def _names_of_audiences(audiences: Mapping[str, Entity]) -> dict[str, str]:
+    """Return names by id; where two audiences have the same name, with the id."""
+    names = {key: str(each.get("name", key)) for key, each in audiences.items()}
+    taken = list(names.values())
+    return {k: name if taken.count(name) == 1 else f"{name} ({k})" for k, name in names.items()}
 
 
-def _flag(
-    old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...], before: _View, after: _View
-) -> Iterator[Change]:
-    yield from _compare(
-        _by(old.get("variables"), "key"),
-        _by(new.get("variables"), "key"),
-        "variable",
-        at,
-        _variable,
-    )
-    old_rules, new_rules = before.rules[old["key"]], after.rules[new["key"]]
-    yield from _compare(
-        _by(old_rules, "key"),
-        _by(new_rules, "key"),
-        "rule",
-        at,
-        lambda a, b, inner: _rule(a, b, inner, before, after),
-    )
-    old_order = [each.get("key") for each in old_rules]
-    new_order = [each.get("key") for each in new_rules]
-    if old_order != new_order and sorted(map(str, old_order)) == sorted(map(str, new_order)):
-        yield Change(at, "order of the rules", CHANGED, _list(old_order), _list(new_order))
+def _settings(old: Entity, new: Entity) -> Iterator[Change]:
+    for change in rest(old, new, (), _PARTS):
+        hidden = change.what == "sdkKey"
+        yield Change((), change.what, change.how) if hidden else change
 
 
-def _rule(
-    old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...], before: _View, after: _View
-) -> Iterator[Change]:
-    for name in ("status", "type", "excludeTargetedDeliveries"):
-        yield from _field(at, name, old.get(name, _ABSENT), new.get(name, _ABSENT))
-    yield from _words(at, "audience conditions", _who(old, before), _who(new, after))
-    yield from _words(at, "traffic", _traffic(old), _traffic(new))
-    yield from _words(at, "forced variations", _forced(old), _forced(new))
-    yield from _words(at, "rules held out", _held_out(old, before), _held_out(new, after))
-    yield from _compare(
-        _by(old.get("variations"), "key"),
-        _by(new.get("variations"), "key"),
-        "variation",
-        at,
-        lambda a, b, inner: _variation(a, b, inner, before, after),
-    )
+class _Comparison:
+    """Compares parts of two datafiles that refer to other parts of them."""
+
+    def __init__(self, before: _View, after: _View) -> None:
+        self._before, self._after = before, after
+
+    def flag(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        before, after = self._before, self._after
+        yield from rest(old, new, at, ("key", "variables", "experimentIds"))
+        # Those that name an experiment are told as rules.
+        olds, news = _strangers(old, before), _strangers(new, after)
+        yield from leaves(at, "experimentIds", olds, news)
+        yield from compare(
+            parts_of(old.get("variables"), "key"),
+            parts_of(new.get("variables"), "key"),
+            "variable",
+            at,
+            rest,
+        )
+        was, now = before.rules[old["key"]], after.rules[new["key"]]
+        yield from compare(parts_of(was, "key"), parts_of(now, "key"), "rule", at, self.rule)
+        order, new_order = ([str(e.get("key")) for e in entities(each)] for each in (was, now))
+        if order != new_order and sorted(order) == sorted(new_order):
+            olds, news = ", ".join(order), ", ".join(new_order)
+            yield Change(at, "order of the rules", CHANGED, olds, news)
+
+    def rule(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        """Compare two experiments, rules or holdouts."""
+        before, after = self._before, self._after
+        yield from rest(old, new, at, _RULE_WORDS)
+        cmab = (old.get("cmab", ABSENT), before.attribute_keys)
+        new_cmab = (new.get("cmab", ABSENT), after.attribute_keys)
+        yield from leaves(at, "cmab", _named(*cmab), _named(*new_cmab))
+        names, new_names = before.audience_names, after.audience_names
+        yield from told(
+            at,
+            "audience conditions",
+            (wording.who(old, names), _named(_pick(old, "audience"), names)),
+            (wording.who(new, new_names), _named(_pick(new, "audience"), new_names)),
+        )
+        keys, new_keys = _keys_of_variations(old), _keys_of_variations(new)
+        yield from told(at, "traffic", _traffic(old, keys), _traffic(new, new_keys))
+        forced = ((wording.forced(each), _pick(each, "forced")) for each in (old, new))
+        yield from told(at, "forced variations", *forced)
+        held_out, new_held_out = (
+            (wording.held_out(rule, names), _named(_pick(rule, "includedRules"), names))
+            for rule, names in ((old, before.experiment_keys), (new, after.experiment_keys))
+        )
+        yield from told(at, "rules held out", held_out, new_held_out)
+        yield from compare(
+            parts_of(old.get("variations"), "key"),
+            parts_of(new.get("variations"), "key"),
+            "variation",
+            at,
+            self._variation,
+        )
+
+    def _variation(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        yield from rest(old, new, at, ("key", "featureEnabled", "variables"))
+        on = (each.get("featureEnabled", False) for each in (old, new))
+        yield from leaves(at, "featureEnabled", *on)
+        olds = _named(old.get("variables"), self._before.variables, only="id")
+        news = _named(new.get("variables"), self._after.variables, only="id")
+        yield from compare(parts_of(olds, "id"), parts_of(news, "id"), "variable", at, rest)
+
+    def rollouts(self) -> Iterator[Change]:
+        """Compare what flags don't tell of: rollouts that none uses, and odd fields of others."""
+        before, after = self._before, self._after
+        both = before.rollouts.by_key.keys() & after.rollouts.by_key.keys()
+        olds, news = (  # one that comes or goes with its flag is no news
+            {
+                k: e
+                for k, e in view.rollouts.by_key.items()
+                if k in both or k not in view.used_rollouts
+            }
+            for view in (before, after)
+        )
+        yield from compare(
+            Parts(olds, before.rollouts.others),
+            Parts(news, after.rollouts.others),
+            "rollout",
+            (),
+            self._rollout,
+        )
+
+    def _rollout(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        yield from rest(old, new, at, ("id", "experiments"))
+        if old["id"] not in self._before.used_rollouts & self._after.used_rollouts:
+            olds, news = (parts_of(each.get("experiments"), "key") for each in (old, new))
+            yield from compare(olds, news, "rule", at, self.rule)
+
+    def group(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        yield from rest(old, new, at, ("id", "trafficAllocation", "experiments"))
+        keys, new_keys = self._before.experiment_keys, self._after.experiment_keys
+        yield from told(at, "traffic", _traffic(old, keys), _traffic(new, new_keys))
+        members = (
+            [str(each.get("key")) for each in entities(group.get("experiments"))]
+            for group in (old, new)
+        )
+        words = ((", ".join(each) or "none", None) for each in members)
+        yield from told(at, "experiments", *words)
+
+    def event(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        olds = _named(old, self._before.experiment_keys, only="experimentIds")
+        news = _named(new, self._after.experiment_keys, only="experimentIds")
+        yield from rest(olds, news, at)
 
 
-def _variation(
-    old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...], before: _View, after: _View
-) -> Iterator[Change]:
-    yield from _field(
-        at, "featureEnabled", old.get("featureEnabled", False), new.get("featureEnabled", False)
-    )
-    olds, news = _values(old, before), _values(new, after)
-    for name in sorted(olds.keys() | news.keys()):
-        yield from _field(at, f"value of {name}", olds.get(name, _ABSENT), news.get(name, _ABSENT))
+def _audience(old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+    yield from rest(old, new, at, ("conditions",))
+    olds, news = wording.read_conditions(old), wording.read_conditions(new)
+    words, new_words = wording.condition(olds), wording.condition(news)
+    yield from told(at, "conditions", (words, olds), (new_words, news))
 
 
-def _variable(old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...]) -> Iterator[Change]:
-    for name, words in (("type", "type"), ("subType", "subtype"), ("defaultValue", "default")):
-        yield from _field(at, words, old.get(name, _ABSENT), new.get(name, _ABSENT))
+# -- names for ids ----------------------------------------------------------------------------
 
 
-def _group(
-    old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...], before: _View, after: _View
-) -> Iterator[Change]:
-    yield from _field(at, "policy", old.get("policy", _ABSENT), new.get("policy", _ABSENT))
-    olds = _ranges(old, before.experiment_keys)
-    yield from _words(at, "traffic", olds, _ranges(new, after.experiment_keys))
-
-
-def _audience(old: dict[str, Any], new: dict[str, Any], at: tuple[str, ...]) -> Iterator[Change]:
-    yield from _words(at, "conditions", _conditions(old), _conditions(new))
-
-
-def _nothing(_old: dict[str, Any], _new: dict[str, Any], _at: tuple[str, ...]) -> Iterator[Change]:
-    """Compare what has nothing but its key."""
-    yield from ()
-
-
-# -- words ------------------------------------------------------------------------------------
-
-
-def _who(rule: dict[str, Any], view: _View) -> str:
-    tree = rule.get("audienceConditions")
-    if tree is None:
-        ids = rule.get("audienceIds") or []
-        tree = ["or", *ids] if len(ids) > 1 else ids
-    return _tree(tree, view.audience_names) or "everybody"
-
-
-def _tree(tree: object, names: dict[str, str]) -> str:
-    """Spell a tree of audience ids: ``Gold and (Berlin or not Bots)``."""
-    if not isinstance(tree, list):
-        return f"'{names.get(str(tree), str(tree))}'"
-    operator = tree[0] if tree and tree[0] in {"and", "or", "not"} else None
-    parts = [_tree(each, names) for each in (tree[1:] if operator else tree)]
-    if operator == "not":
-        return "not " + (parts[0] if parts else "()")
-    joined = f" {operator or 'or'} ".join(parts)
-    return f"({joined})" if len(parts) > 1 else joined
-
-
-def _traffic(rule: dict[str, Any]) -> str:
-    return _ranges(
-        rule, {str(e.get("id")): str(e.get("key")) for e in _entities(rule.get("variations"))}
-    )
-
-
-def _ranges(owner: dict[str, Any], names: dict[str, str]) -> str:
-    """Spell a traffic allocation in percent: ``one_step 33.33 %, nobody 66.67 %``."""
-    words, start = [], 0
-    for each in _entities(owner.get("trafficAllocation")):
-        end = each.get("endOfRange")
-        if not isinstance(end, int):
-            continue
-        entity = str(each.get("entityId") or "")
-        words.append(f"{names.get(entity, entity or 'nobody')} {(end - start) / 100:g} %")
-        start = end
-    return ", ".join(words) or "nobody"
-
-
-def _forced(rule: dict[str, Any]) -> str:
-    forced = rule.get("forcedVariations")
-    pairs = sorted(forced.items()) if isinstance(forced, dict) else []
-    return ", ".join(f"{user} gets {variation}" for user, variation in pairs) or "none"
-
-
-def _held_out(rule: dict[str, Any], view: _View) -> str:
-    ids = rule.get("includedRules")
+def _strangers(flag: Entity, view: _View) -> object:
+    """Return those experiment ids of a flag that name no experiment."""
+    ids = flag.get("experimentIds")
     if not isinstance(ids, list):
-        return "none"
-    return _list([view.experiment_keys.get(str(each), str(each)) for each in ids]) or "none"
+        return ids
+    return [each for each in ids if str(each) not in view.experiment_keys]
 
 
-def _values(variation: dict[str, Any], view: _View) -> dict[str, object]:
-    return {
-        view.variables.get(str(each.get("id")), str(each.get("id"))): each.get("value")
-        for each in _entities(variation.get("variables"))
-    }
+def _keys_of_variations(rule: Entity) -> dict[str, str]:
+    return {str(e.get("id")): str(e.get("key")) for e in entities(rule.get("variations"))}
 
 
-def _conditions(audience: dict[str, Any]) -> str:
-    conditions = audience.get("conditions")
-    if isinstance(conditions, str):
-        try:
-            conditions = json.loads(conditions)
-        except ValueError:
-            return conditions
-    return _condition(conditions)
+def _traffic(owner: Entity, names: Mapping[str, str]) -> tuple[str, object]:
+    return wording.ranges(owner, names), _named(owner.get("trafficAllocation"), names)
 
 
-def _condition(node: object) -> str:
-    """Spell a tree of conditions: ``(tier is "gold" or days ge 30)``."""
-    if isinstance(node, dict):
-        match = node.get("match") or "is"
-        value = "" if match == "exists" else f" {json.dumps(node.get('value'))}"
-        return f"{node.get('name')} {match}{value}"
-    if not isinstance(node, list):
-        return json.dumps(node)
-    operator = node[0] if node and node[0] in {"and", "or", "not"} else None
-    parts = [_condition(each) for each in (node[1:] if operator else node)]
-    if operator == "not":
-        return "not " + (parts[0] if parts else "()")
-    joined = f" {operator or 'or'} ".join(parts)
-    return f"({joined})" if len(parts) > 1 else joined
+def _pick(rule: Entity, beginning: str) -> Entity:
+    return {name: each for name, each in rule.items() if name.startswith(beginning)}
 
 
-def _list(items: Iterable[object]) -> str:
-    return ", ".join(str(each) for each in items)
+def _named(value: Any, names: Mapping[str, str], *, only: str | None = None) -> Any:
+    """Put names in the place of ids: whoever is renumbered and refers to the same hasn't changed.
 
-
-# -- the walk ---------------------------------------------------------------------------------
-
-
-def _compare(
-    olds: dict[str, dict[str, Any]],
-    news: dict[str, dict[str, Any]],
-    noun: str,
-    at: tuple[str, ...],
-    inside: Inside,
-) -> Iterator[Change]:
-    for key, new in news.items():
-        where = (*at, f"{noun} {key}")
-        if key in olds:
-            yield from inside(olds[key], new, where)
-        else:
-            yield Change(where, "", ADDED)
-    for key in olds:
-        if key not in news:
-            yield Change((*at, f"{noun} {key}"), "", REMOVED)
-
-
-def _field(at: tuple[str, ...], what: str, old: object, new: object) -> Iterator[Change]:
-    if old is new or old == new:
-        return
-    if old is _ABSENT:
-        yield Change(at, what, ADDED, after=_show(new))
-    elif new is _ABSENT:
-        yield Change(at, what, REMOVED, before=_show(old))
-    else:
-        yield Change(at, what, CHANGED, _show(old), _show(new))
-
-
-def _words(at: tuple[str, ...], what: str, old: str, new: str) -> Iterator[Change]:
-    if old != new:
-        yield Change(at, what, CHANGED, old, new)
-
-
-def _show(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _entities(value: object) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _by(value: object, name: str) -> dict[str, dict[str, Any]]:
-    return {str(each[name]): each for each in _entities(value) if isinstance(each.get(name), str)}
+    Args:
+        value: JSON; it isn't changed itself.
+        names: by id.
+        only: what is below this field alone.
+    """
+    if isinstance(value, list):
+        return [_named(each, names, only=only) for each in value]
+    if isinstance(value, dict):
+        return {
+            key: _named(each, names) if only in {None, key} else each for key, each in value.items()
+        }
+    return names.get(value, value) if only is None and isinstance(value, str) else value

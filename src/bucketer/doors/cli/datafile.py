@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bucketer.ports import DatafileSource
+    from bucketer.publishing.changes import Change
     from bucketer.publishing.check import Checked
-    from bucketer.publishing.diff import Change
     from bucketer.settings import Settings
 
     from .terminal import Terminal
@@ -109,9 +109,9 @@ def _grouped(changes: list[Change]) -> dict[str, list[tuple[str, str]]]:
     for change in changes:
         place = change.where[0] if change.where else "the datafile"
         inner = change._replace(where=change.where[1:])
-        text = str(inner).removeprefix(": ") if inner.where or inner.what else change.how
+        text = str(inner) if inner.where or inner.what else change.how
         tone = {"added": GOOD, "removed": BAD}.get(change.how, NOTE)
-        groups.setdefault(place, []).append((tone, text.strip()))
+        groups.setdefault(place, []).append((tone, text))
     return groups
 
 
