@@ -4,6 +4,7 @@ The queue is moto's, over HTTP; it checks no signatures (those are held against 
 """
 
 import json
+import time
 import logging
 
 import boto3
@@ -117,6 +118,9 @@ def test_on_a_server_the_outbox_delivers_to_the_queue(queue, collector, tmp_path
     )
 
     outbox.add(some_events(3))
+    until = time.monotonic() + 20  # closing waits for no queue, and this one may be slow
+    while outbox.counters.sent < 3 and time.monotonic() < until:
+        time.sleep(0.02)
     outbox.close()
 
     [record] = queue.records()
