@@ -4,8 +4,8 @@ The queue is moto's, over HTTP; it checks no signatures (those are held against 
 """
 
 import json
-import time
 import logging
+import time
 
 import boto3
 import pytest
