@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from bucketer.ports import DatafileSource, Fetched, Outbox, Predictor, ProfileStore
 
 _log = logging.getLogger("bucketer")
+#: How fetching goes: a warning when it begins to fail, and no warning when it is over; whoever
+#: saw the one must see the other, so it isn't left to a level that keeps only warnings.
+_datafile_log = logging.getLogger("bucketer.datafile")
+_datafile_log.setLevel(logging.INFO)
 
 #: The longest pause between two tries while there is no datafile at all.
 MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
@@ -113,8 +117,8 @@ class Freshness:
         told = {name: getattr(self, name) for name in sorted(self.__slots__)}
         return {name: value for name, value in told.items() if value}
 
-    def note(self, troubles: Sequence[str], now: float) -> None:
-        """Count one refresh; log only when what fails has changed."""
+    def note(self, troubles: Sequence[str], now: float, serving: str) -> None:
+        """Count one refresh, after which *serving* serves; log only when what fails has changed."""
         self.refreshes += 1
         trouble = "; ".join(troubles)
         if trouble:
@@ -123,9 +127,11 @@ class Freshness:
             if self.failing_since is None:
                 self.failing_since = now
             if trouble != self.trouble:
-                _log.warning("datafile: %s", trouble)
+                _datafile_log.warning("datafile: %s", trouble)
         elif self.trouble:
-            _log.warning("datafile: fetched again after %d failures", self.failures_in_a_row)
+            failures = self.failures_in_a_row
+            plural = "s" * (failures != 1)
+            _datafile_log.info("datafile: after %d failure%s %s serves", failures, plural, serving)
             self.failures_in_a_row = 0
             self.failing_since = None
         self.trouble = trouble
@@ -383,7 +389,9 @@ class Runtime:
                 self._used_rank = rank
                 changed = True
             break
-        self.freshness.note(troubles, now)
+        found = self.edition
+        serving = f"revision {found.ruleset.revision} from {found.where}" if found else "nothing"
+        self.freshness.note(troubles, now, serving)
         return changed
 
     def _fetch(self, source: DatafileSource, now: float) -> Edition | None:

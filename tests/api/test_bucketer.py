@@ -302,8 +302,9 @@ def test_clock_that_was_set_back_makes_no_negative_age():
         ("e=x&debug=2", "'debug' must be 1, true"),
         ("e=x&debug=TRUE", "'debug' must be 1, true"),
         ("e=x&track=maybe", "'track' must be 1, true"),
-        ("e=x&u=%FF", "'u' is not valid UTF-8"),
-        ("e=%FF", "'e' is not valid UTF-8"),
+        ("e=x&u=%FF", "'u' is not valid UTF-8 at position 0; found '%FF'."),
+        ("e=%FF", "'e' is not valid UTF-8 at position 0; found '%FF'."),
+        ("e=x&a=tier:%22%FFgold%22", "'a' is not valid UTF-8 at position 6; found '%FFgold\"'."),
         ("e=x&a=k:%22%5Cud800%22", "a lone surrogate"),
         ("e=x&a=$opt_bucketing_id:%22%5Cud800%22", "a lone surrogate"),
     ],
@@ -330,7 +331,7 @@ def test_bad_request_says_what_is_wrong(client, query, said):
         ({"e": "x", "u": "\ud800"}, "lone surrogate"),
         ({"e": "x", "a": "tier:1"}, "'a' must be a JSON object"),
         ({"e": "x", "a": [1]}, "'a' must be a JSON object"),
-        ({"e": "x", "a": {"k": [1]}}, "/a/k is or has an array"),
+        ({"e": "x", "a": {"k": [1]}}, "/a/k is an array"),
         ({"e": "x", "a": {"$opt_bucketing_id": "\ud800"}}, "a lone surrogate"),
         ({"e": "x", "debug": 2}, "'debug' must be 1, true"),
         ({"e": "x", "debug": 1.0}, "'debug' must be a string"),
@@ -408,6 +409,17 @@ def test_error_of_a_body_carries_what_was_understood(client):
 
     assert understood == {"variation": None, "experiment": "x"}
     assert broken == {"variation": None}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"u=ben", b"x" * (ApiOptions().max_body_bytes + 1)])
+def test_error_of_a_body_carries_what_the_query_said(client, body):
+    """The address is left out: the body may have named somebody else."""
+    both = client.json("e=x&u=ben", method="POST", body=body)
+    alone = client.json("f=y", method="POST", body=body)
+    del both["error"], alone["error"]
+
+    assert both == {"variation": None, "user": "ben", "experiment": "x"}
+    assert alone == {"variation": None, "flag": "y"}
 
 
 def test_no_user_and_no_address_is_a_bad_request(client):

@@ -70,6 +70,29 @@ def test_bytes_that_are_no_utf_8_are_refused_by_name(value):
     assert caught.value.field == "u"
 
 
+@pytest.mark.parametrize(
+    ("value", "position", "found"),
+    [
+        ("%FF", 0, "%FF"),
+        ("\udcff", 0, "%FF"),
+        ("%C3%A9%C3%A9+%C3", 3, "%C3"),
+        ("tier:%22%C3gold%22", 6, '%C3gold"'),
+        ("a%FF" + "b" * 23, 1, "%FF" + "b" * 23),
+        ("a%FF" + "b" * 24, 1, "%FF" + "b" * 23 + "…"),
+        ("%ED%A0%80", 0, "%ED%A0%80"),
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_named_with_their_place_among_the_characters(
+    value, position, found
+):
+    """Counted in the decoded text, as the positions in attributes are."""
+    with pytest.raises(InvalidRequest) as caught:
+        parse_query(f"a={value}", {"a"})
+
+    message = f"Parameter 'a' is not valid UTF-8 at position {position}; found '{found}'."
+    assert (message, position) == (str(caught.value), caught.value.position)
+
+
 @pytest.mark.parametrize("text", ["", "plain", "a b", "a+b&c=d#%", "é😀", 'tier:"x",y:1', "\0\x7f"])
 def test_quoting_survives_unquoting(text):
     """Doors that are given decoded text put it back this way."""

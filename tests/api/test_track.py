@@ -138,7 +138,7 @@ def test_an_error_carries_what_was_understood(client):
         (b"[1]", "Event 1 of 1: it must be an object"),
         (b"null", "must be a JSON object"),
         (b"[", "not JSON"),
-        (b"", "not JSON"),
+        (b"", "The body is empty"),
         (b"\xff", "not valid UTF-8"),
         (b"[" * 100_000, "nested deeper"),
         (json.dumps([GOAL] * (MAX_EVENTS + 1)).encode(), "must have 1 to 1000"),

@@ -133,30 +133,34 @@ def _parse_list(text: str) -> dict[str, object]:
     return attributes
 
 
-def check_attributes(given: Mapping[str, object]) -> None:
+def check_attributes(given: Mapping[str, object], name: str = "a") -> None:
     """Check the attributes of a JSON body, which `json` has parsed already.
+
+    Args:
+        given: what stands in the body.
+        name: under which name it stands there.
 
     Raises:
         InvalidRequest: with the JSON pointer of the value at fault.
     """
     for key, value in given.items():
-        where = f"/a/{key.replace('~', '~0').replace('/', '~1')}"
+        where = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
         if not key:
-            raise InvalidRequest("Attribute with an empty key at /a.", field="a")
+            raise InvalidRequest(f"Attribute with an empty key at /{name}.", field=name)
         if isinstance(value, (dict, list)):
-            problem = "an object" if isinstance(value, dict) else "an array"
+            problem = "is an object" if isinstance(value, dict) else "is an array"
         elif isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST:
-            problem = "a number that is too large"
+            problem = "is a number that is too large"
         elif not (_is_unicode(key) and (not isinstance(value, str) or _is_unicode(value))):
-            problem = "a lone surrogate"
+            problem = "has a lone surrogate in it"
             where = where.encode("ascii", "backslashreplace").decode()
         else:
             continue
         message = (
-            f"Attribute value at {where[: _EXCERPT_CHARS * 4]} is or has {problem}; "
+            f"Attribute at {where[: _EXCERPT_CHARS * 4]} {problem}; "
             "give a string, a number, true, false or null."
         )
-        raise InvalidRequest(message, field="a")
+        raise InvalidRequest(message, field=name)
 
 
 def _parse_object(text: str) -> dict[str, object]:
@@ -294,8 +298,12 @@ def _object_error(text: str, start: int) -> InvalidRequest:
     key = re.compile(_MEMBER_KEY, re.DOTALL).match(text, start)
     start = _skip_space(text, start)
     if key is None:
-        unterminated = text[start : start + 1] == '"' and _end_of_string(text, start) is None
-        return _error(text, start, "an unterminated string" if unterminated else "no key in quotes")
+        if text[start : start + 1] != '"':
+            return _error(text, start, "no key in quotes")
+        end = _end_of_string(text, start)
+        if end is None:
+            return _error(text, start, "an unterminated string")
+        return _error(text, _skip_space(text, end), "no colon after the key")
     if not key.group(1):
         return _error(text, start, "an empty key")
     value = re.compile(_MEMBER_VALUE).match(text, key.end())

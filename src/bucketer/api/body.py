@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRINGS = re.compile(_STRING, re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
@@ -66,15 +67,37 @@ def parse_json(
     try:
         return decoder.decode(text)
     except JSONDecodeError as error:
-        message = f"The body is not JSON: {error.msg} at position {error.pos}."
-        raise InvalidRequest(message, field="body", position=error.pos) from None
+        raise _no_json(text, error) from None
     except ValueError:  # an integer of thousands of digits, NaN or Infinity
-        message = "The body is not JSON that can be used: it holds a number out of range."
-        raise InvalidRequest(message, field="body") from None
+        raise _no_number(text) from None
 
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+def _no_json(text: str, error: JSONDecodeError) -> InvalidRequest:
+    """Say what came in the place of JSON."""
+    if not text.strip():
+        message = "The body is empty; send a JSON object."
+    elif re.match(r"[\w.%+-]+=", text):
+        message = "The body is a form, not JSON; send a JSON object."
+    else:
+        message = f"The body is not JSON: {error.msg} at position {error.pos}."
+    return InvalidRequest(message, field="body", position=error.pos)
+
+
+def _no_number(text: str) -> InvalidRequest:
+    """Find the first number that is none, or too long for one."""
+    for found in re.finditer(rf"{_STRING}|(NaN|-?Infinity)|(-?[0-9]{{4301,}})", text, re.DOTALL):
+        position = found.start()
+        if found.group(1):
+            message = f"The body is not JSON: {found.group(1)} at position {position}."
+            return InvalidRequest(message, field="body", position=position)
+        if found.group(2):
+            message = f"The body has a number out of range at position {position}."
+            return InvalidRequest(message, field="body", position=position)
+    return InvalidRequest("The body has a number out of range.", field="body")
 
 
 def _check_depth(text: str, max_depth: int) -> None:

@@ -143,16 +143,17 @@ class BucketerRoute:
         """Return what an error's body carries: enough for a caller to fall back safely."""
         understood: dict[str, object] = {"variation": None}
         body: dict[str, object] = {}
+        visitor = request.ip
         if request.method == "POST":
             try:
                 body = parse_object(request.body, self._options.max_json_depth)
             except InvalidRequest:
-                return understood
+                visitor = ""  # it may have named somebody else; what the query says still counts
         for name, shown in _SHOWN:
             try:
                 value = body.get(name) or parse_query(request.query, (name,)).get(name)
                 if name == "u":
-                    value = value or request.ip
+                    value = value or visitor
                 if isinstance(value, str) and value.encode():
                     understood[shown] = value
             except (InvalidRequest, UnicodeEncodeError):

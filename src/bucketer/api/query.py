@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _HEX = "0123456789abcdefABCDEF"
+_PRINTABLE = range(0x20, 0x7F)
 #: What may stand in a query as it is.
 _LITERAL = frozenset(range(0x21, 0x7F)) - frozenset(b"%&+=#")
+#: How much of a value an error message shows.
+_EXCERPT_BYTES = 24
 
 
 def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
@@ -27,7 +30,8 @@ def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
         known: the names that mean something; others are ignored, and not even decoded.
 
     Raises:
-        InvalidRequest: a known parameter is given twice, or isn't valid UTF-8.
+        InvalidRequest: a known parameter is given twice, or isn't valid UTF-8: with the position
+            in its decoded text, counted from 0.
     """
     found: dict[str, str] = {}
     # Asked once for the whole query: most have percent signs, few a plus or raw bytes.
@@ -72,9 +76,21 @@ def _decoded_name(name: str) -> str:
 def _decoded_value(name: str, value: str) -> str:
     try:
         return unquote(value)
+    except UnicodeDecodeError as error:
+        raise _no_utf8(name, error.object, error.start) from None
     except UnicodeError:
-        message = f"Parameter '{name}' is not valid UTF-8."
+        message = f"Parameter '{name}' is not valid UTF-8: it holds a lone surrogate."
         raise InvalidRequest(message, field=name) from None
+
+
+def _no_utf8(name: str, decoded: bytes, start: int) -> InvalidRequest:
+    """Name the first byte at fault, by its place among the characters, and what stands there."""
+    position = len(decoded[:start].decode())
+    there = decoded[start : start + _EXCERPT_BYTES]
+    found = "".join(chr(byte) if byte in _PRINTABLE else f"%{byte:02X}" for byte in there)
+    cut = "…" if len(decoded) > start + _EXCERPT_BYTES else ""
+    message = f"Parameter '{name}' is not valid UTF-8 at position {position}; found '{found}{cut}'."
+    return InvalidRequest(message, field=name, position=position)
 
 
 def given_twice(name: str) -> InvalidRequest:

@@ -128,7 +128,10 @@ class Handler:
         """Answer *error*; also for doors that give up before there is a whole request."""
         status = status_of(error)
         body: dict[str, object] = {"variation": None}
-        if route is not None and not isinstance(error, (BodyTooLarge, UrlTooLarge)):
+        if isinstance(error, BodyTooLarge):
+            route = route or self._at(request.path)
+            request.body = b""  # not worth reading; the query is
+        if route is not None and not isinstance(error, UrlTooLarge):
             body = route.understood(request)
         body["error"] = describe(error)
         headers = self.json_headers + headers_of(error)
@@ -148,17 +151,21 @@ class Handler:
             raise UrlTooLarge(self._options.max_url_bytes)
 
     def _find(self, path: str) -> Route:
-        """Find the route behind a stage (``/prod/bucketer``) or a trailing slash.
+        """Find the route at *path*.
 
         Raises:
             NotFound: there is none.
         """
+        route = self._at(path)
+        if route is None:
+            raise NotFound(path, self._routes)
+        return route
+
+    def _at(self, path: str) -> Route | None:
+        """Return the route behind a stage (``/prod/bucketer``) or a trailing slash, if any."""
         without_slash = path.removesuffix("/")
         stage, slash, rest = without_slash[1:].partition("/")
-        for candidate in (without_slash, slash + rest if stage else ""):
-            if candidate in self._routes:
-                return self._routes[candidate]
-        raise NotFound(path, self._routes)
+        return self._routes.get(without_slash) or self._routes.get(slash + rest if stage else "")
 
     def _preflight(self, request: Request, route: Route) -> Response:
         """Answer OPTIONS, as a browser asks before it sends a POST across origins.

@@ -161,7 +161,7 @@ def _user(goal: dict[str, Any], ip: str) -> User:
     if not isinstance(attributes, dict):
         message = '\'attributes\' must be a JSON object, such as {"tier": "platinum"}.'
         raise InvalidRequest(message, field="attributes")
-    check_attributes(attributes)
+    check_attributes(attributes, "attributes")
     return User(user_id, attributes)
 
 
