@@ -90,6 +90,16 @@ def test_the_first_command_of_the_readme_runs():
     assert (0, "one_step_checkout") == (kept.status, kept.lines[0])
 
 
+def test_the_explanation_that_the_page_of_the_command_shows_is_what_is_printed():
+    page = text_of("docs/cli.md")
+    [words] = re.findall(r"\$ (bucketer decide -e .*?)\n\n", page, re.DOTALL)
+    [shown] = re.findall(r"```\n(Experiment .*?)\n```", page, re.DOTALL)
+
+    kept = Kept(*shlex.split(words.replace("\\\n", " "))[1:])
+
+    assert shown == kept.out.partition("\n\n")[2].rstrip()
+
+
 @pytest.mark.parametrize(
     "url",
     [

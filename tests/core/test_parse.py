@@ -67,13 +67,17 @@ def test_a_required_field_of_the_wrong_type_is_refused(name, value, found):
     [
         ("", "nothing"),
         (b"  \n", "nothing"),
-        ("{", "Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{", "expecting property name enclosed in double quotes at line 1, column 2"),
         ("[]", "an array"),
         ('"s"', "a string"),
         ("null", "null"),
         (b"\xff\xfe\xff", "text that is not valid Unicode or a number too long to read"),
         ("[" * 100_000, "nesting too deep to read"),
-        ("<html>the CDN is having a day</html>", "Expecting value at line 1, column 1"),
+        (
+            "<html>the CDN is having a day</html>",
+            "text that is not JSON: expecting a value at line 1, column 1",
+        ),
+        ('{"a', "text that is not JSON: unterminated string starting at line 1, column 2"),
     ],
 )
 def test_what_is_no_datafile_at_all_says_what_it_is(raw, found):

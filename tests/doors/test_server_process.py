@@ -77,6 +77,16 @@ def test_without_any_datafile_it_starts_answers_503_and_says_so():
     assert "secret-key" not in out + err
 
 
+def test_a_datafile_that_is_not_there_is_told_with_its_directory_and_may_still_come(tmp_path):
+    with bucketer_serve("--datafile", str(tmp_path / "late.json")) as started:
+        assert "no datafile" in started.lines[0]
+
+        _, _, err = started.stop()
+
+    told = f"there is no 'late.json' in {tmp_path}; the server goes on looking for it"
+    assert f"bucketer: {tmp_path / 'late.json'}: {told}" == err.splitlines()[0]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_status_0_and_not_a_word_of_trouble(workers, number):
@@ -143,6 +153,7 @@ def test_a_taken_port_is_told_plainly():
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
 
     assert done.returncode == 1
+    assert done.stderr.startswith("bucketer: cannot_listen: can't listen on ")
     assert f"port {port} is taken" in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr

@@ -81,7 +81,10 @@ def _why_not_json(raw: bytes | str, error: ValueError) -> str:
     if not raw.strip():
         return "nothing"
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        # Python words it "Expecting value", "Unterminated string starting at".
+        problem = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+        problem = problem.replace("expecting value", "expecting a value")
+        return f"text that is not JSON: {problem} at line {error.lineno}, column {error.colno}"
     return "text that is not valid Unicode or a number too long to read"
 
 

@@ -1,9 +1,12 @@
 """`bucketer decide` through its front door."""
 
 import json
+import re
 
 import pytest
 
+from bucketer import wiring
+from bucketer.api.http import Request
 from fakes.terminals import Kept
 
 COOPER = ("-u", "cooper34523569", "-a", 'tier:"platinum",member_since_days:56')
@@ -136,6 +139,71 @@ def test_explain_and_json_give_the_reasons_as_data():
     assert 8278 == reasons[2]["bucket"]
 
 
+def test_json_tells_of_a_bandit_that_is_not_asked_as_the_url_does(tmp_path, demonstration):
+    experiment = demonstration["experiments"][0]
+    experiment["audienceConditions"] = []
+    experiment["cmab"] = {"attributeIds": ["10000000101"], "trafficAllocation": 10_000}
+    path = tmp_path / "bandit.json"
+    path.write_text(json.dumps(demonstration))
+    nobody = "http://127.0.0.1:1"
+    environ = {"BUCKETER_DATAFILE": str(path), "BUCKETER_EVENTS": "off"}
+    runtime = wiring.build(environ=environ | {"BUCKETER_CMAB_ENDPOINT": nobody})
+    url = runtime.serve(Request("GET", "/bucketer", "e=checkout_flow_experiment&u=ada", ip="::1"))
+    runtime.close()
+
+    kept = Kept("decide", "-d", str(path), *CHECKOUT, "-u", "ada", "--json")
+
+    assert 0 == kept.status
+    assert json.loads(url.body) == kept.json
+    assert "prediction_failed" == kept.json["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "query"),
+    [
+        (("-e", "chekout_flow_experiment", "-u", "ada"), "e=chekout_flow_experiment&u=ada"),
+        (("-f", "serch", "-u", "ada"), "f=serch&u=ada"),
+        ((*CHECKOUT, "-u", "ada", "-a", "tier"), "e=checkout_flow_experiment&u=ada&a=tier"),
+    ],
+)
+def test_json_of_an_error_is_the_url_s_body_beside_the_line_for_people(argv, query):
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.COMMAND)
+    url = runtime.serve(Request("GET", "/bucketer", query, ip="::1"))
+    runtime.close()
+
+    kept = Kept("decide", *argv, "--json")
+
+    assert 1 == kept.status
+    assert json.loads(url.body) == kept.json
+    problem = kept.json["error"]
+    assert f"bucketer: {problem['code']}: {problem['message']}\n" == kept.err
+
+
+def test_without_json_an_error_leaves_standard_output_alone():
+    assert "" == Kept("decide", "-f", "serch", "-u", "ada").out
+
+
+@pytest.mark.parametrize(
+    ("option", "argv"),
+    [
+        ("attributes", (*CHECKOUT, "-u", "ada", "-a", 'tier:"\udcff"')),
+        ("user", (*CHECKOUT, "-u", "\udcff")),
+        ("experiment", ("-e", "\udcff", "-u", "ada")),
+        ("flag", ("-f", "\udcff", "-u", "ada")),
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_refused_by_the_name_of_the_option(option, argv):
+    kept = Kept("decide", *argv, "--json")
+
+    position = 6 if option == "attributes" else 0
+    assert 1 == kept.status
+    assert (
+        f"bucketer: invalid_request: --{option} is not valid UTF-8 at position {position}.\n"
+        == kept.err
+    )
+    assert option not in kept.json
+
+
 def test_an_unknown_key_is_an_error_of_ours_with_its_code_and_a_suggestion():
     kept = Kept("decide", "-e", "chekout_flow_experiment", "-u", "ada")
 
@@ -149,6 +217,42 @@ def test_bad_attributes_name_the_place():
 
     assert 1 == kept.status
     assert kept.err.startswith("bucketer: invalid_request: ")
+
+
+KEY = "-e/--experiment or -f/--flag"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ((), f"missing: {KEY}; -u/--user"),
+        (("-u", "ada"), f"missing: {KEY}"),
+        (("-e", "", "-u", "ada"), f"missing: {KEY}"),
+        (("-e", "x"), "missing: -u/--user"),
+        (("-e", "x", "-u", ""), "missing: -u/--user"),
+        (("-e", "x", "-f", "y", "-u", "ada"), f"give one of {KEY}, not both"),
+        (("-e", "x", "-u", "ada", "--bogus"), "unrecognized arguments: --bogus"),
+    ],
+)
+def test_all_that_is_wrong_with_the_usage_is_told_below_the_command_s_own(argv, told, capsys):
+    assert 2 == Kept("decide", *argv).status
+
+    err = capsys.readouterr().err
+    assert err.startswith("usage: bucketer decide [-h] (-e KEY | -f KEY) -u ID ")
+    assert err.endswith(f"bucketer decide: error: {told}\n")
+
+
+def test_what_is_empty_counts_as_not_given():
+    assert "by_popularity" == Kept("decide", "-e", "", "-f", "search", "-u", "ada").lines[0]
+
+
+def test_the_usage_names_every_option(capsys):
+    Kept("decide", "--help")
+
+    usage, _, options = capsys.readouterr().out.partition("\n\n")
+    names = re.findall(r"^  (--?[a-z]+)", options, re.MULTILINE)
+    assert names
+    assert [] == [name for name in names if name not in usage]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +286,47 @@ def test_a_datafile_that_is_not_there_is_told_with_its_path(tmp_path):
     kept = Kept("decide", "-d", str(tmp_path / "none.json"), *CHECKOUT, "-u", "ada")
 
     assert 1 == kept.status
-    assert kept.err.startswith("bucketer: source_failed: ")
-    assert "none.json" in kept.err
+    path = tmp_path / "none.json"
+    assert f"bucketer: source_failed: {path}: there is no 'none.json' in {tmp_path}\n" == kept.err
+
+
+def test_a_directory_that_is_not_there_is_told_in_place_of_the_file(tmp_path):
+    kept = Kept("decide", "-d", str(tmp_path / "no" / "x.json"), *CHECKOUT, "-u", "ada")
+
+    assert kept.err.endswith(f": there is no directory {tmp_path / 'no'}\n")
+
+
+def test_a_directory_in_the_place_of_a_file_is_told_as_such(tmp_path):
+    kept = Kept("decide", "-d", str(tmp_path), *CHECKOUT, "-u", "ada")
+
+    assert f"bucketer: source_failed: {tmp_path}: Is a directory\n" == kept.err
+
+
+def test_what_is_no_datafile_is_told_once_and_as_lint_tells_it(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<html>")
+
+    kept = Kept("decide", "-d", str(path), *CHECKOUT, "-u", "ada")
+
+    assert Kept("lint", str(path)).err == kept.err
+    assert 1 == kept.err.count("\n")
+    assert kept.err.startswith("bucketer: invalid_datafile: ")
+    assert kept.err.endswith("not JSON: expecting a value at line 1, column 1\n")
+
+
+def test_a_place_without_a_datafile_gives_way_to_the_next_and_that_is_told(tmp_path, demonstration):
+    good = tmp_path / "good.json"
+    good.write_text(json.dumps({**demonstration, "revision": "23"}))
+    (tmp_path / "bad.json").write_text("<html>")
+    places = f"{tmp_path}/none.json {tmp_path}/bad.json {good}"
+
+    kept = Kept("decide", *CHECKOUT, *COOPER, BUCKETER_DATAFILE=places)
+
+    assert "  revision    23" in kept.lines
+    none, bad = kept.err.splitlines()
+    assert none.startswith("bucketer: source_failed: ")
+    assert none.endswith("; trying the file datafile instead")
+    assert bad.startswith("bucketer: invalid_datafile: ")
 
 
 def test_a_setting_that_can_not_be_used_stops_the_command():

@@ -28,6 +28,25 @@ def test_help_lists_every_command_with_its_purpose(capsys):
     assert all(f"{command.name} {command.purpose}" in told for command in COMMANDS)
 
 
+@pytest.mark.parametrize("argv", [(), ("datafile",), ("events",)])
+def test_a_command_that_needs_another_word_shows_its_help(argv, capsys):
+    assert 2 == Kept(*argv).status
+
+    out, err = capsys.readouterr()
+    Kept(*argv, "--help")
+    assert ("", capsys.readouterr().out) == (out, err)
+
+
+@pytest.mark.parametrize(
+    "argv", [("decide", "-e", "x", "-u", "y"), ("lint",), ("datafile", "pull"), ("settings",)]
+)
+def test_what_a_command_does_not_know_is_told_with_its_own_usage(argv, capsys):
+    assert 2 == Kept(*argv, "--bogus").status
+
+    words = [each for each in argv[:2] if each.isalpha()]
+    assert capsys.readouterr().err.startswith(f"usage: bucketer {' '.join(words)} [-h]")
+
+
 def test_the_version_is_the_package_s(capsys):
     assert 0 == Kept("--version").status
     assert f"bucketer {__version__}\n" == capsys.readouterr().out
@@ -111,6 +130,32 @@ def test_no_color_wins_over_force_color():
     plain.line("text", GOOD)
 
     assert b"text\n" == raw.getvalue()
+
+
+@pytest.mark.parametrize("value", ["0", "false", "No", "off", ""])
+def test_force_color_may_say_no(value):
+    raw, plain = terminal(FORCE_COLOR=value)
+
+    plain.line("text", GOOD)
+
+    assert b"text\n" == raw.getvalue()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "3"])
+def test_force_color_says_yes_with_any_other_word(value):
+    raw, coloured = terminal(FORCE_COLOR=value)
+
+    coloured.line("text", GOOD)
+
+    assert b"\x1b[32mtext" in raw.getvalue()
+
+
+def test_json_has_null_where_there_is_no_number_for_it():
+    raw, plain = terminal()
+
+    plain.json({"value": [float("nan"), float("inf"), 1.5]})
+
+    assert b'{"value": [null, null, 1.5]}\n' == raw.getvalue()
 
 
 def test_columns_line_up_in_plain_text():

@@ -8,9 +8,23 @@ def test_every_setting_is_shown_with_default_and_explanation():
     kept = Kept("settings")
 
     assert (0, "") == (kept.status, kept.err)
-    assert [row.name for row in TABLE] == [
-        line.partition(" = ")[0] for line in kept.lines if line and not line.startswith(" ")
-    ]
+    assert f"{len(TABLE)} settings, none of them set." == kept.lines[0]
+    assert [row.name for row in TABLE] == names_in(kept)
+
+
+def names_in(kept):
+    """The settings in the order in which they are shown."""
+    return [line.partition(" = ")[0] for line in kept.lines[1:] if line[:1].isupper()]
+
+
+def test_what_is_set_is_counted_and_comes_first():
+    kept = Kept("settings", BUCKETER_PORT="9000", BUCKETER_DEBUG="off", BUCKETER_HOST=" ")
+
+    first = f"{len(TABLE)} settings, 2 of them set: "
+    assert first == kept.lines[0][: len(first)]
+    assert {"BUCKETER_PORT", "BUCKETER_DEBUG"} == set(kept.lines[0][len(first) : -1].split(", "))
+    assert {"BUCKETER_PORT", "BUCKETER_DEBUG"} == set(names_in(kept)[:2])
+    assert sorted(row.name for row in TABLE) == sorted(names_in(kept))
 
 
 def test_a_value_that_is_set_is_told_from_a_default():

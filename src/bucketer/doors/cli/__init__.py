@@ -1,7 +1,8 @@
 """The `bucketer` command: a table of commands, each in a module imported when it is asked for.
 
 A command module has `register(parser)`, which adds its options and names what runs:
-`parser.set_defaults(run=some_command)`. `some_command(args, terminal)` returns the exit status, or
+`parser.set_defaults(run=some_command)`; a `check=` beside it is called with the arguments and may
+leave with `parser.error`. `some_command(args, terminal)` returns the exit status, or
 None for 0. Its docstring is the help.
 """
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bucketer.api.answer import Answers
 from bucketer.api.attributes import parse_attributes
+from bucketer.api.problems import prediction_failed
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.errors import BucketerError, InvalidRequest
 from bucketer.core.user import User
 from bucketer.wiring import engine_of
 
@@ -17,7 +20,7 @@ from .options import (
     add_revision,
     add_setting,
     at_revision,
-    load_edition,
+    load_ruleset,
     settings_of,
 )
 from .terminal import BAD, GOOD
@@ -35,11 +38,17 @@ if TYPE_CHECKING:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
+    parser.usage = (
+        "%(prog)s [-h] (-e KEY | -f KEY) -u ID [-a LIST] [-d WHERE] [--json] [--explain]\n"
+        "                       [--revision NUMBER] [--engine NAME]"
+    )
+    key = "decide this {}; either -e or -f is required"
     add_datafile(parser)
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("-e", "--experiment", metavar="KEY", help="decide this experiment")
-    asked.add_argument("-f", "--flag", metavar="KEY", help="decide this flag")
-    parser.add_argument("-u", "--user", metavar="ID", required=True, help="the user id")
+    parser.add_argument(
+        "-e", "--experiment", metavar="KEY", type=_or_none, help=key.format("experiment")
+    )
+    parser.add_argument("-f", "--flag", metavar="KEY", type=_or_none, help=key.format("flag"))
+    parser.add_argument("-u", "--user", metavar="ID", type=_or_none, help="the user id (required)")
     parser.add_argument(
         "-a",
         "--attributes",
@@ -47,29 +56,77 @@ def register(parser: argparse.ArgumentParser) -> None:
         default="",
         help="""facts about the user, as in the URL: 'tier:"platinum",member_since_days:56'""",
     )
-    parser.add_argument("--json", action="store_true", help="the answer that the URL gives")
+    parser.add_argument(
+        "--json", action="store_true", help="one line of JSON, as GET /bucketer answers"
+    )
     parser.add_argument(
         "--explain", action="store_true", help="each rule that was looked at, and what it found"
     )
     add_revision(parser)
     add_setting(parser, "BUCKETER_ENGINE", "--engine", "NAME")
-    parser.set_defaults(run=decide_command)
+    parser.set_defaults(run=decide_command, check=partial(_check, parser))
+
+
+def _or_none(text: str) -> str | None:
+    """Take what is empty as not given, as the URL does."""
+    return text or None
+
+
+def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Name everything that is missing at once, which argparse by itself would not."""
+    key = "-e/--experiment or -f/--flag"
+    missing = [key] if args.experiment is None and args.flag is None else []
+    missing += ["-u/--user"] if args.user is None else []
+    if missing:
+        parser.error(f"missing: {'; '.join(missing)}")
+    if args.experiment is not None and args.flag is not None:
+        parser.error(f"give one of {key}, not both")
 
 
 def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
     """Print one decision. Nothing is sent: no impression, no profile."""
+    try:
+        _tell_decision(args, terminal)
+    except BucketerError as error:
+        if args.json:
+            problem = {"code": error.code, "message": str(error)}
+            terminal.json({"variation": None, **_understood(args), "error": problem})
+        raise
+
+
+def _tell_decision(args: argparse.Namespace, terminal: Terminal) -> None:
+    for name in ("experiment", "flag", "user", "attributes"):
+        position = _first_bad(getattr(args, name) or "")
+        if position is not None:
+            message = f"--{name} is not valid UTF-8 at position {position}."
+            raise InvalidRequest(message, field=name, position=position)
     user = User(args.user, parse_attributes(args.attributes))
     settings = at_revision(settings_of(args, terminal), args.revision)
-    edition = load_edition(settings, terminal.environ)
+    ruleset = load_ruleset(settings, terminal)
     trace: list[Reason] | None = [] if args.explain else None
-    decision = _decide(engine_of(settings)[0], edition.ruleset, args, user, trace, terminal)
+    decision = _decide(engine_of(settings)[0], ruleset, args, user, trace, terminal)
     if args.json:
         terminal.json(_answer(decision, args, user, trace))
         return
-    _print_answer(decision, user, edition.ruleset, terminal)
+    _print_answer(decision, user, ruleset, terminal)
     if trace is not None:
         terminal.line()
         terminal.tree(_explained(decision, args, trace))
+
+
+def _first_bad(text: str) -> int | None:
+    """Where *text* was typed as a byte that is no UTF-8, which Python makes half a character of."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+def _understood(args: argparse.Namespace) -> dict[str, str]:
+    """What the URL's answer to an error carries: whatever of the question was understood."""
+    given = {name: getattr(args, name) for name in ("user", "experiment", "flag")}
+    return {name: text for name, text in given.items() if text and _first_bad(text) is None}
 
 
 def _decide(
@@ -98,13 +155,15 @@ def _decide(
 def _answer(
     decision: Decision, args: argparse.Namespace, user: User, trace: list[Reason] | None
 ) -> dict[str, Any]:
-    """The answer of `GET /bucketer`, and the reasons beside it."""
+    """The answer of `GET /bucketer`, with the reasons in it where they are asked for."""
     answers = Answers()
     if args.flag is not None:
         rendered = answers.flag(decision, user.id)
     else:
         rendered = answers.experiment(decision, args.experiment, user.id)
     answer: dict[str, Any] = json.loads(rendered)
+    if decision.error is not None:
+        answer["error"] = prediction_failed(decision.error)
     if trace is not None:
         answer["reasons"] = [reason.to_json() for reason in trace]
     return answer

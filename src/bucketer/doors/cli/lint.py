@@ -30,7 +30,7 @@ def lint_command(args: argparse.Namespace, terminal: Terminal) -> int:
     from bucketer.core.compile import compile_datafile
     from bucketer.core.parse import parse_datafile
 
-    raw = fetch_datafile(settings_of(args, terminal), terminal.environ)
+    raw = fetch_datafile(settings_of(args, terminal), terminal)
     try:
         ruleset = compile_datafile(parse_datafile(raw))
     except DatafileError as error:

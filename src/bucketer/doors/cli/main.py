@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bucketer import __version__
 from bucketer.core.errors import BucketerError
@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) ->
     terminal = terminal or Terminal(sys.stdout, sys.stderr, os.environ)
     try:
         args = build_parser(asked=_first_word(arguments)).parse_args(arguments)
+        if "check" in args:
+            args.check(args)
     except SystemExit as leaving:  # argparse has printed help, the version, or what is wrong
         return leaving.code if isinstance(leaving.code, int) else DONE
     try:
@@ -71,13 +73,36 @@ def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) ->
         return FAILED
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that complains with its own usage, not with that of the command above it."""
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """As argparse does; from then on, no argument at all shows the help."""
+        self.has_commands = True
+        return super().add_subparsers(**options)
+
+    def parse_known_args(  # type: ignore[override]  # the overloads of the original are one in here
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Leave with 2 for what this parser doesn't know: nobody above knows it any better."""
+        if args is not None and not args and self.has_commands:
+            self.print_help(sys.stderr)
+            self.exit(WRONG_USAGE)
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    has_commands = False
+
+
 def build_parser(asked: str | None = None) -> argparse.ArgumentParser:
     """The parser of the whole command.
 
     Args:
         asked: import and register this command only; None registers all of them, for the manual.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="bucketer",
         description="A remote decision service for Optimizely Feature Experimentation.",
         epilog="`bucketer COMMAND --help` says more about a command.",

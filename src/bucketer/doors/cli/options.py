@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bucketer.api.revision import check_revision
-from bucketer.core.errors import BucketerError, InvalidRequest, NoDatafile, SourceError
+from bucketer.core.errors import (
+    BucketerError,
+    DatafileError,
+    InvalidRequest,
+    NoDatafile,
+    SourceError,
+)
 from bucketer.settings import BY_NAME, LOCATION, Setting, location, read_settings, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from typing import TypeVar
 
-    from bucketer.runtime import Edition
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.ports import DatafileSource
     from bucketer.settings import Settings
 
     from .terminal import Terminal
+
+    Used = TypeVar("Used")
 
 _PLACES = "a path, an https://, http:// or s3://BUCKET/KEY URL, or `packaged`"
 _WHERE = (
@@ -110,40 +121,75 @@ def at_revision(settings: Settings, revision: str | None) -> Settings:
     return settings.but(datafile=(f"{settings.revisions.rstrip('/')}/{revision}.json",))
 
 
-def load_edition(settings: Settings, environ: Mapping[str, str]) -> Edition:
+def load_ruleset(settings: Settings, terminal: Terminal) -> Ruleset:
     """Fetch and compile the datafile that *settings* name; nothing is sent anywhere.
 
+    As in the server, a source that has no usable datafile gives way to the next one; but here that
+    is told.
+
     Raises:
-        SourceError: it can't be had, or it is no usable datafile.
+        SourceError, DatafileError: what the last source had to say.
+        NoDatafile: there is none.
     """
-    from bucketer import wiring
+    from bucketer.core.compile import compile_datafile
+    from bucketer.core.parse import parse_datafile
+    from bucketer.wiring import engine_of
 
-    quiet = settings.but(events="off", profiles="off")
-    runtime = wiring.build(quiet, environ, place=wiring.COMMAND)
-    edition = runtime.edition
-    if edition is None:
-        if runtime.freshness.trouble:
-            where, _, why = runtime.freshness.trouble.partition(": ")
-            raise SourceError(where, why)
-        raise NoDatafile
-    return edition
+    def compile_ours(raw: bytes) -> Ruleset:
+        return compile_datafile(parse_datafile(raw))
+
+    return _first(settings, terminal, engine_of(settings)[1] or compile_ours)
 
 
-def fetch_datafile(settings: Settings, environ: Mapping[str, str]) -> bytes:
+def fetch_datafile(settings: Settings, terminal: Terminal) -> bytes:
     """The text of the datafile that *settings* name, from the first source that has one.
 
     Raises:
         SourceError: no source has one; the last trouble is told.
+        NoDatafile: there is none.
     """
+    return _first(settings, terminal, lambda raw: raw)
+
+
+def _first(settings: Settings, terminal: Terminal, use: Callable[[bytes], Used]) -> Used:
+    """What *use* makes of the first source that it can use; the sources before it are told."""
     from bucketer import wiring
 
-    trouble: BucketerError = NoDatafile()
-    for source in wiring.build_sources(settings, environ, place=wiring.COMMAND):
+    trouble: BucketerError | None = None
+    for source in wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND):
+        if trouble is not None:
+            terminal.fail(trouble.code, f"{trouble}; trying the {source.kind} datafile instead")
         try:
-            fetched = source.fetch(None)
-        except SourceError as error:
+            return use(_fetch(source))
+        except (SourceError, DatafileError) as error:
             trouble = error
-            continue
-        if fetched is not None:
-            return fetched.raw
-    raise trouble
+    raise trouble or NoDatafile
+
+
+def _fetch(source: DatafileSource) -> bytes:
+    try:
+        fetched = source.fetch(None)
+    except SourceError as error:
+        why = what_is_missing(source)
+        if why is None:
+            raise
+        raise SourceError(source.where, why) from error
+    if fetched is None:
+        raise SourceError(source.where, "said 'not modified' to a question without a condition")
+    return fetched.raw
+
+
+def what_is_missing(source: DatafileSource) -> str | None:
+    """Where a file was looked for in vain; None where it is there, or can't be there."""
+    if source.kind != "file":
+        return None
+    path = Path(source.label).absolute()
+    try:
+        path.stat()
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            return f"there is no '{path.name}' in {path.parent}"
+        return f"there is no directory {path.parent}"
+    except OSError:
+        return None  # whoever reads it will say what is wrong with it
+    return None

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.errors import BucketerError
 
-from .options import add_datafile, add_setting, settings_of
+from .options import add_datafile, add_setting, settings_of, what_is_missing
 
 if TYPE_CHECKING:
     import argparse
+
+    from bucketer.settings import Settings
 
     from .terminal import Terminal
 
@@ -44,6 +46,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def serve_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Serve until SIGTERM or SIGINT."""
     settings = settings_of(args, terminal)
+    _tell_what_is_missing(settings, terminal)
     try:
         # By name: one door does not know another, and only this command pays for the server.
         door = import_module("bucketer.doors.server.process")
@@ -53,3 +56,16 @@ def serve_command(args: argparse.Namespace, terminal: Terminal) -> int:
         raise
     status: int = door.run(settings)
     return status
+
+
+def _tell_what_is_missing(settings: Settings, terminal: Terminal) -> None:
+    """Name the directory of a file that isn't there: mostly it is the wrong one.
+
+    That doesn't stop the server, since the file may be on its way.
+    """
+    from bucketer import wiring
+
+    for source in wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND):
+        why = what_is_missing(source)
+        if why is not None:
+            terminal.say(f"bucketer: {source.where}: {why}; the server goes on looking for it")

@@ -12,6 +12,8 @@ from .terminal import BAD, TITLE
 if TYPE_CHECKING:
     import argparse
 
+    from bucketer.settings import Setting
+
     from .terminal import Terminal
 
 
@@ -48,7 +50,7 @@ def _print_json(terminal: Terminal, problems: tuple[str, ...], unknown: tuple[st
         {
             "name": row.name,
             "value": shown(row, terminal.environ),
-            "set": bool(terminal.environ.get(row.name, "").strip()),
+            "set": _is_set(row, terminal),
             "default": row.default,
             "allowed": row.allowed,
             "explanation": row.explanation,
@@ -61,8 +63,13 @@ def _print_json(terminal: Terminal, problems: tuple[str, ...], unknown: tuple[st
 def _print_text(terminal: Terminal) -> None:
     import textwrap
 
-    for row in TABLE:
-        is_set = bool(terminal.environ.get(row.name, "").strip())
+    chosen = [row for row in TABLE if _is_set(row, terminal)]
+    names = ", ".join(row.name for row in chosen)
+    told = f"{len(chosen)} of them set: {names}" if chosen else "none of them set"
+    terminal.line(f"{len(TABLE)} settings, {told}.", TITLE)
+    terminal.line()
+    for row in [*chosen, *(row for row in TABLE if row not in chosen)]:
+        is_set = row in chosen
         value = shown(row, terminal.environ) or "(not set)"
         wrong = is_set and not _usable(row.name, terminal)
         origin = f"default {row.default or '(not set)'}" if is_set else "the default"
@@ -72,6 +79,10 @@ def _print_text(terminal: Terminal) -> None:
         )
         terminal.line(f"    Allowed: {row.allowed}.")
         terminal.line()
+
+
+def _is_set(row: Setting, terminal: Terminal) -> bool:
+    return bool(terminal.environ.get(row.name, "").strip())
 
 
 def _usable(name: str, terminal: Terminal) -> bool:

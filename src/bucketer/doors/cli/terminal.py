@@ -6,7 +6,6 @@ extra, the same content goes out as plain text, so a script never meets an escap
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
@@ -21,6 +20,8 @@ GOOD, BAD, OPEN, NOTE, TITLE = "good", "bad", "open", "note", "title"
 _STYLES: Final = {GOOD: "green", BAD: "red", OPEN: "yellow", NOTE: "dim", TITLE: "bold"}
 _MARKS: Final = {GOOD: "✓ ", BAD: "✗ ", OPEN: "? ", NOTE: "", TITLE: ""}
 _ASCII_MARKS: Final = {GOOD: "+ ", BAD: "- ", OPEN: "? ", NOTE: "", TITLE: ""}
+#: What turns colours off as the value of `FORCE_COLOR`, which others take for "no" as well.
+_NO: Final = frozenset({"0", "false", "no", "off"})
 
 
 class Node(NamedTuple):
@@ -52,9 +53,10 @@ class Terminal:
             console.print(text, style=_STYLES[tone], markup=False, highlight=False, soft_wrap=True)
 
     def json(self, value: object) -> None:
-        """Write one JSON document on one line."""
-        json.dump(value, self.out)
-        self.out.write("\n")
+        """Write one JSON document on one line; what JSON has no number for becomes null."""
+        from bucketer.api.answer import to_json
+
+        self.out.write(to_json(value) + "\n")
 
     def say(self, text: str) -> None:
         """Tell the person something that is no part of the answer."""
@@ -120,8 +122,9 @@ class Terminal:
 
     def _console(self, stream: TextIO) -> Console | None:
         """A rich console where a person is looking and rich is there, else None."""
-        forced = bool(self.environ.get("FORCE_COLOR"))
-        if self.environ.get("NO_COLOR") or not (forced or stream.isatty()):
+        forced = self.environ.get("FORCE_COLOR", "").lower()
+        unwanted = self.environ.get("NO_COLOR") or forced in _NO
+        if unwanted or not (forced or stream.isatty()):
             return None
         try:
             from rich.console import Console

@@ -60,7 +60,7 @@ def verify_command(args: argparse.Namespace, terminal: Terminal) -> int:
             raise
         problem = "`bucketer verify` needs the extra: pip install 'bucketer[sdk]'"
         raise SettingsError([problem]) from None
-    raw = fetch_datafile(settings_of(args, terminal), terminal.environ)
+    raw = fetch_datafile(settings_of(args, terminal), terminal)
     with terminal.progress(args.users, "visitors") as advance:
         report = verify(raw, args.seed, args.users, advance)
     if args.json:

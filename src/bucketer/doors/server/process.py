@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
     try:
         listener = listen(settings.host, settings.port, shared=settings.workers > 1)
     except CannotListen as error:
-        print(f"bucketer: {error}", file=sys.stderr)  # noqa: T201 -- the command's way to fail
+        print(f"bucketer: cannot_listen: {error}", file=sys.stderr)  # noqa: T201 -- the command's way to fail
         return 1
     limits = Limits(url_bytes=settings.max_url_bytes, body_bytes=settings.max_body_bytes)
     application = Application(settings, address_of(listener), limits)
