@@ -95,6 +95,24 @@ def test_a_collector_that_asks_for_time_gets_it(open_outbox, collector):
     assert collector.requests == 2
 
 
+def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing(open_outbox, collector, caplog):
+    def judge(payload):
+        if collector.requests % 2 == 0:
+            return 429
+        return 400 if "user-5" in {v["visitor_id"] for v in payload["visitors"]} else 204
+
+    collector.judge = judge
+    outbox = open_outbox()
+    outbox.add(some_events(20))
+
+    for _ in range(12):
+        outbox.after_response(1.0)
+
+    assert [f"{n:06}" for n in range(20) if n != 5] == collector.uuids()
+    assert (outbox.counters.sent, outbox.counters.dead) == (19, 1)
+    assert logged_whole(caplog) == ["user-5"]
+
+
 def test_what_is_refused_for_good_is_logged_whole(open_outbox, collector, caplog):
     collector.judge = lambda payload: (
         400 if any(v["visitor_id"] == "user-1" for v in payload["visitors"]) else 200

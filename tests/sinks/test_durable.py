@@ -149,6 +149,29 @@ def test_a_collector_that_refuses_everything_is_not_asked_for_each_visitor(open_
     assert collector.requests < 60
 
 
+@pytest.mark.parametrize("guilty", [0, 33, 39])
+def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing_and_comes_to_an_end(
+    open_outbox, collector, guilty
+):
+    """One request passes, the next is asked to wait: less than halving from the start needs."""
+
+    def judge(payload):
+        if collector.requests % 2 == 0:
+            return (429, {"Retry-After": "0.01"})
+        return 400 if f"user-{guilty}" in {v["visitor_id"] for v in payload["visitors"]} else 204
+
+    collector.judge = judge
+    outbox = open_outbox(max_events=40)
+
+    outbox.add(some_events(40))
+
+    collector.wait_for(39)
+    assert [f"{n:06}" for n in range(40) if n != guilty] == collector.uuids()
+    wait_until(lambda: outbox.counters.sent + outbox.counters.dead == 40)
+    assert (outbox.counters.sent, outbox.counters.dead) == (39, 1)
+    assert collector.requests < 60
+
+
 def test_a_forbidden_batch_goes_to_the_dead_letters_whole(open_outbox, collector, tmp_path):
     collector.script = [403]
     outbox = open_outbox()

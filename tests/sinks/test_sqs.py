@@ -182,6 +182,27 @@ def test_a_refused_visitor_fails_its_message_only(collector, caplog, delivery):
     assert '"visitor_id": "user-3"' in caplog.text
 
 
+def test_messages_delivered_before_the_collector_asked_for_time_do_not_come_again(
+    collector, delivery
+):
+    # m0 to m3 in one payload: refused, the first half taken, the second put off.
+    collector.script = [400, 204, 429]
+    records = [a_record(f"m{n}", some_events(2, first=2 * n)) for n in range(4)]
+
+    answer = make_handler(delivery, 500)({"Records": records}, None)
+
+    assert failures(answer) == ["m2", "m3"]
+    assert collector.uuids() == [f"{n:06}" for n in range(4)]
+
+
+def test_a_message_delivered_in_part_comes_again(collector, delivery):
+    collector.script = [400, 204, 429]
+
+    answer = make_handler(delivery, 500)({"Records": [a_record("m0", some_events(2))]}, None)
+
+    assert failures(answer) == ["m0"]
+
+
 @pytest.mark.parametrize("body", ["{", "[]", "null", '{"bucketer": 2}', '{"bucketer": 1}', "1"])
 def test_a_message_that_is_not_ours_fails_alone_and_is_logged(collector, caplog, body, delivery):
     records = [{"messageId": "odd", "body": body}, a_record("m1", some_events(1))]

@@ -101,10 +101,6 @@ class _Run:
         if self._stopped or self._deadline - monotonic() < _LEAST_S:
             return False
         outcome = deliver(self._attempt, batch, [each for _, many in part for each in many])
-        if outcome.later is not None:
-            self._stopped = outcome.later.why
-            _log.warning("%d messages wait: %s", len(part), self._stopped)
-            return False
         for visitors, verdict in outcome.dead:
             guilty = set(visitors)
             for message_id, many in part:
@@ -112,6 +108,12 @@ class _Run:
                     failed[message_id] = None
                     line = f"{batch.head}{each}]}}"
                     _log.error("message %s: refused (%s): %s", message_id, verdict.why, line)
+        if outcome.later is not None:
+            self._stopped = outcome.later.why
+            end = 0
+            waiting = [name for name, many in part if (end := end + len(many)) > outcome.settled]
+            failed.update(dict.fromkeys(waiting))
+            _log.warning("%d messages wait: %s", len(waiting), self._stopped)
         return True
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:

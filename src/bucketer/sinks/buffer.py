@@ -63,6 +63,8 @@ class Buffer:
         self._waiting: list[tuple[Batch, str]] = []
         self._bytes = 0
         self._not_before = 0.0
+        #: Of the next payload: less than a full one after a part of one was put off.
+        self._at_most = max_events
         self._deadline = 0.0
         #: The handler's thread appends while the extension's delivers. Reentrant, since SIGTERM
         #: may interrupt the handler's thread while it holds it, and closes in that same thread.
@@ -122,7 +124,7 @@ class Buffer:
                 self._counters.oldest_ms = None
                 return []
             batch = self._waiting[0][0]
-            part = self._waiting[: self._max_events]
+            part = self._waiting[: self._at_most]
         self._counters.oldest_ms = timestamp_of(part[0][1])
         end = next((i for i, (each, _) in enumerate(part) if each != batch), len(part))
         return part[:end]
@@ -130,30 +132,37 @@ class Buffer:
     def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
         batch = part[0][0]
         outcome = deliver(self._attempt, batch, [visitor for _, visitor in part])
+        self._forget(part[: outcome.settled])
         counters = self._counters
-        if outcome.later is not None:
-            counters.retried += len(part)
-            counters.trouble = outcome.later.why
-            if outcome.later.wait_s:
-                self._not_before = monotonic() + outcome.later.wait_s
-            _log.warning(
-                "outbox: %d events wait (%s); carried over", len(self._waiting), outcome.later.why
-            )
-            return False
+        counters.sent += outcome.sent
+        for visitors, verdict in outcome.dead:
+            counters.dead += len(visitors)
+            for visitor in visitors:
+                _log_whole(batch, visitor, f"refused by the collector: {verdict.why}")
+        if outcome.later is None:
+            counters.trouble = ""
+            self._at_most = min(self._at_most * 2, self._max_events)
+            return True
+        if outcome.put_off < len(part):
+            # Go on with that part: all of it would be refused, and halved, from its start.
+            self._at_most = outcome.put_off
+        counters.retried += len(part) - outcome.settled
+        counters.trouble = outcome.later.why
+        if outcome.later.wait_s:
+            self._not_before = monotonic() + outcome.later.wait_s
+        _log.warning(
+            "outbox: %d events wait (%s); carried over", len(self._waiting), outcome.later.why
+        )
+        return False
+
+    def _forget(self, part: list[tuple[Batch, str]]) -> None:
+        """Take *part* off the front; a spill may have taken some of it meanwhile."""
         with self._lock:
-            # A spill may have taken some of them from the front meanwhile.
             done = {id(each) for each in part}
             front = len(part)
             kept = [each for each in self._waiting[:front] if id(each) not in done]
             self._waiting[:front] = kept
             self._bytes = sum(len(visitor) for _, visitor in self._waiting)
-        counters.sent += outcome.sent
-        counters.trouble = ""
-        for visitors, verdict in outcome.dead:
-            counters.dead += len(visitors)
-            for visitor in visitors:
-                _log_whole(batch, visitor, f"refused by the collector: {verdict.why}")
-        return True
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
         left = max(_LEAST_S, self._deadline - monotonic())

@@ -47,21 +47,25 @@ class Verdict(namedtuple("Verdict", ("kind", "status", "why", "wait_s"))):  # no
 
 
 class Outcome:
-    """What became of a batch's visitors, each of which is in exactly one place.
+    """What became of visitors, each of which is in exactly one place: sent, dead, or waiting.
 
     Attributes:
-        sent: how many were delivered; 0 when all have to wait.
+        sent: how many were delivered.
         dead: those that were refused for good, with the verdict.
-        later: why all of them have to wait, or None. Some may have been delivered already; they
-            are sent again under the same uuids, which the collector counts once.
+        settled: how many, from the first on, are sent or dead: nobody need look at them again.
+        later: why the others have to wait, or None when none has to.
+        put_off: how many were in the attempt that was put off. Whoever comes back with more is
+            refused the same halves again, and with a rate limit may never get beyond them.
     """
 
-    __slots__ = ("dead", "later", "sent")
+    __slots__ = ("dead", "later", "put_off", "sent", "settled")
 
     def __init__(self) -> None:
         self.sent = 0
         self.dead: list[tuple[Sequence[str], Verdict]] = []
+        self.settled = 0
         self.later: Verdict | None = None
+        self.put_off = 0
 
 
 def deliver(
@@ -70,7 +74,7 @@ def deliver(
     """Send *visitors*; when the collector refuses them, find out which of them are at fault.
 
     One visitor's fault must not cost the others: what is refused is halved until the guilty are
-    alone.
+    alone. It goes from the first to the last, so what is settled is always the beginning.
     """
     outcome = Outcome()
     waiting: list[Sequence[str]] = [visitors]
@@ -79,12 +83,14 @@ def deliver(
         verdict = send(batch, part)
         hopeless = len(outcome.dead) >= _LONELY_REFUSALS and not outcome.sent
         if verdict.kind == LATER:
-            outcome.later, outcome.sent, outcome.dead = verdict, 0, []
+            outcome.later, outcome.put_off = verdict, len(part)
             break
         if verdict.kind == SENT:
             outcome.sent += len(part)
-        elif len(part) == 1 or hopeless or verdict.status not in _DIVISIBLE:
+            outcome.settled += len(part)
+        elif len(part) <= 1 or hopeless or verdict.status not in _DIVISIBLE:
             outcome.dead.append((part, verdict))
+            outcome.settled += len(part)
         else:
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]

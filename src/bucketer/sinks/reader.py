@@ -29,15 +29,19 @@ class Parcel:
         batch: what they have in common.
         visitors: their JSON.
         sequence, offset: where the lane's cursor stands once the parcel is dealt with.
+        ends: where it stands once each of the visitors is.
     """
 
-    __slots__ = ("batch", "offset", "sequence", "visitors")
+    __slots__ = ("batch", "ends", "offset", "sequence", "visitors")
 
-    def __init__(self, batch: Batch, visitors: list[str], sequence: int, offset: int) -> None:
+    def __init__(
+        self, batch: Batch, visitors: list[str], sequence: int, offset: int, ends: list[int]
+    ) -> None:
         self.batch = batch
         self.visitors = visitors
         self.sequence = sequence
         self.offset = offset
+        self.ends = ends
 
 
 class Reader:
@@ -71,9 +75,9 @@ class Reader:
                 return None
             closed = end is None or self._sequence < end[0]
             limit = None if closed or end is None else end[1]
-            visitors, offset = self._read(max_events, max_bytes, limit)
+            visitors, offset, ends = self._read(max_events, max_bytes, limit)
             if visitors and self._batch is not None:
-                return Parcel(self._batch, visitors, self._sequence, offset)
+                return Parcel(self._batch, visitors, self._sequence, offset, ends)
             if offset > self._offset:  # nothing but damage there
                 self._move(self._sequence, offset)
             elif not closed:
@@ -84,6 +88,11 @@ class Reader:
     def done(self, parcel: Parcel) -> None:
         """Remember, beyond the death of the process, that *parcel* was dealt with."""
         self._move(parcel.sequence, parcel.offset)
+
+    def done_with(self, parcel: Parcel, count: int) -> None:
+        """The same for the first *count* of its visitors; the others come again."""
+        if count:
+            self._move(parcel.sequence, parcel.ends[count - 1])
 
     def close(self) -> None:
         """Close the files; the lane stays as it is."""
@@ -123,8 +132,10 @@ class Reader:
         elif self._batch is not None and self._offset == 0:
             self._offset = len(line) + 1
 
-    def _read(self, max_events: int, max_bytes: int, limit: int | None) -> tuple[list[str], int]:
-        """Up to *max_events* whole lines from the cursor, and the offset behind them."""
+    def _read(
+        self, max_events: int, max_bytes: int, limit: int | None
+    ) -> tuple[list[str], int, list[int]]:
+        """Up to *max_events* whole lines from the cursor; the offset behind all, and each."""
         size = max_bytes if limit is None else min(max_bytes, limit - self._offset)
         data = os.pread(self._fd, size, self._offset) if size > 0 else b""
         while data and b"\n" not in data and len(data) == size and limit is None:
@@ -134,23 +145,23 @@ class Reader:
         rest = lines.pop()
         if rest and not lines and limit is None:  # the last line was torn when its process died
             self._damaged(rest)
-            return [], self._offset + len(rest)
-        offset = self._offset + len(data) - len(rest)
-        return self._visitors(lines), offset
+            return [], self._offset + len(rest), []
+        visitors, ends = self._visitors(lines)
+        return visitors, self._offset + len(data) - len(rest), ends
 
-    def _visitors(self, lines: list[bytes]) -> list[str]:
-        if self._batch is None:
-            for line in lines:
-                self._damaged(line)
-            return []
+    def _visitors(self, lines: list[bytes]) -> tuple[list[str], list[int]]:
+        """The lines that are visitors, and where each of them ends."""
         check = _is_visitor if self._writer else _is_json_visitor
-        visitors = []
+        visitors, ends = [], []
+        end = self._offset
         for line in lines:
-            if check(line):
+            end += len(line) + 1
+            if self._batch is not None and check(line):
                 visitors.append(line.decode("ascii"))
+                ends.append(end)
             else:
                 self._damaged(line)
-        return visitors
+        return visitors, ends
 
     def _damaged(self, line: bytes) -> None:
         self._set_aside(self.lane.directory / f"{self._sequence:010}.jsonl", line)

@@ -133,6 +133,8 @@ class Sender(threading.Thread):
         self._stopping = False
         self._stop_at = 0.0
         self._failures = 0
+        #: Visitors of the next parcel: less than a full one after a part was put off.
+        self._at_most = pace.max_events
         self._published: dict[str, object] = {}
         self._published_at = 0.0
 
@@ -187,8 +189,7 @@ class Sender(threading.Thread):
                 return found
             found = True
             self._counters.oldest_ms = timestamp_of(parcel.visitors[0])
-            if self._deliver(parcel):
-                reader.done(parcel)
+            if self._deliver(reader, parcel):
                 self._failures = 0
             elif self._stopping:
                 return True
@@ -197,28 +198,35 @@ class Sender(threading.Thread):
 
     def _next(self) -> tuple[Reader, Parcel | None]:
         """The oldest parcel: adopted lanes first, since their processes are gone."""
-        pace = self._pace
+        at_most, max_bytes = self._at_most, self._pace.max_bytes
         while self._adopted:
             reader = self._adopted[0]
-            parcel = reader.next(pace.max_events, pace.max_bytes)
+            parcel = reader.next(at_most, max_bytes)
             if parcel is not None:
                 return reader, parcel
             reader.close()
             reader.lane.remove()
             _log.info("outbox: lane %s is delivered and removed", reader.lane.name)
             self._adopted.pop(0)
-        return self._own, self._own.next(pace.max_events, pace.max_bytes)
+        return self._own, self._own.next(at_most, max_bytes)
 
-    def _deliver(self, parcel: Parcel) -> bool:
-        """Deliver or bury the parcel's visitors; False when they have to wait."""
+    def _deliver(self, reader: Reader, parcel: Parcel) -> bool:
+        """Deliver or bury the parcel's visitors; False when some of them have to wait."""
         outcome = deliver(self._attempt, parcel.batch, parcel.visitors)
-        if outcome.later is not None:
-            self._put_off(outcome.later, len(parcel.visitors))
-            return False
-        self._sent(outcome.sent)
+        if outcome.settled:
+            self._sent(outcome.sent)
         for visitors, verdict in outcome.dead:
             self._bury(parcel.batch, visitors, verdict)
-        return True
+        if outcome.later is None:
+            reader.done(parcel)
+            self._at_most = min(self._at_most * 2, self._pace.max_events)
+            return True
+        reader.done_with(parcel, outcome.settled)
+        if outcome.put_off < len(parcel.visitors):
+            # Go on with that part: a whole parcel would be refused, and halved, from its start.
+            self._at_most = outcome.put_off
+        self._put_off(outcome.later, len(parcel.visitors) - outcome.settled)
+        return False
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
         return self._delivery.send(batch, visitors, self._timeout_s())

@@ -1,0 +1,48 @@
+"""One batch, several attempts: who was at fault, what is settled, what has to wait."""
+
+from bucketer.core.events import Batch
+from bucketer.sinks.delivery import LATER, NEVER, SENT, Verdict, deliver
+
+BATCH = Batch("US", '{"visitors": [')
+ACCEPTED = Verdict(SENT, 204, "", None)
+REFUSED = Verdict(NEVER, 400, "status 400", None)
+TOO_MANY = Verdict(LATER, 429, "status 429", None)
+
+
+class Scripted:
+    """A collector that refuses some visitors, and says *later* to some of the requests."""
+
+    def __init__(self, guilty=(), later=()):
+        self.sizes = []
+        self.guilty, self.later = set(guilty), later
+
+    def __call__(self, _batch, visitors):
+        self.sizes.append(len(visitors))
+        if len(self.sizes) in self.later:
+            return TOO_MANY
+        return REFUSED if self.guilty.intersection(visitors) else ACCEPTED
+
+
+def outcome_of(collector, visitors):
+    found = deliver(collector, BATCH, visitors)
+    dead = [each for part, _ in found.dead for each in part]
+    return found.sent, "".join(dead), found.settled, found.later, found.put_off
+
+
+def test_the_visitors_at_fault_are_found_and_the_others_are_sent():
+    assert outcome_of(Scripted("cf"), "abcdefgh") == (6, "cf", 8, None, 0)
+
+
+def test_what_was_settled_before_the_collector_asked_for_time_stays_settled():
+    collector = Scripted("c", later=[7])
+
+    assert outcome_of(collector, "abcdefgh") == (3, "c", 4, TOO_MANY, 4)
+    assert collector.sizes == [8, 4, 2, 2, 1, 1, 4]
+
+
+def test_a_collector_that_asks_for_time_at_once_settles_nothing():
+    assert outcome_of(Scripted(later=[1]), "abcd") == (0, "", 0, TOO_MANY, 4)
+
+
+def test_a_part_of_nobody_is_not_halved_for_ever():
+    assert outcome_of(lambda *_: REFUSED, "") == (0, "", 0, None, 0)
