@@ -36,9 +36,11 @@ def test_with_nothing_configured_it_says_so_on_its_first_line_with_a_url_that_an
     assert "demonstration" in server.lines[0]
     assert "DATAFILE_URL" in server.lines[0]
 
-    url = server.lines[-1].split()[-1]
+    answer = ask(server.lines[0].split()[-1])[1]
 
-    assert ask(url)[1]["debug"]["datafile"]["revision"]
+    assert "one_step_checkout" == answer["variation"]
+    assert answer["debug"]["reasons"]
+    assert "Revision 22: 3 flags, 3 experiments, 5 delivery rules." == server.lines[1]
 
 
 def test_the_missions_own_request_is_answered(server):
@@ -59,8 +61,8 @@ def test_health_is_answered(server):
 
 def test_a_datafile_given_by_path_is_named_on_the_first_line():
     with bucketer_serve("--datafile", DEMO) as started:
-        assert DEMO in started.lines[0]
-        assert "revision" in started.lines[0]
+        assert f"the datafile from {DEMO} at {started.url}/bucketer?e=" in started.lines[0]
+        assert started.lines[1].startswith("Revision 22: ")
 
 
 def test_without_any_datafile_it_starts_answers_503_and_says_so():
@@ -231,7 +233,7 @@ def test_several_workers_share_the_port_and_a_killed_one_is_replaced():
     with bucketer_serve("--workers", "2") as started:
         workers = started.wait_for(lambda: pids if len(pids := _workers(started)) == 2 else None)
 
-        assert len([line for line in started.lines if "Try it" in line]) == 1
+        assert len([line for line in started.lines if "/bucketer?" in line]) == 1
 
         os.kill(workers[0], signal.SIGKILL)
         now = started.wait_for(

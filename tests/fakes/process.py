@@ -42,6 +42,7 @@ def start(*options, **environ):
     for line in process.stdout:
         lines.append(line.rstrip("\n"))
         if match := STARTED.search(line):
+            lines.append(next(process.stdout).rstrip("\n"))  # it says two lines in all
             return Started(process, int(match[1]), lines)
     message = f"bucketer serve ended at once: {process.stderr.read()}"
     raise AssertionError(message)

@@ -125,6 +125,68 @@ def test_webhook_py_does_as_the_mission_says(tmp_path):
     assert "9" == json.loads(path.read_bytes())["package"]["revision"]
 
 
+@pytest.fixture
+def bare(tmp_path):
+    """Run a copy of webhook.py where nothing is installed; give what it left."""
+    program = tmp_path / "webhook.py"
+    program.write_bytes((REPOSITORY / "webhook.py").read_bytes())
+    (tmp_path / "src").symlink_to(REPOSITORY / "src")
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-S", program, *arguments],  # -S: without site-packages
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+    return run
+
+
+def test_webhook_py_goes_on_with_the_python_of_make_setup(bare, tmp_path):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+
+    done = bare("--into", "a b.json")
+
+    told = f"{tmp_path / 'webhook.py'}\n--into\na b.json\n"
+    assert (0, told, "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_webhook_py_says_what_to_do_where_make_setup_was_not_run(bare):
+    done = bare()
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert (
+        "webhook.py: No module named 'mmh3'; "
+        "run `make setup`, which puts all that it needs into .venv\n" == done.stderr
+    )
+
+
+def test_webhook_py_does_not_start_itself_for_ever(tmp_path):
+    """A .venv that lacks a library as well, of which Python says that it is in it."""
+    root = tmp_path / "clone"
+    root.mkdir()
+    program = root / "webhook.py"
+    program.write_bytes((REPOSITORY / "webhook.py").read_bytes())
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / ".venv")], check=True)
+
+    done = subprocess.run(
+        [root / ".venv" / "bin" / "python", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+    assert 1 == done.returncode
+    assert "run `make setup`" in done.stderr
+
+
 def test_status_asks_every_source_and_fails_with_the_first():
     with Origin(ok(revision(3), ETag='"3"')) as good, Origin(answer(404)) as bad:
         sources = f"{bad.url}/SDK-KEY {good.url}/SDK-KEY"
