@@ -91,6 +91,7 @@ def test_no_answer_is_stored_and_each_has_its_request_id(client, method, path, q
     headers = dict(client.ask(query, method=method, path=path).response.all_headers())
 
     assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Request-Id"] == "request-1"
 
 

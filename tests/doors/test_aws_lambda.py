@@ -12,6 +12,7 @@ from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 
 from bucketer import wiring
 from bucketer.api.http import Response
+from bucketer.api.routes import Handler
 from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore, to_request
 
 CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
@@ -193,6 +194,8 @@ def test_body_over_the_limit_is_413_in_this_door_too(lambda_handler):
 class BrokenRuntime:
     """A runtime with a fault of our own making in it."""
 
+    handler = Handler(None)
+
     def serve(self, request, deadline=None):
         raise RuntimeError("the secret inside")
 
@@ -207,6 +210,21 @@ def test_fault_inside_is_a_500_that_tells_only_the_log(caplog, name):
     assert "secret" not in result["body"]
     assert "the secret inside" in caplog.text
     assert CONTEXT.aws_request_id in caplog.text
+
+
+@pytest.mark.parametrize("name", ["http_api", "broken_types", "broken_body"])
+def test_what_is_refused_has_the_headers_of_any_answer_and_the_callers_request_id(name):
+    """Whoever may read answers may read why there is none."""
+    asked = event(name)
+    asked["headers"] = {"X-Request-Id": "mine"}
+    asked.pop("multiValueHeaders", None)
+
+    result = make_handler(BrokenRuntime())(asked, CONTEXT)
+
+    assert result["statusCode"] in {400, 500}
+    assert dict(BrokenRuntime.handler.json_headers) | {"X-Request-Id": "mine"} == result["headers"]
+    assert result["headers"]["Access-Control-Allow-Origin"] == "*"
+    assert "user" not in json.loads(result["body"])
 
 
 def test_extension_is_told_after_each_answer(runtime):

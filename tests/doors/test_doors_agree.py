@@ -49,6 +49,9 @@ REQUESTS = [
     ("POST", "/bucketer", "", b'{"e": "\xff"}'),
     ("POST", "/bucketer", "", b"[" * 100_000),
     ("POST", "/bucketer", "", b" " * (1024 * 1024 + 1)),
+    ("POST", "/bucketer", "e=x&u=of+the+query", b""),
+    ("POST", "/prod/bucketer", "e=x&u=of+the+query", b" " * (1024 * 1024 + 1)),
+    ("FOO", "/bucketer", EXPERIMENT, b""),
 ]
 
 

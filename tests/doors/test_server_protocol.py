@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 
@@ -522,6 +523,77 @@ def test_what_is_malformed_gets_400_and_is_closed(server, data):
         assert client.is_closed()
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (get("/a", "X-Request-Id: mine", "X-Long: " + "x" * 33_000), 431),
+        ("GET /a HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n", 400),
+        (get("/a", "X-Request-Id: mine", "X-Other: x", "Bad Header: x"), 400),
+    ],
+)
+def test_a_refusal_has_the_headers_of_any_answer_and_the_request_id_that_was_read(
+    server, data, status
+):
+    with server.connect() as client:
+        client.send(data)
+        found, headers, body = client.answer()
+
+    expected = {name.lower(): value for name, value in EchoHandler.json_headers}
+    assert (found, "mine") == (status, headers["x-request-id"])
+    assert expected.items() <= headers.items()
+    assert {"variation", "error"} == json.loads(body).keys()
+
+
+def test_a_refusal_makes_a_request_id_where_none_can_be_echoed(server):
+    ids = []
+    for header in ("X-Request-Id: a b", "X-Other: x"):
+        with server.connect() as client:
+            client.send(f"GET /a HTTP/1.1\r\n{header}\r\n\r\n")
+            ids.append(client.answer()[1]["x-request-id"])
+
+    assert 2 == len({each for each in ids if each and " " not in each})
+
+
+@pytest.mark.parametrize("method", ["FOO", "get", "PATCHX", "X-Y"])
+def test_a_method_that_nobody_has_heard_of_reaches_the_handler_which_says_what_is_allowed(
+    server, method
+):
+    head = f"{method} /a?b=1 HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\n"
+    with server.connect() as client:
+        client.send(f"{head}Content-Length: 4\r\n\r\nbody" + get("/never"))
+        status, headers, body = client.answer()
+
+        assert (status, body) == (200, f"{method} /a b=1 127.0.0.1 body".encode())
+        assert ("mine", "close") == (headers["x-request-id"], headers["connection"])
+        assert client.is_closed()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "FOO /a HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        "FOO /a HTTP/9.9\r\nHost: test\r\n\r\n",
+        "FOO\r\n\r\n",
+        "F(O /a HTTP/1.1\r\nHost: test\r\n\r\n",
+    ],
+)
+def test_a_method_that_nobody_has_heard_of_excuses_nothing_else(server, data):
+    answer = server.ask(data)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_behind_other_requests_a_method_that_nobody_has_heard_of_is_malformed(server):
+    """Nothing tells where it begins, and nothing that was answered may be answered again."""
+    with server.connect() as client:
+        client.send(get("/a?n=1") + "FOO /a?n=2 HTTP/1.1\r\nHost: test\r\n\r\n")
+
+        assert client.answer()[2] == b"GET /a n=1 127.0.0.1 -"
+        assert client.answer()[0] == 400
+        assert client.is_closed()
+
+
 def test_requests_before_a_malformed_one_are_answered(server):
     with server.connect() as client:
         client.send(get("/a?n=1") + "nonsense\r\n\r\n" + get("/never"))
@@ -588,6 +660,28 @@ def test_a_request_that_drips_in_is_given_up(quick, first, drip, status):
 
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("first", ["", "G", "GET ", "\r\n"])
+def test_a_first_request_that_does_not_begin_is_waited_for_as_long_as_for_a_head(first):
+    limits = Limits(head_s=0.5, idle_s=60.0, linger_s=0.5)
+    with serving(FakeRuntime(), limits=limits) as server, server.connect() as client:
+        began = time.monotonic()
+        client.send(first)
+
+        assert client.rest() == b""
+        assert 0.5 < time.monotonic() - began < 3
+
+
+def test_after_a_first_request_the_next_may_be_long_in_coming():
+    limits = Limits(head_s=0.3, idle_s=60.0)
+    with serving(FakeRuntime(), limits=limits) as server, server.connect() as client:
+        client.send(get())
+        client.answer()
+        time.sleep(1.5)
+        client.send(get())
+
+        assert client.answer()[0] == 200
 
 
 def test_an_idle_connection_is_closed_without_a_word(quick):
@@ -758,6 +852,16 @@ def test_access_lines_name_method_path_and_status_but_not_the_query(caplog):
     assert '"GET /a"' in line
     assert " 200 " in line
     assert "secret-visitor" not in line
+
+
+def test_a_refusal_has_its_access_line_too(caplog):
+    caplog.set_level("INFO", "bucketer.access")
+    with serving(FakeRuntime(), access_lines=True) as server, server.connect() as client:
+        client.send("GET /a?u=secret-visitor HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n")
+        _, _, body = client.answer()
+
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "bucketer.access"]
+    assert f'127.0.0.1 "-" 400 {len(body)} mine' == line
 
 
 def test_the_handler_is_asked_anew_after_a_refresh():

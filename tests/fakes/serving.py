@@ -11,14 +11,14 @@ import threading
 import uvicorn
 
 from bucketer.api.client_address import TrustedProxies
-from bucketer.api.http import Reply, Response
+from bucketer.api.http import JSON_HEADERS, Reply, Response
 from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.listening import listen
 from bucketer.doors.server.sweeper import Sweeper
 from bucketer.doors.server.worker import Worker
 
-JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+JSON = (*JSON_HEADERS, ("Access-Control-Allow-Origin", "*"))
 
 
 class EchoHandler:
@@ -29,6 +29,7 @@ class EchoHandler:
     """
 
     edition = None
+    json_headers = JSON
 
     def __init__(self, limits=None):
         self.limits = limits or Limits()

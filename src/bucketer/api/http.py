@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bucketer.core.user import Prediction
     from bucketer.ports import EditionFacts
 
+#: What every answer says of itself: it is for once, and what it claims to be.
+COMMON_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+#: Of every answer with a body; `Handler.json_headers` has those for other origins beside them.
+JSON_HEADERS = (("Content-Type", "application/json"), *COMMON_HEADERS)
 #: The longest request id that is taken over from a caller.
 MAX_REQUEST_ID_CHARS = 128
 _REQUEST_ID_CHARS = frozenset(

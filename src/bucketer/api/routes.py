@@ -8,7 +8,7 @@ from bucketer.core.bandit import PredictionNeeded
 from .answer import to_json
 from .bucketer import BucketerRoute
 from .health import HealthRoute
-from .http import ApiOptions, Needed, Reply, Response
+from .http import COMMON_HEADERS, JSON_HEADERS, ApiOptions, Needed, Reply, Response
 from .problems import (
     BodyTooLarge,
     MethodNotAllowed,
@@ -54,7 +54,7 @@ class Handler:
     Attributes:
         edition: what it answers by; None while there is no datafile.
         json_headers: of every answer with a JSON body and status 200 (one object, so that a
-            door may recognise it and keep its rendering).
+            door may recognise it and keep its rendering). A door's own refusals have them too.
     """
 
     def __init__(
@@ -66,11 +66,7 @@ class Handler:
         """Answer by *edition*, as *engine* decides; None answers 503 until there is one."""
         self.edition = edition
         self._options = options = options or ApiOptions()
-        self.json_headers = (
-            ("Content-Type", "application/json"),
-            ("Cache-Control", "no-store"),
-            *_cors(options),
-        )
+        self.json_headers = (*JSON_HEADERS, *_cors(options))
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
         self._routes: dict[str, Route] = {
@@ -176,7 +172,7 @@ class Handler:
         if request.method != "OPTIONS":
             raise MethodNotAllowed(request.method, request.path, (*route.methods, "OPTIONS"))
         allowed = ", ".join((*route.methods, "OPTIONS"))
-        headers = [("Allow", allowed), ("Cache-Control", "no-store"), *_cors(self._options)]
+        headers = [("Allow", allowed), *COMMON_HEADERS, *_cors(self._options)]
         if self._options.allow_origin:
             headers += [
                 ("Access-Control-Allow-Methods", allowed),

@@ -65,10 +65,10 @@ def make_handler(
             request = to_request(event, fallback_id)
             return to_result(event, runtime.serve(request, _deadline(context)))
         except UnknownEvent as error:
-            return _unknown(event, str(error), fallback_id)
+            return to_result(event, _unknown(event, str(error), fallback_id, runtime))
         except Exception:  # noqa: BLE001 -- the last resort: logged, and answered as a 500
             _log.exception("request %s failed", fallback_id)
-            return _failed(event, fallback_id)
+            return to_result(event, _failed(event, fallback_id, runtime))
         finally:
             if answered is not None:
                 answered()
@@ -294,23 +294,30 @@ def _is_warm_up(event: Mapping[str, Any]) -> bool:
 # Answers without a request
 
 
-def _unknown(event: object, why: str, request_id: str) -> dict[str, Any]:
+def _unknown(event: object, why: str, fallback_id: str, runtime: Runtime) -> Response:
     message = (
         "This function answers HTTP requests from API Gateway, a Function URL or a load "
         f"balancer. This event is none of them: {why}."
     )
-    return _without_request(event, 400, "invalid_request", message, request_id)
+    error = {"code": "invalid_request", "message": message}
+    return _refusal(400, error, _given_id(event, fallback_id), runtime)
 
 
-def _failed(event: object, request_id: str) -> dict[str, Any]:
+def _failed(event: object, fallback_id: str, runtime: Runtime) -> Response:
     from bucketer.api.problems import UNFORESEEN
 
-    return _without_request(event, 500, "internal_error", UNFORESEEN, request_id)
+    error = {"code": "internal_error", "message": UNFORESEEN}
+    return _refusal(500, error, _given_id(event, fallback_id), runtime)
 
 
-def _without_request(
-    event: object, status: int, code: str, message: str, request_id: str
-) -> dict[str, Any]:
-    body = dumps({"variation": None, "error": {"code": code, "message": message}})
-    headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
-    return to_result(event, Response(status, headers, body.encode("ascii"), request_id))
+def _refusal(status: int, error: dict[str, str], request_id: str, runtime: Runtime) -> Response:
+    body = dumps({"variation": None, "error": error})
+    return Response(status, runtime.handler.json_headers, body.encode("ascii"), request_id)
+
+
+def _given_id(event: object, fallback_id: str) -> str:
+    """Return the caller's request id, if the event is sound enough to have one."""
+    try:
+        return _request_id(_headers(event), fallback_id)  # type: ignore[arg-type]  # or the next line
+    except (AttributeError, TypeError, ValueError):
+        return fallback_id

@@ -36,6 +36,7 @@ WORKING = "answers are held: for an event to be written, for a prediction, for a
 CLOSING = "nothing further is read, and our half is closed"
 BODY = "a request's body is being read"
 HEAD = "a request's head is being read"
+NEW = "nothing that makes a request has come yet"
 IDLE = "between two requests"
 
 _METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
@@ -134,7 +135,7 @@ class Connection(RequestReader):
 
     def shutdown(self) -> None:
         """Leave, as the server is stopping: at once when idle, else after the answer due."""
-        if self.phase() in {IDLE, CLOSING}:
+        if self.phase() in {NEW, IDLE, CLOSING}:
             self._last = True
             self._transport.close()
         else:
@@ -152,7 +153,7 @@ class Connection(RequestReader):
         method = parser.get_method()
         if self._leaving or not parser.should_keep_alive():
             self._last = True
-        request = self._request(_METHODS.get(method) or method.decode("ascii"), body)
+        request = self._request(_METHODS.get(method) or self._unusual(method), body)
         said = self._headers.get("connection")
         self._forget_request()
         try:
@@ -169,6 +170,12 @@ class Connection(RequestReader):
             worker.grouping.accept(reply.events, held.release)
         else:
             self._send(data)
+
+    def _unusual(self, method: bytes) -> str:
+        """Return the name of a method that is seldom asked for, or that the parser can't know."""
+        if self._unheard_of:
+            method, self._last = self._unheard_of, True
+        return method.decode("ascii")
 
     def _request(self, method: str, body: bytes) -> Request:
         worker, headers, url = self._worker, self._headers, self._url
@@ -200,15 +207,16 @@ class Connection(RequestReader):
         worker = self._worker
         self._last = True
         self._url = self._url[: worker.limits.url_bytes + 1]
-        request = self._request(self._parser.get_method().decode("ascii"), body)
+        request = self._request(self._unusual(self._parser.get_method()), body)
         self._forget_request()
         reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
         self._send(worker.render(request, reply.response, self._server, None, last=True))
 
     def _refuse(self, status: int) -> None:
         self._last = True
+        given_id = self._headers.get("x-request-id", "")
         self._forget_request()
-        self._send(self._worker.refusal(status, self._server))
+        self._send(self._worker.refusal(status, self._server, self._peer, given_id))
 
     # -- order ----------------------------------------------------------------------------
 
@@ -287,13 +295,17 @@ class Connection(RequestReader):
             return CLOSING
         if self._body is not None:
             return BODY
-        return HEAD if self._url else IDLE
+        if self._url:
+            return HEAD
+        # The parser doesn't tell of bytes before a target. On a connection's first request they
+        # needn't be told from none: both are waited for as long as for a head.
+        return IDLE if self.answered else NEW
 
     def time_out(self, phase: str) -> None:
         """Give up on a client that has been in *phase* for too long."""
         if phase in {HEAD, BODY}:
             self._refuse(408)
-        elif phase == IDLE:
+        elif phase in {NEW, IDLE}:
             self._last = True
             self._transport.close()
         else:

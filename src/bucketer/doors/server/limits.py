@@ -15,7 +15,8 @@ class Limits:
         header_bytes: names and values of a request's headers together; more is 431. Browsers
             stay below 8 KiB, but a proxy in front may add cookies and tokens.
         connections: open at once; more are answered 503 and closed.
-        head_s: from the first byte of a request to the end of its headers; then 408.
+        head_s: from the first byte of a request's target to the end of its headers; then 408.
+            A new connection has as long to come to that byte; then it is closed without a word.
         body_s: from the end of the headers to the end of the body; then 408. A megabyte takes
             this long at 35 KB/s.
         idle_s: between requests; then the connection is closed without a word. More than the

@@ -11,11 +11,13 @@ What isn't obvious about the parser (llhttp, by way of httptools 0.6 to 0.9):
   that asks for an upgrade is parsed again without asking.
 * It reports trailers as headers.
 * It refuses bytes beyond ASCII in a target, which curl and hand-written clients do send.
+* It refuses methods that it has never heard of, which are to be told what is allowed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import httptools
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 #: answers that one chunk full of pipelined requests can make us hold.
 SLICE_BYTES = 4 * 1024
 
+#: The first line of a request, with its method taken out.
+_FIRST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ \r\n]+ HTTP/1\.[01]\r?\n")
+#: What the parser is told in the place of a method that it doesn't know; no route takes it.
+_STAND_IN = b"UNLINK"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -48,6 +54,7 @@ class RequestReader(asyncio.Protocol):
         "_parser",
         "_paused",
         "_unfed",
+        "_unheard_of",
         "_upgrade",
         "_url",
         "_worker",
@@ -60,6 +67,7 @@ class RequestReader(asyncio.Protocol):
         self._last = False
         self._paused = False
         self._unfed = b""
+        self._unheard_of = b""
         self._forget_request()
 
     def _forget_request(self) -> None:
@@ -149,6 +157,9 @@ class RequestReader(asyncio.Protocol):
             if not self._last:
                 self._worker.unforeseen(error.__context__ or error, "(not read yet)")
                 self._refuse(500)
+        except httptools.HttpParserInvalidMethodError:
+            if not self._last:
+                self._go_on_by_another_name(data)
         except httptools.HttpParserError:
             if not self._last:
                 self._refuse(400)
@@ -165,6 +176,19 @@ class RequestReader(asyncio.Protocol):
             self._refuse_oversized(b"")
         elif self._head_bytes > limits.url_bytes + limits.header_bytes:
             self._refuse(431)
+
+    def _go_on_by_another_name(self, data: bytes) -> None:
+        """Read a request whose method the parser refuses, to be answered with what is allowed.
+
+        Only one that *data* begins with: behind others, nothing tells where it begins.
+        """
+        found = _FIRST_LINE.match(data)
+        if found is None or _is_known(found[1]):
+            self._refuse(400)
+            return
+        self._unheard_of = found[1]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(_STAND_IN + data[found.end(1) :])
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read a request as if it hadn't asked for another protocol (RFC 9110, 7.8)."""
@@ -251,6 +275,14 @@ class RequestReader(asyncio.Protocol):
         self._body = bytearray()
         if headers.get("expect", "").lower() == "100-continue":
             self._send(_CONTINUE)
+
+
+def _is_known(method: bytes) -> bool:
+    try:
+        httptools.HttpRequestParser(None).feed_data(method + b" ")
+    except httptools.HttpParserInvalidMethodError:
+        return False
+    return True
 
 
 def origin_form(url: bytes) -> bytes:

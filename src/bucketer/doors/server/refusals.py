@@ -10,11 +10,11 @@ import json
 
 from bucketer.api.http import Response
 
-_HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Cache-Control", "no-store"),
-)
-_HEADERS_LATER = (*_HEADERS, ("Retry-After", "1"))
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Headers = tuple[tuple[str, str], ...]
+
+_LATER = (("Retry-After", "1"),)
 
 #: Status to code and message of each refusal.
 REFUSALS = {
@@ -29,9 +29,10 @@ REFUSALS = {
 }
 
 
-def refusal(status: int, request_id: str) -> Response:
-    """Return the answer for one of `REFUSALS`."""
+def refusal(status: int, request_id: str, headers: Headers) -> Response:
+    """Return the answer for one of `REFUSALS`, with the *headers* of other answers."""
     code, message = REFUSALS[status]
-    body = {"variation": None, "user": None, "error": {"code": code, "message": message}}
-    headers = _HEADERS_LATER if status == 503 else _HEADERS  # noqa: PLR2004 -- as in the table
+    body = {"variation": None, "error": {"code": code, "message": message}}
+    if status == 503:  # noqa: PLR2004 -- as in the table
+        headers += _LATER
     return Response(status, headers, json.dumps(body).encode(), request_id)

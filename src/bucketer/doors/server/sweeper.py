@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bucketer.doors.server.connection import BODY, CLOSING, HEAD, IDLE, STALLED
+from bucketer.doors.server.connection import BODY, CLOSING, HEAD, IDLE, NEW, STALLED
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,6 +40,7 @@ class Sweeper:
             CLOSING: limits.linger_s,
             STALLED: limits.stalled_s,
             BODY: limits.body_s,
+            NEW: limits.head_s,
             HEAD: limits.head_s,
             IDLE: limits.idle_s,
         }

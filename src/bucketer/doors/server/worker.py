@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from bucketer.api.http import is_sane_request_id
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
@@ -108,9 +109,20 @@ class Worker:
             line = b"" if said is None else b"connection: keep-alive\r\n"
         return self._heads.render(response, state.default_headers, line)
 
-    def refusal(self, status: int, state: ServerState) -> bytes:
-        """Return the bytes of an answer to what never became a request."""
-        response = refusal(status, self.new_request_id())
+    def refusal(self, status: int, state: ServerState, ip: str, given_id: str) -> bytes:
+        """Return the bytes of an answer to what never became a request, and write its line.
+
+        Args:
+            status: one of `REFUSALS`.
+            state: uvicorn's, which keeps the date.
+            ip: the peer.
+            given_id: the client's request id, as far as it had been read; it may be anything.
+        """
+        request_id = given_id if is_sane_request_id(given_id) else self.new_request_id()
+        response = refusal(status, request_id, self.runtime.handler.json_headers)
+        if self._access_lines:
+            size = len(response.body)
+            _access_log.info('%s "-" %d %d %s', ip or "-", status, size, request_id)
         return self._heads.render(response, state.default_headers, b"connection: close\r\n")
 
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
@@ -132,7 +144,8 @@ class Worker:
                 response = future.result()
             else:
                 self.unforeseen(failure, request.request_id)
-                response = refusal(500, request.request_id)
+                headers = self.runtime.handler.json_headers
+                response = refusal(500, request.request_id, headers)
             self.loop.call_soon_threadsafe(answered, response)
 
         deadline = time.monotonic() + self.limits.apart_s
