@@ -62,14 +62,14 @@ def check(event):
         json.loads(result["body"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON)
 def test_any_json_is_answered(event):
     """Mostly 400."""
     check(event)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from(PLACES), JSON, st.booleans())
 def test_recorded_event_with_one_part_changed_or_missing_is_answered(place, value, missing):
     """A gateway of tomorrow, a test tool of today, a hand that slipped."""

@@ -120,7 +120,7 @@ def _not_json(constant):
     raise AssertionError(constant)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(VALID_START, QUERY, METHODS, PATHS)
 def test_any_query_gives_a_documented_answer(start, rest, method, path):
     """Whatever stands in the URL."""
@@ -148,7 +148,7 @@ ITEMS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(ITEMS | QUERY, min_size=1, max_size=3).map(",".join))
 def test_any_attributes_give_a_documented_answer(text):
     """And are shown in debug as JSON."""
@@ -157,7 +157,7 @@ def test_any_attributes_give_a_documented_answer(text):
     check(CLIENT.ask(query), "GET")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(OBJECTS)
 def test_any_json_object_gives_a_documented_answer(parameters):
     """Whatever its values are."""
@@ -166,14 +166,14 @@ def test_any_json_object_gives_a_documented_answer(parameters):
     check(CLIENT.ask(method="POST", body=body), "POST")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=60) | QUERY.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_as_a_body_give_a_documented_answer(body):
     """Be they JSON or not."""
     check(CLIENT.ask(method="POST", body=body), "POST")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(min_size=1))
 def test_any_user_id_comes_back_as_it_was_sent(user):
     """By URL and by body; text with a lone surrogate in it can't be sent at all."""

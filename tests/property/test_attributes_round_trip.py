@@ -31,14 +31,14 @@ def same(expected, actual):
             assert math.copysign(1, before) == math.copysign(1, after)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ATTRIBUTES, st.booleans())
 def test_json_object_is_read_as_json_reads_it(attributes, ascii_only):
     """The object form."""
     same(attributes, parse_attributes(json.dumps(attributes, ensure_ascii=ascii_only)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ATTRIBUTES, SPACE, st.booleans())
 def test_list_with_quoted_keys_is_read_as_json_reads_it(attributes, space, ascii_only):
     """The list form, with white space wherever it is allowed, and empty items."""
@@ -51,7 +51,7 @@ def test_list_with_quoted_keys_is_read_as_json_reads_it(attributes, space, ascii
     same(attributes, parse_attributes(f",{space},".join(items)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters=':,"{['), min_size=1), TEXT
 )
@@ -74,7 +74,7 @@ def _refuse(constant):
     raise ValueError(constant)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ATTRIBUTES)
 def test_url_carries_attributes_unchanged(attributes):
     """Percent-encoded as a browser does it."""
@@ -83,7 +83,7 @@ def test_url_carries_attributes_unchanged(attributes):
     same(attributes, parse_attributes(parse_query(query, ("a",))["a"]))
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=700)
 @given(
     st.lists(
         st.sampled_from('ab1 ,:"\\{}[]-.eu0\n\udc00')

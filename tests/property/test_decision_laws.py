@@ -42,7 +42,7 @@ def compiled(seed):
     return compile_datafile(parse_datafile(json.dumps(datafile))), Vocabulary(datafile)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_the_order_of_attributes_does_not_matter(seed):
     ruleset, vocabulary = compiled(seed)
@@ -58,7 +58,7 @@ def test_the_order_of_attributes_does_not_matter(seed):
         assert told(decision) == told(decide(ruleset, key, other))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_an_explained_decision_is_the_same_decision(seed):
     ruleset, vocabulary = compiled(seed)
@@ -78,7 +78,7 @@ def test_an_explained_decision_is_the_same_decision(seed):
         assert told(activate(ruleset, key, user)) == told(explained)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_a_decision_is_the_same_every_time_and_after_any_other(seed):
     """Rulesets remember what they have spelled out; it must not show."""

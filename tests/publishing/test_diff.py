@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketer.doors.cli.main import main
@@ -249,7 +249,6 @@ _PARTS = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(st.data())
 def test_no_shape_of_a_part_makes_it_fail(data):
     old, new = (
