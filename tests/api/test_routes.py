@@ -100,6 +100,24 @@ def test_answers_share_their_headers(client):
     assert client.ask(QUERY).response.headers is client.handler.json_headers
 
 
+@pytest.mark.parametrize(
+    ("webhook", "told"),
+    [
+        (None, "/bucketer, /track, /health"),
+        (("", ""), "/bucketer, /track, /health"),
+        (("hush", ""), "/bucketer, /track, /health, /webhooks/optimizely"),
+    ],
+)
+def test_an_unknown_path_is_told_the_routes_that_can_be_used(webhook, told):
+    """A webhook without a secret is refused, whatever it says."""
+    options = ApiOptions()
+    options.webhook = webhook
+
+    error = Client(options=options).json(path="/x")["error"]
+
+    assert f"There is nothing at '/x'. Try {told}." == error["message"]
+
+
 # Limits
 
 

@@ -38,6 +38,7 @@ REQUESTS = [
     ("GET", "/bucketer/", f"{EXPERIMENT}&u=x", b""),
     ("GET", "/prod/bucketer", f"{EXPERIMENT}&u=x", b""),
     ("GET", "/nothing", "", b""),
+    ("GET", "/", "", b""),
     ("GET", "/bucketer", f"{EXPERIMENT}&u=" + "x" * 9000, b""),
     ("GET", "/health", "", b""),
     ("HEAD", "/bucketer", f"{EXPERIMENT}&u=x", b""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def write_datafile(path: Path, **changes: object) -> Path:
     """Write it to *path*."""
     path.write_text(json.dumps(a_datafile(**changes)))
     return path
+
+
+def without_experiments(datafile):
+    """A copy in which flags are only delivered, by their rollouts."""
+    datafile = copy.deepcopy(datafile)
+    datafile |= {"experiments": [], "groups": []}
+    for flag in datafile["featureFlags"]:
+        flag["experimentIds"] = []
+    return datafile

@@ -22,7 +22,7 @@ from .track import TrackRoute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Protocol
 
     from bucketer.ports import EditionFacts, Engine
@@ -74,6 +74,7 @@ class Handler:
             "/track": TrackRoute(edition, options, self.json_headers),
             "/health": HealthRoute(edition, options, self.json_headers),
         }
+        self._told: Iterable[str] = self._routes
         if options.revisions:
             from .revision import RevisionRoute  # seldom enabled
 
@@ -85,6 +86,9 @@ class Handler:
             from .webhook import PATH, WebhookRoute  # of no use to the decision function
 
             self._routes[PATH] = WebhookRoute(edition, options.webhook, self.json_headers)
+            if not options.webhook[0]:
+                # It refuses everything for want of a secret, and says so to whoever knows of it.
+                self._told = tuple(path for path in self._routes if path != PATH)
 
     def handle(
         self,
@@ -110,7 +114,7 @@ class Handler:
             if request.body or len(request.path) + len(request.query) > self._suspect_url_chars:
                 self._check_size(request)
             if route is None:
-                route = self._find(request.path)
+                route = self._find(request)
             if request.method not in route.methods:
                 return Reply(self._preflight(request, route))
             reply = route.answer(request, now, new_uuid, known)
@@ -146,15 +150,19 @@ class Handler:
         if len(url.encode("utf-8", "surrogatepass")) > self._options.max_url_bytes:
             raise UrlTooLarge(self._options.max_url_bytes)
 
-    def _find(self, path: str) -> Route:
-        """Find the route at *path*.
+    def _find(self, request: Request) -> Route:
+        """Find the route that *request* is for, which isn't any of the paths to the letter.
 
         Raises:
             NotFound: there is none.
         """
-        route = self._at(path)
+        if request.path == "/" and not request.query:  # with one, it has lost its way
+            from .index import IndexRoute  # seldom looked at
+
+            return IndexRoute(self.edition, self._options, self.json_headers)
+        route = self._at(request.path)
         if route is None:
-            raise NotFound(path, self._routes)
+            raise NotFound(request.path, self._told)
         return route
 
     def _at(self, path: str) -> Route | None:
