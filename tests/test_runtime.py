@@ -15,7 +15,7 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 
 from bucketer.api.http import ApiOptions, Request
 from bucketer.api.routes import Handler
-from bucketer.core.errors import InvalidDatafile
+from bucketer.core.errors import InvalidDatafile, SourceError
 from bucketer.runtime import Runtime, new_uuid
 
 
@@ -124,6 +124,44 @@ def test_a_source_that_fails_and_recovers_is_logged_twice(warnings, caplog):
     assert [logging.WARNING, logging.INFO] == [each.levelno for each in caplog.records]
     assert runtime.freshness.failures_in_a_row == 0
     assert runtime.freshness.failures == 4
+
+
+def test_trouble_that_differs_in_its_numbers_alone_is_logged_once(warnings):
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    for size in (28, 29, 30):
+        source.content = SourceError("cdn.example", "status 500", f"{size} bytes")
+        clock.now += 1000
+        runtime.after_response(1.0)
+    source.content = down()
+    clock.now += 1000
+    runtime.after_response(1.0)
+
+    assert warnings() == [
+        "datafile: cdn.example: status 500, 28 bytes",
+        "datafile: cdn.example: Connection refused",
+    ]
+
+
+def test_what_another_process_logs_is_shown_and_not_logged(warnings):
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    good, source.content = source.content, down()
+    source.content.heard = True
+    clock.now += 61
+    runtime.after_response(1.0)
+    _, report, _ = _get(runtime, "/health")
+    source.content = good
+    clock.now += 1000
+    runtime.after_response(1.0)
+
+    assert "cdn.example: Connection refused" == report["refresh"]["trouble"]
+    assert [] == warnings()
+    assert "" == runtime.freshness.trouble
 
 
 def test_debug_shows_the_trouble_and_the_log_never_the_path(warnings):

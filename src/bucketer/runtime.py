@@ -103,9 +103,17 @@ class Freshness:
         failing_since: epoch seconds, or None.
     """
 
-    __slots__ = ("failing_since", "failures", "failures_in_a_row", "refreshes", "trouble")
+    __slots__ = (
+        "_logged",
+        "failing_since",
+        "failures",
+        "failures_in_a_row",
+        "refreshes",
+        "trouble",
+    )
 
     def __init__(self) -> None:
+        self._logged = ""  # the gist of the present trouble, if this process has logged it
         self.refreshes = 0
         self.failures = 0
         self.failures_in_a_row = 0
@@ -114,24 +122,33 @@ class Freshness:
 
     def to_json(self) -> dict[str, object]:
         """Return the same as data, for the health answer; what is zero or nothing is left out."""
-        told = {name: getattr(self, name) for name in sorted(self.__slots__)}
+        told = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
         return {name: value for name, value in told.items() if value}
 
-    def note(self, troubles: Sequence[str], now: float, serving: str) -> None:
-        """Count one refresh, after which *serving* serves; log only when what fails has changed."""
+    def note(self, troubles: Sequence[SourceError], now: float, serving: str) -> None:
+        """Count one refresh, after which *serving* serves; log only when what fails has changed.
+
+        What another process of this server has heard is that one's to log.
+        """
         self.refreshes += 1
-        trouble = "; ".join(troubles)
-        if trouble:
+        trouble = "; ".join(map(str, troubles))
+        if troubles:
             self.failures += 1
             self.failures_in_a_row += 1
             if self.failing_since is None:
                 self.failing_since = now
-            if trouble != self.trouble:
+            gist = "; ".join(each.gist for each in troubles)
+            if gist != self._logged and not all(each.heard for each in troubles):
                 _datafile_log.warning("datafile: %s", trouble)
+                self._logged = gist
         elif self.trouble:
-            failures = self.failures_in_a_row
-            plural = "s" * (failures != 1)
-            _datafile_log.info("datafile: after %d failure%s %s serves", failures, plural, serving)
+            if self._logged:
+                failures = self.failures_in_a_row
+                plural = "s" * (failures != 1)
+                _datafile_log.info(
+                    "datafile: after %d failure%s %s serves", failures, plural, serving
+                )
+                self._logged = ""
             self.failures_in_a_row = 0
             self.failing_since = None
         self.trouble = trouble
@@ -368,7 +385,7 @@ class Runtime:
         A later source than the one in use is a makeshift: it counts only with a newer revision.
         """
         current = self.edition
-        troubles: list[str] = []
+        troubles: list[SourceError] = []
         changed = False
         for source in sources:
             rank = self._sources.index(source)
@@ -377,8 +394,9 @@ class Runtime:
             try:
                 edition = self._fetch(source, now)
             except BucketerError as error:
-                is_named = isinstance(error, SourceError)
-                troubles.append(str(error) if is_named else f"{source.where}: {error}")
+                if not isinstance(error, SourceError):
+                    error = SourceError(source.where, str(error))
+                troubles.append(error)
                 continue
             if edition is None:
                 if current is not None and rank == self._used_rank:

@@ -389,7 +389,8 @@ TABLE: Final = (
         "~/.local/state/bucketer",
         text,
         "a directory that can be written to; `~` is the home directory",
-        "Where the server keeps its outbox and its user profiles.",
+        "Where the server keeps its outbox, its user profiles, and the copy of the datafile that "
+        "its workers share.",
     ),
     Setting(
         "BUCKETER_PROFILES",

@@ -131,7 +131,8 @@ def build_sources(
     found = (build_source(each, settings, environ, place=place) for each in chosen)
     sources = [source for source in found if source is not None]
     if place == SERVER:
-        sources = [_shared(source, settings) for source in sources]
+        has_makeshift = any(source.kind in {"file", "package"} for source in sources)
+        sources = [_shared(source, settings, has_makeshift) for source in sources]
     if sources:
         return sources
     from bucketer.sources.packaged import DemonstrationSource
@@ -435,7 +436,7 @@ def _has_extensions(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
 
 
-def _shared(source: DatafileSource, settings: Settings) -> DatafileSource:
+def _shared(source: DatafileSource, settings: Settings, has_makeshift: bool) -> DatafileSource:
     """Let the processes of a server share one fetch; without a place to write, each fetches."""
     if source.kind not in {"url", "s3"}:
         return source
@@ -448,7 +449,9 @@ def _shared(source: DatafileSource, settings: Settings) -> DatafileSource:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:
         return source
-    return SharedSource(source, folder) if os.access(folder, os.W_OK) else source
+    if not os.access(folder, os.W_OK):
+        return source
+    return SharedSource(source, folder, has_makeshift=has_makeshift)
 
 
 def _shared_ones(sources: Sequence[DatafileSource]) -> list[SharedSource]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import stat
+import threading
 import time
 
 import pytest
@@ -108,6 +110,182 @@ def test_a_damaged_copy_is_fetched_again(tmp_path):
     shared.insist()
 
     assert shared.fetch(None).raw == revision(1)
+
+
+@pytest.mark.parametrize("damage", ["half", "no mark", "other content"])
+def test_of_a_damaged_copy_and_a_source_that_fails_the_source_is_told(tmp_path, damage):
+    inner = FakeSource(revision(1), '"1"')
+    shared = SharedSource(inner, tmp_path)
+    shared.fetch(None)
+    whole = shared._copy.read_bytes()
+    shared._copy.write_bytes(
+        {
+            "half": whole[: len(whole) // 2],
+            "no mark": whole.replace(b'"mark"', b'"karm"'),
+            "other content": whole.replace(b"checkout_flow", b"kassenfluss__"),
+        }[damage]
+    )
+    inner.content = down("status 500")
+
+    with pytest.raises(SourceError, match="status 500"):
+        SharedSource(inner, tmp_path).fetch(None)
+    assert inner.asked[-1] is None  # and what is damaged isn't asked for conditionally
+
+
+def test_a_failure_that_one_process_met_is_taken_by_the_others_until_their_next_turn(tmp_path):
+    """Three workers at their own times, for as long as it fails: one of them asks each time."""
+    inner = FakeSource(revision(1), '"1"', max_age_s=0.01)
+    workers = [SharedSource(inner, tmp_path) for _ in range(3)]
+    mark, *_ = [each.fetch(None).mark for each in workers]
+    inner.content = down("status 500")
+    before = len(inner.asked)
+    time.sleep(0.02)
+    told = []
+    for _ in range(4):
+        for each in workers:
+            with pytest.raises(SourceError) as caught:
+                each.fetch(mark)
+            told.append((str(caught.value), caught.value.heard))
+            time.sleep(0.02)
+
+    assert 4 == len(inner.asked) - before
+    assert [("cdn.example: status 500", heard) for heard in (False, True, True)] * 4 == told
+
+
+def test_a_broken_datafile_is_asked_for_once_for_all_and_once_told(tmp_path):
+    inner = FakeSource(b"<html>", '"1"')
+    workers = [SharedSource(inner, tmp_path) for _ in range(3)]
+    told = []
+    for each in workers:
+        with pytest.raises((SourceError, InvalidDatafile)) as caught:
+            each.fetch(None)
+        told.append(caught.value)
+
+    assert [None] == inner.asked
+    assert [InvalidDatafile, SourceError, SourceError] == [type(each) for each in told]
+    assert f"cdn.example: {told[0]}" == str(told[1]) == str(told[2])
+
+
+def test_an_old_failure_is_nothing_to_a_process_that_starts(tmp_path):
+    inner = FakeSource(down())
+    with pytest.raises(SourceError):
+        SharedSource(inner, tmp_path).fetch(None)
+    inner.content = revision(1)
+    late = SharedSource(inner, tmp_path)
+    os.utime(late._failure, (time.time() - 2.1,) * 2)
+
+    assert late.fetch(None).raw == revision(1)
+    assert not late._failure.exists()
+
+
+def test_a_failure_of_just_now_is_taken_by_a_process_that_starts(tmp_path):
+    inner = FakeSource(down())
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            SharedSource(inner, tmp_path).fetch(None)
+
+    assert [None] == inner.asked
+
+
+def test_insisting_asks_though_another_process_has_just_failed(tmp_path):
+    inner = FakeSource(down())
+    one, other = SharedSource(inner, tmp_path), SharedSource(inner, tmp_path)
+    with pytest.raises(SourceError):
+        one.fetch(None)
+    inner.content = revision(1)
+    time.sleep(0.02)  # the file system's clock is coarse
+    other.insist()
+
+    assert other.fetch(None).raw == revision(1)
+
+
+class _Hanging(FakeSource):
+    """Gives nothing until it is let go, and then fails."""
+
+    def __init__(self, content=None, etag=None):
+        super().__init__(content or down("no complete answer within 10 s"), etag)
+        self.entered, self.leave = threading.Event(), threading.Event()
+
+    def fetch(self, mark):
+        self.entered.set()
+        self.leave.wait(10)
+        return super().fetch(mark)
+
+
+def _fails(shared, mark=None):
+    started = time.monotonic()
+    with pytest.raises(SourceError) as caught:
+        shared.fetch(mark)
+    return caught.value, time.monotonic() - started
+
+
+@pytest.fixture
+def hanging(tmp_path):
+    """A source that another process is asking, in vain."""
+    inner = _Hanging()
+    asking = threading.Thread(target=_fails, args=(SharedSource(inner, tmp_path),))
+    asking.start()
+    inner.entered.wait(10)
+    yield inner
+    inner.leave.set()
+    asking.join()
+
+
+def test_a_start_that_could_begin_with_less_does_not_wait_for_another_process(hanging, tmp_path):
+    error, took = _fails(SharedSource(hanging, tmp_path, has_makeshift=True))
+
+    assert "cdn.example: another process of this server is still asking it" == str(error)
+    assert error.heard
+    assert took < 5
+
+
+def test_starts_that_have_nothing_else_wait_and_take_what_the_first_was_told(hanging, tmp_path):
+    threading.Timer(0.3, hanging.leave.set).start()
+    told = [_fails(SharedSource(hanging, tmp_path))[0] for _ in range(3)]
+
+    assert ["no complete answer within 10 s"] * 3 == [each.why for each in told]
+    assert [None] == hanging.asked
+
+
+def test_who_has_an_edition_does_not_wait_while_another_process_asks(tmp_path):
+    mark = SharedSource(FakeSource(revision(1), '"1"'), tmp_path).fetch(None).mark
+    slow = _Hanging(revision(2), '"2"')
+    one = SharedSource(slow, tmp_path)
+    time.sleep(0.02)  # the file system's clock is coarse
+    one.insist()
+    asking = threading.Thread(target=one.fetch, args=(mark,))
+    asking.start()
+    slow.entered.wait(10)
+    other = SharedSource(slow, tmp_path)
+    started = time.monotonic()
+    meanwhile, started_anew = other.fetch(mark), SharedSource(slow, tmp_path).fetch(None)
+    took = time.monotonic() - started
+    slow.leave.set()
+    asking.join()
+
+    assert meanwhile is None
+    assert started_anew.raw == revision(1)
+    assert took < 5
+    assert other.has_news()
+    assert other.fetch(mark).raw == revision(2)
+    assert 1 == len(slow.asked)
+
+
+def test_a_newer_copy_serves_though_the_source_fails_by_now(tmp_path):
+    inner = FakeSource(revision(1), '"1"')
+    one, other = SharedSource(inner, tmp_path), SharedSource(inner, tmp_path)
+    mark = one.fetch(None).mark
+    inner.content, inner.etag = revision(2), '"2"'
+    other.insist()
+    newer = other.fetch(mark).mark
+    inner.content = down()
+    other.insist()
+    with pytest.raises(SourceError):
+        other.fetch(newer)
+
+    assert one.fetch(mark).raw == revision(2)
+    with pytest.raises(SourceError):
+        one.fetch(newer)
 
 
 def test_nobody_else_can_read_the_copy(tmp_path):

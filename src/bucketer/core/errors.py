@@ -196,16 +196,24 @@ class SourceError(BucketerError):
     Attributes:
         where: the source without its secrets: a path, or the host of a URL (never its path,
             which carries the SDK key).
-        why: one clause: a status, a time-out, a size.
+        why: one clause: a status, a time-out. The same for the same trouble, each time.
+        detail: more of it, such as sizes, which may be others each time; or empty.
+        heard: another process of this server has found this out, and logs it.
     """
 
     code = "source_failed"
+    heard = False
 
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(where, why)
-        self.where, self.why = where, why
+    def __init__(self, where: str, why: str, detail: str = "") -> None:
+        super().__init__(where, why, detail)
+        self.where, self.why, self.detail = where, why, detail
 
     def __str__(self) -> str:
+        return f"{self.gist}, {self.detail}" if self.detail else self.gist
+
+    @property
+    def gist(self) -> str:
+        """The message without *detail*: by it the log tells new trouble from what it knows."""
         return f"{self.where}: {self.why}"
 
 

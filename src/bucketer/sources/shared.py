@@ -1,19 +1,21 @@
 """One fetch for all processes of a server: the newest datafile lies in the state directory.
 
-Whoever finds it too old takes the lock and asks; the others read what that one wrote. What is
-there outlives the server, so a restart while the source is down still has a datafile.
+Whoever finds it too old takes the lock and asks; the others read what that one wrote, or why it
+failed. What is there outlives the server, so a restart while the source is down still has a
+datafile. Nobody who has a datafile to serve waits while another process asks.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bucketer.core.errors import SourceError
+from bucketer.core.errors import BucketerError, SourceError
 from bucketer.core.parse import parse_datafile
 from bucketer.ports import Fetched
 
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
 
 #: Processes that start together take one fetch for all.
 _TOGETHER_S = 2.0
+#: How long a start waits for a process that is asking, when it could also begin with less.
+_PATIENCE_S = 1.0
+_LOOK_EVERY_S = 0.02
+
+
+class _Copy(NamedTuple):
+    """What lies in the state directory."""
+
+    mark: str
+    etag: str | None
+    fetched_at: float | None
+    raw: bytes
 
 
 class SharedSource:
@@ -35,8 +49,16 @@ class SharedSource:
     Attributes: as `ports.DatafileSource` has them, taken over from the source.
     """
 
-    def __init__(self, source: DatafileSource, folder: Path) -> None:
-        """Keep the copy of *source* in *folder*, which is made when it is needed."""
+    def __init__(
+        self, source: DatafileSource, folder: Path, *, has_makeshift: bool = False
+    ) -> None:
+        """Keep the copy of *source* in *folder*, which is made when it is needed.
+
+        Args:
+            source: is asked.
+            folder: the state directory.
+            has_makeshift: a process can begin without this source: something is packaged.
+        """
         self.kind = source.kind
         self.label = source.label
         self.where = source.where
@@ -45,38 +67,50 @@ class SharedSource:
         name = f"datafile-{sha256(source.label.encode()).hexdigest()[:16]}"
         self._copy = folder / f"{name}.json"
         self._lock = folder / f"{name}.lock"
+        self._failure = folder / f"{name}.failed"
+        self._has_makeshift = has_makeshift
         self._returned: tuple[int, int] | None = None
         self._not_before = 0.0
+        self._looked_at: float | None = None
 
     def fetch(self, mark: str | None) -> Fetched | None:
         """Return what the source has, asking it only if no process has just done so.
 
         Raises:
             SourceError: the source fails, and there is no copy, or the caller has it already.
+                `heard` where another process has found that out.
+            DatafileError: what it gives is no datafile.
         """
+        try:
+            return self._fetch(mark)
+        except OSError as error:
+            why = f"the state directory can't be used: {error.strerror or type(error).__name__}"
+            raise SourceError(self.where, why) from error
+        finally:
+            self._looked_at = time.time()
+
+    def _fetch(self, mark: str | None) -> Fetched | None:
         began = time.time()
-        fresh_s = _TOGETHER_S if mark is None else self.max_age_s / 2
-        with self._alone():
-            if self._asked_at() < max(began - fresh_s, self._not_before):
-                try:
-                    self._ask()
-                except SourceError:
-                    if mark is not None or self._identity() is None:
-                        raise
-                    # A start while the source is down: the copy serves, and the next refresh
-                    # says what is wrong.
+        with self._alone(self._patience_s(mark)) as alone:
             self._returned = self._identity()
-            meta, raw = from_package(self._copy.read_bytes(), self.where)
-        now = str(meta["mark"])
-        if now == mark:
-            return None
-        etag, fetched_at = meta.get("etag"), meta.get("fetched_at")
-        return Fetched(
-            raw,
-            etag if isinstance(etag, str) else None,
-            fetched_at if isinstance(fetched_at, float) else None,
-            now,
-        )
+            copy, trouble = self._read(), None
+            if alone and self._is_due(mark, began, copy):
+                try:
+                    copy = self._ask(copy)
+                except BucketerError as error:
+                    self._record(error)
+                    trouble = error
+            else:
+                trouble = self._recorded()
+        if copy is not None and copy.mark != mark:
+            # Also where the source fails now: the next refresh says so.
+            return Fetched(copy.raw, copy.etag, copy.fetched_at, copy.mark)
+        if trouble is None and copy is None:
+            trouble = SourceError(self.where, "another process of this server is still asking it")
+            trouble.heard = True
+        if trouble is not None:
+            raise trouble
+        return None
 
     def has_news(self) -> bool:
         """Say whether another process has put another copy in place. Costs one look at the disk."""
@@ -86,37 +120,84 @@ class SharedSource:
         """Believe no answer older than this moment: somebody says that there is a newer one."""
         self._not_before = time.time()
 
-    def _ask(self) -> None:
-        """Ask the source; write what it gives, or that it gave nothing new.
+    def _patience_s(self, mark: str | None) -> float | None:
+        """Return how long to wait for another process that is asking; None is until it is done."""
+        if mark is not None:
+            return 0.0
+        return _PATIENCE_S if self._has_makeshift or self._read() is not None else None
+
+    def _is_due(self, mark: str | None, began: float, copy: _Copy | None) -> bool:
+        """Say whether it is this process's turn to ask. Only with the lock."""
+        failed_at = _modified_at(self._failure)
+        if failed_at is not None:
+            # As long as it fails, whoever is first after a pause asks for all: an attempt that
+            # was made since this process looked last counts as its own.
+            last = began - _TOGETHER_S if self._looked_at is None else self._looked_at
+            return failed_at <= max(last, self._not_before)
+        fresh_s = _TOGETHER_S if mark is None else self.max_age_s / 2
+        asked_at = _modified_at(self._lock)
+        return copy is None or asked_at is None or asked_at < max(began - fresh_s, self._not_before)
+
+    def _ask(self, known: _Copy | None) -> _Copy:
+        """Ask the source; write what it gives, or that it gave nothing new. Return the copy.
 
         Raises:
             SourceError: it fails, or what it gives is no datafile at all (the copy must stay good).
             DatafileError: see there.
         """
-        meta, raw = self._read()
-        known = meta.get("etag")
-        fetched = self._source.fetch(known if isinstance(known, str) else None)
-        if fetched is None or fetched.raw.strip() == raw:
-            os.utime(self._lock)
-            return
-        parse_datafile(fetched.raw)
-        mark = fetched.etag or sha256(fetched.raw).hexdigest()[:32]
-        meta = {"mark": mark, "etag": fetched.etag, "fetched_at": time.time()}
-        half_made = self._copy.with_suffix(".new")
-        half_made.write_bytes(to_package(meta, fetched.raw))
-        half_made.chmod(0o600)
-        half_made.replace(self._copy)
+        fetched = self._source.fetch(None if known is None else known.etag)
+        if known is not None and (fetched is None or fetched.raw.strip() == known.raw):
+            copy = known
+        elif fetched is not None:
+            parse_datafile(fetched.raw)
+            copy = self._write(fetched)
+        else:
+            raise SourceError(self.where, "said 'not modified' to a question without a condition")
+        self._failure.unlink(missing_ok=True)
         os.utime(self._lock)
+        return copy
 
-    def _read(self) -> tuple[dict[str, object], bytes]:
+    def _write(self, fetched: Fetched) -> _Copy:
+        raw = fetched.raw.strip()
+        digest = sha256(raw).hexdigest()
+        copy = _Copy(fetched.etag or digest[:32], fetched.etag, time.time(), raw)
+        meta = {"mark": copy.mark, "etag": copy.etag, "fetched_at": copy.fetched_at}
+        _replace(self._copy, to_package({**meta, "sha256": digest}, raw))
+        self._returned = self._identity()
+        return copy
+
+    def _record(self, error: BucketerError) -> None:
+        """Tell the other processes what this one was told."""
+        told = (self.where, str(error), "")
+        if isinstance(error, SourceError):
+            told = (error.where, error.why, error.detail)
+        _replace(self._failure, json.dumps(told).encode())
+
+    def _recorded(self) -> SourceError | None:
+        """Return what another process was told, if the source fails."""
         try:
-            return from_package(self._copy.read_bytes(), self.where)
-        except (OSError, SourceError):
-            return {}, b""  # none yet, or damaged: it is fetched again, whole
+            where, why, detail = json.loads(self._failure.read_bytes())
+        except (OSError, ValueError, TypeError):
+            return None
+        error = SourceError(str(where), str(why), str(detail))
+        error.heard = True
+        return error
 
-    def _asked_at(self) -> float:
-        """Return when a process last asked the source with success: the age of the lock."""
-        return self._lock.stat().st_mtime if self._copy.exists() else 0.0
+    def _read(self) -> _Copy | None:
+        """Return the copy; None where there is none, or a damaged one, which is as good."""
+        try:
+            meta, raw = from_package(self._copy.read_bytes(), self.where)
+        except (OSError, SourceError):
+            return None
+        mark, etag, fetched_at = (meta.get(name) for name in ("mark", "etag", "fetched_at"))
+        if not isinstance(mark, str) or meta.get("sha256") != sha256(raw).hexdigest():
+            return None
+        return _Copy(
+            mark,
+            etag if isinstance(etag, str) else None,
+            fetched_at if isinstance(fetched_at, float) else None,
+            raw,
+        )
 
     def _identity(self) -> tuple[int, int] | None:
         """Return what tells this copy from the one before, or None when there is none."""
@@ -127,13 +208,44 @@ class SharedSource:
         return seen.st_ino, seen.st_mtime_ns
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock that all processes share; the system drops it when a holder dies."""
+    def _alone(self, patience_s: float | None) -> Iterator[bool]:
+        """Hold the lock that all processes share; the system drops it when a holder dies.
+
+        Args:
+            patience_s: how long to wait for it; None for as long as it takes, which a fetch's own
+                time-out bounds. Then `False` is what the block is given.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._lock.open("a") as lock:
+            yield _take(lock.fileno(), patience_s)
+
+
+def _take(lock: int, patience_s: float | None) -> bool:
+    if patience_s is None:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return True
+    deadline = time.monotonic() + patience_s
+    while True:
         try:
-            self._lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._lock.open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # for as long as one fetch takes: it is bounded
-                yield
-        except OSError as error:
-            why = f"the state directory can't be used: {error.strerror or type(error).__name__}"
-            raise SourceError(self.where, why) from error
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return True
+
+
+def _modified_at(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put *content* there in one step, for nobody else to read. Only with the lock."""
+    half_made = path.with_suffix(".new")
+    half_made.write_bytes(content)
+    half_made.chmod(0o600)
+    half_made.replace(path)
