@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from tests.lab.aws_tools import or_skip, sam_folder
 
+from bucketer.doors.cli.build import DEFAULT_PYTHON
+from bucketer.publishing.archive import PLATFORMS, PYTHONS
+from bucketer.publishing.desk import RESERVE_S
+from bucketer.publishing.stack import release_of
 from bucketer.settings import BY_NAME
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,23 +29,27 @@ import boto3
 
 template = yaml_parse(open(sys.argv[1]).read())
 translator = Translator({}, parser.Parser(), boto_session=boto3.Session(region_name="eu-central-1"))
-print(json.dumps(translator.translate(template, {}), default=str))
+print(json.dumps(translator.translate(template, json.loads(sys.argv[2])), default=str))
 """
 
 
-@pytest.fixture(scope="module")
-def translated():
-    """What CloudFormation would be given, after the SAM transform."""
+def _translate(**parameters):
+    """What CloudFormation would be given, after the SAM transform with those parameters."""
     tools = or_skip(sam_folder)
     text = re.sub(r"CodeUri: \S+", "CodeUri: s3://archives/code.zip", TEMPLATE.read_text())
     done = subprocess.run(
-        [tools / "python", "-c", _TRANSLATE, "/dev/stdin"],
+        [tools / "python", "-c", _TRANSLATE, "/dev/stdin", json.dumps(parameters)],
         input=text,
         capture_output=True,
         text=True,
         check=True,
     )
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def translated():
+    return _translate()
 
 
 def _of_kind(translated, kind):
@@ -87,7 +95,11 @@ def test_every_function_runs_on_a_python_that_lambda_has(translated):
     functions = _of_kind(translated, "AWS::Lambda::Function")
 
     assert 3 == len(functions)
-    assert {"python3.13"} == {each["Runtime"] for each in functions.values()}
+    assert [{"Ref": "Runtime"}] * 3 == [each["Runtime"] for each in functions.values()]
+    runtime = translated["Parameters"]["Runtime"]
+    assert [f"python{each}" for each in PYTHONS] == runtime["AllowedValues"]
+    assert f"python{DEFAULT_PYTHON}" == runtime["Default"]
+    assert sorted(PLATFORMS) == sorted(translated["Parameters"]["Architecture"]["AllowedValues"])
 
 
 def test_the_decision_function_has_an_alias_a_url_and_a_bounded_time(translated):
@@ -105,6 +117,55 @@ def test_the_decision_function_has_an_alias_a_url_and_a_bounded_time(translated)
     assert {"Fn::If": ["HasSnapStart", "PublishedVersions", "None"]} == function["SnapStart"][
         "ApplyOn"
     ]
+
+
+def _version(translated):
+    """The resource that publishes the version which callers meet."""
+    return translated["Resources"]["BucketerFunctionAliaslive"]["Properties"]["FunctionVersion"][
+        "Fn::GetAtt"
+    ][0]
+
+
+def test_a_deployment_that_changes_only_a_parameter_publishes_a_version_for_the_alias():
+    """SAM looks at the template as it is written, where a parameter is a reference: hence Release."""
+    releases = [_release(MemorySize=512), _release(MemorySize=512), _release(MemorySize=1024)]
+    first, again, other = (_translate(Release=each) for each in releases)
+
+    assert _version(first) == _version(again)
+    assert _version(first) != _version(other)
+    # Lambda publishes nothing where nothing has changed, and CloudFormation takes that for an error.
+    descriptions = [
+        each["Resources"]["BucketerFunction"]["Properties"]["Description"]
+        for each in (first, other)
+    ]
+    assert descriptions[0] != descriptions[1]
+
+
+def test_without_a_release_as_sam_deploys_it_there_still_is_a_version(translated):
+    assert "AWS::Lambda::Version" == translated["Resources"][_version(translated)]["Type"]
+
+
+def _release(**values):
+    return release_of("template", values, {"DatafileUrl"}, "", salt="s")
+
+
+def test_the_webhook_may_wait_and_still_publish_before_it_is_stopped(translated):
+    timeout = _of_kind(translated, "AWS::Lambda::Function")["WebhookFunction"]["Timeout"]
+
+    assert {"Fn::If": ["UpdatesCode", 300, 120]} == timeout
+    assert 120 >= RESERVE_S + float(BY_NAME["BUCKETER_WEBHOOK_WAIT"].default)
+
+
+def test_each_function_s_concurrency_is_a_parameter_of_its_own(translated):
+    functions = _of_kind(translated, "AWS::Lambda::Function")
+
+    for name, condition, parameter in (
+        ("BucketerFunction", "HasReservation", "ReservedConcurrency"),
+        ("WebhookFunction", "HasWebhookReservation", "WebhookConcurrency"),
+    ):
+        reserved = functions[name]["ReservedConcurrentExecutions"]
+        assert [condition, {"Ref": parameter}, {"Ref": "AWS::NoValue"}] == reserved["Fn::If"]
+        assert -1 == translated["Parameters"][parameter]["Default"]
 
 
 def test_every_variable_that_it_sets_is_a_setting(translated):
@@ -137,6 +198,23 @@ def test_the_decision_function_can_write_nothing_but_the_queue(translated):
     }
 
     assert {"s3:GetObject", "s3:ListBucket", "sqs:SendMessage"} == actions
+
+
+def test_without_webhook_or_queue_the_decision_function_may_do_nothing_at_all(translated):
+    policies = _of_kind(translated, "AWS::IAM::Role")["BucketerFunctionRole"]["Policies"]
+
+    assert ["HasWebhook", "HasRevisions", "HasQueue"] == [each["Fn::If"][0] for each in policies]
+    assert all({"Ref": "AWS::NoValue"} == each["Fn::If"][2] for each in policies)
+
+
+def test_archived_revisions_are_read_only_where_they_may_be_asked(translated):
+    variables = _of_kind(translated, "AWS::Lambda::Function")["BucketerFunction"]["Environment"]
+    condition, _, otherwise = variables["Variables"]["BUCKETER_REVISIONS"]["Fn::If"]
+
+    assert ("HasRevisions", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
+    assert {
+        "Fn::And": [{"Condition": "HasWebhook"}, {"Fn::Equals": [{"Ref": "Revisions"}, "on"]}]
+    } == (translated["Conditions"]["HasRevisions"])
 
 
 def test_the_bucket_is_versioned_encrypted_private_and_kept(translated):
@@ -173,8 +251,15 @@ def test_every_function_has_a_log_that_ends_and_every_alarm_a_place_to_go(transl
 
     assert {f["LoggingConfig"]["LogGroup"]["Ref"] for f in functions.values()} == set(logs)
     assert all(each["RetentionInDays"] for each in logs.values())
-    assert 4 == len(alarms)
+    assert 5 == len(alarms)
     assert all(each["AlarmActions"] for each in alarms.values())
+
+
+def test_callers_who_get_5xx_and_webhooks_that_fail_raise_alarms(translated):
+    alarms = _of_kind(translated, "AWS::CloudWatch::Alarm").values()
+    watched = {(each["MetricName"], each["Dimensions"][0]["Value"].get("Ref")) for each in alarms}
+
+    assert {("Url5xxCount", "BucketerFunction"), ("Url5xxCount", "WebhookFunction")} <= watched
 
 
 def test_every_parameter_is_described_and_secrets_are_not_echoed(translated):

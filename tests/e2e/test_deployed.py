@@ -7,6 +7,7 @@ archive, against the same bucket.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
@@ -15,7 +16,7 @@ import zipfile
 
 import pytest
 from tests.fakes.ministack import REGION, Ministack
-from tests.fakes.origin import Origin, ok
+from tests.fakes.origin import Origin, answer, ok
 from tests.fakes.sources import revision
 from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of
 from tests.lab.aws_tools import ministack_folder, or_skip
@@ -25,7 +26,7 @@ from tests.lab.prepare import lab_or_skip
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
 from bucketer.publishing import archive
-from bucketer.publishing.function import baked_revision
+from bucketer.publishing.function import FunctionCode, packaged_in
 from bucketer.sources.wire import exchange, split_url
 
 pytestmark = pytest.mark.e2e
@@ -69,6 +70,36 @@ class Deployed:
         }
         return self.aws.ask(self.outputs["WebhookUrl"], "POST", "", body, headers)
 
+    def webhook_without_revision(self):
+        """A webhook that names no revision, so that nothing is waited for."""
+        body = json.dumps({"project_id": int(PROJECT), "data": []}).encode()
+        headers = {"X-Hub-Signature": signature_of(body)}
+        return self.aws.ask(self.outputs["WebhookUrl"], "POST", "", body, headers)
+
+    @contextlib.contextmanager
+    def denied(self, action):
+        """Meanwhile nobody may do *action* with what is in the bucket."""
+        statement = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": action,
+            "Resource": f"arn:aws:s3:::{self.bucket}/*",
+        }
+        s3 = self.aws.client("s3")
+        s3.put_bucket_policy(
+            Bucket=self.bucket,
+            Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+        try:
+            yield
+        finally:
+            s3.delete_bucket_policy(Bucket=self.bucket)
+
+    def packaged(self):
+        """The revision in the package that callers meet."""
+        client = self.aws.client("lambda")
+        return FunctionCode(f"{self.function}:live", client).packaged().standing.revision
+
     def decide(self):
         """What one request to the Function URL is decided by."""
         status, answer = self.aws.ask(self.outputs["BucketerUrl"], target=QUERY)
@@ -100,25 +131,32 @@ def deployed(tmp_path_factory):
             "DatafileMaxAge": "1",
             "Events": "off",
         }
-        out, err = io.StringIO(), io.StringIO()
-        given = [part for pair in parameters.items() for part in ("--parameter", "=".join(pair))]
-        status = main(
-            ["deploy", "--stack", "e2e", "--python", PYTHON, "--region", REGION, *given],
-            Terminal(out, err, aws.environ),
-        )
-        assert status == 0, f"{err.getvalue()}\n{aws.log.read_text()[-3000:]}"
+        status, out, err = _deploy(aws, "--python", PYTHON, **parameters)
+        assert status == 0, f"{err}\n{aws.log.read_text()[-3000:]}"
         outputs = dict(
             line.split(": ", 1)
-            for line in out.getvalue().splitlines()
-            if ": http" in line or "Name: " in line
+            for line in out.splitlines()
+            if line.split(": ")[0].endswith(("Url", "Name"))
         )
         _allow_what_ministack_calls_update_alias(aws)
         found = Deployed(aws, cdn, outputs, parameters)
+        found.told = out
         # Everything comes over plain HTTP here, which the bucket's policy denies.
         found.over_plain_http = found.announce(found.new())
         aws.client("s3").delete_bucket_policy(Bucket=found.bucket)
         yield found
     aws.stop()
+
+
+def _deploy(aws, *options, **parameters):
+    """Run `bucketer deploy` on the stack."""
+    out, err = io.StringIO(), io.StringIO()
+    given = [part for pair in parameters.items() for part in ("--parameter", "=".join(pair))]
+    status = main(
+        ["deploy", "--stack", "e2e", "--region", REGION, *options, *given],
+        Terminal(out, err, aws.environ),
+    )
+    return status, out.getvalue(), err.getvalue()
 
 
 def _allow_what_ministack_calls_update_alias(aws):
@@ -146,6 +184,12 @@ def test_the_deployed_function_answers_at_the_printed_url(deployed):
     assert deployed.decide()["revision"].isdecimal()
 
 
+def test_what_is_deployed_first_has_the_datafile_packaged_already(deployed):
+    assert "Revision 1 is packaged." in deployed.told
+    assert "curl 'http" in deployed.told
+    assert "/bucketer?e=" in deployed.told
+
+
 def test_the_bucket_denies_what_does_not_come_over_tls(deployed):
     status, report = deployed.over_plain_http
 
@@ -164,9 +208,7 @@ def test_an_unsigned_webhook_is_refused_and_publishes_nothing(deployed):
 
 def test_a_webhook_reaches_every_running_environment_within_its_age(deployed, tmp_path):
     lab = lab_or_skip(PYTHON)
-    built = archive.build(tmp_path / "p.zip", python=PYTHON, architecture="x86_64")
-    with zipfile.ZipFile(built.path) as file:
-        file.extractall(tmp_path / "task")
+    task = _task(tmp_path)
     environ = {
         "BUCKETER_DATAFILE": f"s3://{deployed.bucket}/datafile.json {deployed.cdn.url}/x packaged",
         "DATAFILE_MAX_AGE": "1",
@@ -176,8 +218,7 @@ def test_a_webhook_reaches_every_running_environment_within_its_age(deployed, tm
     old, new = deployed.new(), deployed.new()
     assert 200 == deployed.announce(old)[0]
     environments = [
-        Minirapid(lab, tmp_path / "task", "app.lambda_handler", environment=environ)
-        for _ in range(3)
+        Minirapid(lab, task, "app.lambda_handler", environment=environ) for _ in range(3)
     ]
     try:
         for each in environments:
@@ -215,7 +256,7 @@ def test_the_functions_new_version_has_the_revision_baked_in(deployed):
         == report["done"][deployed.function]
     )
     assert int(version) > int(before)
-    assert str(number) == baked_revision(code)
+    assert str(number) == packaged_in(code).standing.revision
 
 
 def test_the_replay_of_an_older_webhook_changes_nothing(deployed):
@@ -235,9 +276,7 @@ def test_a_broken_datafile_is_not_published_and_decisions_go_on(deployed):
     number = deployed.new()
     deployed.announce(number)
     deployed.cdn.answers[:] = [ok(revision(deployed.new())[:-30])]
-    body = json.dumps({"project_id": int(PROJECT), "data": []}).encode()  # names no revision
-    headers = {"X-Hub-Signature": signature_of(body)}
-    status, report = deployed.aws.ask(deployed.outputs["WebhookUrl"], "POST", "", body, headers)
+    status, report = deployed.webhook_without_revision()
 
     assert (503, "invalid_datafile") == (status, report["error"]["code"])
     assert revision(number) == deployed.stored("datafile.json")
@@ -256,15 +295,166 @@ def test_an_archived_revision_can_be_asked(deployed):
     assert (404, "unknown_revision") == (missing, error["error"]["code"])
 
 
+def test_a_cdn_that_lags_is_waited_for(deployed):
+    number = deployed.new()
+    before = deployed.cdn.answers[-1]
+    deployed.cdn.answers[:] = [before, answer(502), before, ok(revision(number), ETag='"new"')]
+    status, report = deployed.webhook(number)
+
+    assert (200, str(number)) == (status, report["revision"])
+    assert revision(number) == deployed.stored("datafile.json")
+
+
+HOSTILE = [
+    b"[" * 200_000,
+    b'{"a":' * 100_000,
+    b"\xff\xfe" * 1_000,
+    b'{"version": "4", "revision": "99999999999999999999", "projectId": "11"}',
+    revision("9" * 5_000, projectId=["11"]),
+]
+
+
+def test_hostile_datafiles_are_not_published_and_decisions_go_on(deployed):
+    before, version = deployed.stored("datafile.json"), deployed.alias()
+    deployed.cdn.answers[:] = [ok(each) for each in HOSTILE]  # one for each look at the CDN
+    status, report = deployed.webhook_without_revision()
+
+    assert 1 == len(deployed.cdn.answers)  # all were looked at; the last one again and again
+    assert (503, "invalid_datafile") == (status, report["error"]["code"])
+    assert before == deployed.stored("datafile.json")
+    assert version == deployed.alias()
+    assert deployed.decide()["revision"].isdecimal()
+
+
+def test_a_target_that_is_denied_is_told_and_the_webhook_sent_again_makes_up_for_it(deployed):
+    number = deployed.new()
+    with deployed.denied("s3:PutObject"):
+        status, report = deployed.announce(number)
+    again, second = deployed.webhook(number)
+
+    assert (500, "AccessDenied from S3") == (status, report["failed"][f"s3://{deployed.bucket}"])
+    assert f"revision {number} is in version" in report["done"][deployed.function]
+    assert (200, f"published revision {number}") == (
+        again,
+        second["done"][f"s3://{deployed.bucket}"],
+    )
+    assert revision(number) == deployed.stored("datafile.json")
+
+
+def test_an_environment_that_is_denied_its_datafile_decides_by_the_last_good_one(deployed):
+    number = deployed.new()
+    deployed.announce(number)
+    _eventually(lambda: deployed.decide()["revision"], str(number))
+    with deployed.denied("s3:GetObject"):
+        time.sleep(1.1)  # older than DATAFILE_MAX_AGE: it asks, and is refused
+        found = [deployed.decide()["revision"] for _ in range(3)]
+
+    assert [str(number)] * 3 == found
+
+
+def test_an_s3_that_stops_answering_costs_no_decision(deployed, tmp_path):
+    """It accepts and is silent from the second request on."""
+    lab = lab_or_skip(PYTHON)
+    task = _task(tmp_path)
+    with Origin(ok(revision(70), ETag='"70"'), [60.0]) as s3, Origin([60.0]) as cdn:
+        environment = Minirapid(
+            lab,
+            task,
+            "app.lambda_handler",
+            environment={
+                **deployed.aws.environ,
+                "AWS_ENDPOINT_URL_S3": s3.url,
+                "BUCKETER_DATAFILE": f"s3://b/datafile.json {cdn.url}/x packaged",
+                "DATAFILE_MAX_AGE": "1",
+                "BUCKETER_EVENTS": "off",
+            },
+        )
+        try:
+            first = _revision(environment)
+            time.sleep(1.1)
+            took, found = [], []
+            for _ in range(3):
+                started = time.monotonic()
+                result = environment.invoke(_event())
+                took.append(time.monotonic() - started)
+                found.append(json.loads(result["body"])["debug"]["datafile"]["revision"])
+                environment.wait_until_done()
+            asked = len(s3.requests)
+        finally:
+            environment.stop()
+
+    assert ("70", ["70"] * 3) == (first, found)
+    assert asked > 1
+    assert max(took) < 1  # what is waited for is behind the answer
+
+
 def test_deploying_again_without_a_change_is_no_update(deployed):
-    out, err = io.StringIO(), io.StringIO()
-    status = main(
-        ["deploy", "--stack", "e2e", "--python", PYTHON, "--region", REGION],
-        Terminal(out, err, deployed.aws.environ),
+    first, _, _ = _deploy(deployed.aws)  # a webhook may have baked in another than was deployed
+    version = deployed.alias()
+    status, out, err = _deploy(deployed.aws)
+
+    assert (0, 0) == (first, status), err
+    assert "Nothing has changed" in err
+    assert "Try:" in out
+    assert version == deployed.alias()
+
+
+def test_a_deployment_that_changes_only_a_parameter_reaches_what_callers_meet(deployed):
+    number = deployed.new()
+    deployed.announce(number)
+    version = deployed.alias()
+    status, _, err = _deploy(deployed.aws, MemorySize="640")
+    serving = deployed.aws.client("lambda").get_function_configuration(
+        FunctionName=deployed.function, Qualifier="live"
     )
 
-    assert 0 == status, err.getvalue()
-    assert "Try:" in out.getvalue()
+    assert 0 == status, err
+    assert int(deployed.alias()) > int(version)
+    assert 640 == serving["MemorySize"]
+    # What wasn't given stays, also what CloudFormation doesn't show: runtime, secrets, the datafile.
+    assert f"python{PYTHON}" == serving["Runtime"]
+    assert deployed.parameters["DatafileUrl"] == serving["Environment"]["Variables"]["DATAFILE_URL"]
+    assert str(number) == deployed.packaged()
+    assert 200 == deployed.webhook(number)[0]
+
+
+def test_a_deployment_that_knows_the_url_packages_and_publishes_what_is_there(deployed):
+    number = deployed.new()
+    deployed.publish(number)  # and no webhook
+    status, out, err = _deploy(deployed.aws, DatafileUrl=deployed.parameters["DatafileUrl"])
+
+    assert 0 == status, err
+    assert f"Revision {number} is packaged." in out
+    assert f"s3://{deployed.bucket}: published revision {number}." in out
+    assert str(number) == deployed.packaged()
+    assert revision(number) == deployed.stored("datafile.json")
+
+
+def test_a_stack_whose_url_moves_to_another_project_serves_that(deployed):
+    number = deployed.new()
+    deployed.announce(number)
+    with Origin(ok(revision(1, projectId="12"), ETag='"other"')) as other:
+        status, out, err = _deploy(deployed.aws, DatafileUrl=f"{other.url}/OTHER.json")
+        moved = deployed.packaged(), deployed.stored("datafile.json")
+        _eventually(lambda: deployed.decide()["revision"], "1")
+    back, _, _ = _deploy(deployed.aws, DatafileUrl=deployed.parameters["DatafileUrl"])
+
+    assert (0, 0) == (status, back), err
+    assert f"published revision 1, in place of revision {number} of project 11" in out
+    assert ("1", revision(1, projectId="12")) == moved
+    assert str(number) == deployed.packaged()
+
+
+def test_a_datafile_that_cannot_be_fetched_stops_the_deployment_unless_it_is_told_not_to(deployed):
+    version = deployed.alias()
+    with Origin(answer(403)) as gone:
+        url = {"DatafileUrl": f"{gone.url}/datafiles/SDK-KEY.json"}
+        status, _, err = _deploy(deployed.aws, **url)
+
+    assert 1 == status
+    assert "status 403" in err
+    assert "SDK-KEY" not in err
+    assert version == deployed.alias()
 
 
 def test_pushing_one_functions_code_moves_its_alias(deployed):
@@ -280,15 +470,26 @@ def test_pushing_one_functions_code_moves_its_alias(deployed):
     assert 200 == deployed.aws.ask(deployed.outputs["BucketerUrl"], target=QUERY)[0]
 
 
-def _revision(environment):
-    event = {
+def _task(folder):
+    """The archive of the decision function, unpacked."""
+    built = archive.build(folder / "p.zip", python=PYTHON, architecture="x86_64")
+    with zipfile.ZipFile(built.path) as file:
+        file.extractall(folder / "task")
+    return folder / "task"
+
+
+def _event():
+    return {
         "version": "2.0",
         "rawPath": "/bucketer",
         "rawQueryString": QUERY[1:],
         "headers": {},
         "requestContext": {"http": {"method": "GET", "path": "/bucketer", "sourceIp": "192.0.2.1"}},
     }
-    result = environment.invoke(event)
+
+
+def _revision(environment):
+    result = environment.invoke(_event())
     environment.wait_until_done()
     body = json.loads(result["body"])
     return body["debug"]["datafile"]["revision"] if result["statusCode"] == 200 else body

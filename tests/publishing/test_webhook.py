@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -17,11 +19,19 @@ from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
 from bucketer.api.http import ApiOptions, Known, NoticeReceived, Request
 from bucketer.api.routes import Handler
 from bucketer.api.webhook import MAX_BODY_BYTES, read_notice
-from bucketer.core.errors import BucketerError, InvalidRequest, SourceError, WebhookRefused
+from bucketer.core.errors import (
+    BucketerError,
+    InvalidRequest,
+    SettingsError,
+    SourceError,
+    WebhookRefused,
+)
 from bucketer.doors import webhook as door
+from bucketer.publishing.aws import open_client, open_session
 from bucketer.publishing.check import UnusableDatafile
-from bucketer.publishing.desk import Desk, Stale
-from bucketer.publishing.s3_store import PublishError
+from bucketer.publishing.desk import Desk, Stale, build_desk
+from bucketer.publishing.function import FunctionCode
+from bucketer.publishing.s3_store import PublishError, S3Store
 from bucketer.settings import read_settings
 from bucketer.sources.url import UrlSource
 
@@ -251,7 +261,7 @@ def test_what_cannot_be_used_is_not_published(content, error):
 def test_a_datafile_of_another_project_is_not_published():
     shelf = Shelf()
 
-    with pytest.raises(SourceError, match="another project"):
+    with pytest.raises(WebhookRefused, match="about project 12, and the datafile is of 11"):
         _desk(FakeSource(revision(5)), shelf).take(_notice(project="12"))
     assert [] == shelf.kept
 
@@ -312,6 +322,13 @@ def test_the_function_refuses_before_it_does_anything(event, status):
     assert (status, []) == (found, made)
 
 
+def test_the_function_says_403_to_another_project_even_when_none_is_configured():
+    event = _event(body_of(5, project="12"))
+    status, report, _ = _answer(event, BUCKETER_PROJECT_ID="")
+
+    assert (403, "webhook_refused") == (status, report["error"]["code"])
+
+
 def test_the_function_says_503_when_a_later_try_may_succeed():
     status, report, _ = _answer(_event(), FakeSource(revision(4)))
 
@@ -345,3 +362,113 @@ def test_a_truncated_datafile_from_a_real_server_is_not_published():
     assert (503, "invalid_datafile", []) == (status, report["error"]["code"], shelf.kept)
     with Origin(ok(revision(5))) as origin:
         assert 200 == _answer(_event(), UrlSource(origin.url, 60.0), shelf)[0]
+
+
+# -- AWS, built as the settings say ------------------------------------------------------------
+
+PUBLISHING = {
+    "BUCKETER_PUBLISH": "s3://b/datafile.json",
+    "BUCKETER_PUBLISH_FUNCTION": "bucketer:live",
+}
+
+
+@pytest.fixture
+def keys(monkeypatch, tmp_path):
+    """An environment with credentials, and no configuration files or region from elsewhere."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+
+
+def _built(remaining_s=None, **environ):
+    settings = read_settings({**PUBLISHING, **environ})
+    environ = {"AWS_REGION": "eu-central-1"}
+    return build_desk(settings, FakeSource(revision(5)), environ, remaining_s)
+
+
+def test_the_clients_give_up_long_before_the_function_is_stopped(keys):
+    for target in _built()._targets:
+        config = target._client.meta.config
+
+        assert (3, 10) == (config.connect_timeout, config.read_timeout)
+        assert 2 == config.retries["total_max_attempts"]
+
+
+class Silent:
+    """A desk's targets on a service that accepts and never answers."""
+
+    def __init__(self, url, read_s):
+        session = open_session("eu-central-1")
+        self.clients = [open_client(session, each, read_s=read_s) for each in ("s3", "lambda")]
+        for client in self.clients:
+            client.meta.events.register(
+                "before-send", lambda request, **_: setattr(request, "url", f"{url}/")
+            )
+
+    @property
+    def targets(self):
+        s3, lambda_ = self.clients
+        return S3Store("s3://b/datafile.json", s3), FunctionCode("bucketer:live", lambda_)
+
+
+def test_targets_that_accept_and_never_answer_fail_in_bounded_time(keys):
+    started = time.monotonic()
+    with Origin([60.0]) as origin:
+        report = _desk(FakeSource(revision(5)), *Silent(origin.url, 0.2).targets).take(_notice())
+        asked = len(origin.requests)
+
+    assert 4 == asked  # two targets, two tries each
+    assert time.monotonic() - started < 10
+    assert {} == report.done
+    assert {"s3://b", "bucketer"} == set(report.failed)
+    assert all("ReadTimeoutError" in why for why in report.failed.values())
+
+
+@pytest.mark.parametrize(
+    ("remaining_s", "wait_s"),
+    [(None, 20.0), (300.0, 20.0), (95.0, 20.0), (94.0, 19.0), (80.0, 5.0), (75.0, 0.0), (3.0, 0.0)],
+)
+def test_what_is_waited_for_is_bounded_by_what_is_left_of_the_function_s_time(
+    keys, remaining_s, wait_s
+):
+    assert wait_s == _built(remaining_s)._wait_s
+
+
+@pytest.mark.parametrize(
+    ("remaining_s", "patience_s"), [(None, 60), (300.0, 205), (120.0, 30), (95.0, 30)]
+)
+def test_a_version_is_waited_for_as_long_as_is_left(keys, remaining_s, patience_s):
+    _, function = _built(remaining_s)._targets
+
+    assert 2 * patience_s == function._polls  # two looks a second
+
+
+def test_the_function_tells_the_desk_what_is_left(monkeypatch, keys):
+    class Context:
+        def get_remaining_time_in_millis(self):
+            return 90_500
+
+    assert 90.5 == door._remaining_s(Context())
+    assert door._remaining_s(None) is None
+
+
+def test_a_function_to_publish_to_without_a_region_is_one_clear_line(keys):
+    with pytest.raises(SettingsError) as caught:
+        build_desk(read_settings(PUBLISHING), FakeSource(revision(5)), {})
+
+    assert "BUCKETER_PUBLISH_FUNCTION: no region of AWS is known; set AWS_REGION" == str(
+        caught.value
+    )
+
+
+def test_publishing_without_boto3_is_one_clear_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)  # as if it weren't installed
+
+    with pytest.raises(SettingsError) as caught:
+        _built()
+    assert "BUCKETER_PUBLISH: this needs the extra [aws]: pip install 'bucketer[aws]'" == str(
+        caught.value
+    )

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer")
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 -- as Lambda calls it
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one webhook. The settings are read anew each time: these functions live seconds."""
     try:
         settings = read_settings(os.environ)
-        return answer(event, settings, lambda: _desk(settings, os.environ))
+        return answer(event, settings, lambda: _desk(settings, os.environ, _remaining_s(context)))
     except SettingsError as error:
         _log.error("webhook: %s", error)
         return _result(500, {"error": {"code": error.code, "message": "See the function's log."}})
@@ -72,14 +72,20 @@ def answer(event: Mapping[str, Any], settings: Settings, make_desk: Any) -> dict
     )
 
 
-def _desk(settings: Settings, environ: Mapping[str, str]) -> Desk:
+def _remaining_s(context: Any) -> float | None:
+    """Return the seconds until Lambda stops this invocation; None outside of it."""
+    ask = getattr(context, "get_remaining_time_in_millis", None)
+    return None if ask is None else ask() / 1000
+
+
+def _desk(settings: Settings, environ: Mapping[str, str], remaining_s: float | None) -> Desk:
     from bucketer import wiring
 
     if not settings.datafile_url:
         raise SettingsError(["DATAFILE_URL: found nothing; the webhook function needs it"])
     source = wiring.build_source(settings.datafile_url, settings, environ, place=wiring.COMMAND)
     assert source is not None  # noqa: S101 -- only ``packaged`` gives none, and that is no URL
-    return build_desk(settings, source, environ)
+    return build_desk(settings, source, environ, remaining_s)
 
 
 def _read(event: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from bucketer.core.errors import BucketerError, SourceError
+from bucketer.core.errors import BucketerError, SettingsError, WebhookRefused
 
+from .aws import AwsMissing, AwsUnusable, open_client, open_session
 from .check import Checked, fetch_checked, is_newer
 from .s3_store import PublishError
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from bucketer.settings import Settings
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 4.0
+#: What one more fetch and the first call to S3 and to Lambda take at most, when nobody answers.
+RESERVE_S = 75.0
+#: For Lambda to take code in, and to make a version ready, where no time-out says otherwise.
+_PATIENCE_S = 60.0
 
 
 class Target(Protocol):
@@ -97,11 +102,13 @@ class Desk:
             SourceError: the datafile can't be fetched.
             UnusableDatafile: what came can't be used; nothing was published.
             Stale: what came is older than announced; nothing was published.
+            WebhookRefused: what came is of another project than the webhook is about.
         """
         checked = self.wait_for(notice.revision_of(self._source.label))
-        if checked.ruleset.project_id != notice.project_id:
-            why = f"its datafile is of another project than {notice.project_id}"
-            raise SourceError(self._source.where, why)
+        ours = checked.ruleset.project_id
+        if ours != notice.project_id:
+            why = f"it is about project {notice.project_id}, and the datafile is of {ours}"
+            raise WebhookRefused(why)
         done: dict[str, str] = {}
         failed: dict[str, str] = {}
         for target in self._targets:
@@ -135,27 +142,45 @@ class Desk:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def build_desk(settings: Settings, source: DatafileSource, environ: Mapping[str, str]) -> Desk:
+def build_desk(
+    settings: Settings,
+    source: DatafileSource,
+    environ: Mapping[str, str],
+    remaining_s: float | None = None,
+) -> Desk:
     """Build the desk that *settings* describe.
 
     Args:
         settings: name the targets.
         source: of the datafile.
         environ: for AWS's own variables, which boto3 reads by itself where it can.
+        remaining_s: until whoever asks is stopped; None where nobody is. What is waited for is
+            bounded by it, so that the answer still gets out.
+
+    Raises:
+        SettingsError: a target can't be spoken to: no boto3, no region.
     """
+    wait_s, patience_s = settings.webhook_wait, _PATIENCE_S
+    if remaining_s is not None:
+        wait_s = max(0.0, min(wait_s, remaining_s - RESERVE_S))
+        patience_s = max(_PATIENCE_S / 2, remaining_s - RESERVE_S - wait_s)
     targets: list[Target] = []
-    if settings.publish or settings.publish_function:
-        import boto3  # 300 ms: for webhooks, never for decisions
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    if settings.publish:
+        from .s3_store import S3Store
 
-        session = boto3.Session(
-            region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        )
-        if settings.publish:
-            from .s3_store import S3Store
+        client = _client("BUCKETER_PUBLISH", "s3", region)
+        targets.append(S3Store(settings.publish, client))
+    if settings.publish_function:
+        from .function import FunctionCode
 
-            targets.append(S3Store(settings.publish, session.client("s3")))
-        if settings.publish_function:
-            from .function import FunctionCode
+        client = _client("BUCKETER_PUBLISH_FUNCTION", "lambda", region)
+        targets.append(FunctionCode(settings.publish_function, client, patience_s=patience_s))
+    return Desk(source, targets, wait_s=wait_s)
 
-            targets.append(FunctionCode(settings.publish_function, session.client("lambda")))
-    return Desk(source, targets, wait_s=settings.webhook_wait)
+
+def _client(setting: str, service: str, region: str | None) -> Any:
+    try:
+        return open_client(open_session(region), service)
+    except (AwsMissing, AwsUnusable) as error:
+        raise SettingsError([f"{setting}: {error}"]) from error

@@ -1,7 +1,7 @@
 """The bucket that every environment reads its datafile from: published to with conditional writes.
 
 ``key`` is what serves now; ``revisions/REVISION.json`` beside it is the archive. Writes are made by
-boto3 in the webhook function; reading is `sources.s3`'s, without it.
+boto3 in the webhook function and by `bucketer deploy`; reading is `sources.s3`'s, without it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bucketer.core.errors import BucketerError, DatafileError
-from bucketer.core.parse import parse_datafile
+from bucketer.core.errors import BucketerError
 
-from .check import Checked, is_newer
+from .precedence import Standing, reason_to_keep, replaced, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .check import Checked
+
 #: Two webhooks at once make one of them try again; more often than this something else is wrong.
 _TRIES = 5
 _CONFLICT = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+#: What of an object's metadata says where it stands; the datafile itself needn't be read then.
+_METADATA = ("project", "origin", "revision", "sha256")
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
@@ -57,30 +60,39 @@ class S3Store:
     def publish(self, checked: Checked, _url: str = "") -> str:
         """Archive the revision, then make it serve unless a newer one does; say what was done.
 
+        A datafile of another project or environment than what serves replaces it whatever its
+        revision: the URL has moved. So does other content under the same revision.
+
         Raises:
             PublishError: S3 refuses, or the object changes under us again and again.
         """
-        self._call(partial(self._archive, checked))
+        new = standing_of(checked.raw)
+        assert new is not None  # noqa: S101 -- it was checked
+        is_first = self._call(partial(self._archive, checked, new, {"IfNoneMatch": "*"}))
         for _ in range(_TRIES):
-            etag, current = self._call(self._current)
-            if not is_newer(checked.revision, current):
-                return f"kept revision {current}, which is not older"
-            if self._call(partial(self._replace, checked, etag)):
-                return f"published revision {checked.revision}"
+            etag, old = self._call(self._current)
+            kept = reason_to_keep(old, new)
+            if kept:
+                return kept
+            if not is_first:
+                # What the archive has under this number may be another's: it must be what serves.
+                self._call(partial(self._archive, checked, new, {}))
+            if self._call(partial(self._replace, checked, new, etag)):
+                return f"published revision {checked.revision}{replaced(old, new)}"
         raise PublishError(self.where, f"the object changed {_TRIES} times while it was written")
 
-    def _archive(self, checked: Checked) -> None:
-        """Keep this revision for good; what is archived under its number already stays."""
+    def _archive(self, checked: Checked, new: Standing, condition: dict[str, str]) -> bool:
+        """Keep this revision for good; say whether *condition* held."""
         folder, slash, _ = self._key.rpartition("/")
         key = f"{folder}{slash}revisions/{checked.revision}.json"
-        self._put(key, checked, {"IfNoneMatch": "*"})
+        return self._put(key, checked, new, condition)
 
-    def _replace(self, checked: Checked, etag: str | None) -> bool:
+    def _replace(self, checked: Checked, new: Standing, etag: str | None) -> bool:
         """Write if the object still is what we saw; say whether it was."""
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        return self._put(self._key, checked, condition)
+        return self._put(self._key, checked, new, condition)
 
-    def _put(self, key: str, checked: Checked, condition: dict[str, str]) -> bool:
+    def _put(self, key: str, checked: Checked, new: Standing, condition: dict[str, str]) -> bool:
         from botocore.exceptions import ClientError
 
         try:
@@ -89,7 +101,12 @@ class S3Store:
                 Key=key,
                 Body=checked.raw,
                 ContentType="application/json",
-                Metadata={"revision": checked.revision, "sha256": checked.digest},
+                Metadata={
+                    "revision": new.revision,
+                    "sha256": new.digest,
+                    "project": new.project,
+                    "origin": new.origin,
+                },
                 **condition,
             )
         except ClientError as error:
@@ -98,8 +115,8 @@ class S3Store:
             raise
         return True
 
-    def _current(self) -> tuple[str | None, str | None]:
-        """Return etag and revision of what serves; None, None when nothing does."""
+    def _current(self) -> tuple[str | None, Standing | None]:
+        """Return etag and standing of what serves; None, None when nothing does."""
         from botocore.exceptions import ClientError
 
         try:
@@ -108,13 +125,12 @@ class S3Store:
             if _code(error) in _MISSING:
                 return None, None
             raise
-        revision = found["Metadata"].get("revision")
-        if revision is None:  # put there by hand
-            try:
-                revision = str(parse_datafile(found["Body"].read())["revision"])
-            except DatafileError:
-                return found["ETag"], None  # whatever it is, it can't serve
-        return found["ETag"], revision
+        known = found["Metadata"]
+        if any(
+            name not in known for name in _METADATA
+        ):  # put there by hand, or by an older version
+            return found["ETag"], standing_of(found["Body"].read())
+        return found["ETag"], Standing(*(known[name] for name in _METADATA))
 
     def _call(self, action: Callable[[], Any]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -19,7 +19,7 @@ DEFAULT_PYTHON, DEFAULT_ARCHITECTURE = "3.13", "x86_64"
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    add_target(parser)
+    add_target(parser, "default")
     parser.add_argument(
         "-o", "--output", metavar="FILE", default="package.zip", help="default: package.zip"
     )
@@ -34,16 +34,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=build_command)
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add `--python` and `--arch`."""
-    parser.add_argument(
-        "--python", choices=archive.PYTHONS, help=f"of the function (default {DEFAULT_PYTHON})"
-    )
-    parser.add_argument(
-        "--arch",
-        choices=sorted(archive.PLATFORMS),
-        help=f"of the function (default {DEFAULT_ARCHITECTURE})",
-    )
+def add_target(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Add `--python` and `--arch`; *otherwise* says what counts without, before the default."""
+    for option, choices, default in (
+        ("--python", archive.PYTHONS, DEFAULT_PYTHON),
+        ("--arch", sorted(archive.PLATFORMS), DEFAULT_ARCHITECTURE),
+    ):
+        parser.add_argument(
+            option, choices=choices, help=f"of the function ({otherwise} {default})"
+        )
 
 
 def build_command(args: argparse.Namespace, terminal: Terminal) -> None:
