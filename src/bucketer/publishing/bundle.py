@@ -57,6 +57,7 @@ install()
 
 #: What a cold start doesn't import, by the beginnings of paths: found one by one, if ever needed.
 LATER = (
+    "bucketer/api/index",
     "bucketer/api/revision",
     "bucketer/api/webhook",
     "bucketer/core/explain",
