@@ -265,7 +265,8 @@ TABLE: Final = (
         "",
         token,
         "the datafile access token of a secure environment",
-        "Sent as `Authorization: Bearer …` to the host of `DATAFILE_URL`, and to no other.",
+        "Sent as `Authorization: Bearer …` to the host of `DATAFILE_URL`, and to no other. Without "
+        "`DATAFILE_URL`, to the one host that is named otherwise; where several are, to none.",
         SECRET,
     ),
     Setting(
@@ -509,7 +510,8 @@ TABLE: Final = (
         "",
         text,
         "the secret that Optimizely shows for the webhook",
-        "Checks the signature of webhooks. Not set: every webhook is refused.",
+        "Checks the signature of webhooks. Not set: every webhook is refused. On a webhook a server "
+        "fetches from `DATAFILE_URL`, or from the first URL in `BUCKETER_DATAFILE`; it needs one.",
         SECRET,
     ),
     Setting(

@@ -115,6 +115,8 @@ def check(
     if chosen.startswith("sqs://"):
         _events_queue(chosen, environ)
     engine_of(settings)
+    if place == SERVER and settings.webhook_secret:
+        _published_at(settings)
 
 
 def build_sources(
@@ -128,7 +130,7 @@ def build_sources(
     chosen = locations or settings.datafile
     if not chosen:
         chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
-    found = (build_source(each, settings, environ, place=place) for each in chosen)
+    found = (build_source(each, settings, environ, place=place, among=chosen) for each in chosen)
     sources = [source for source in found if source is not None]
     if place == SERVER:
         has_makeshift = any(source.kind in {"file", "package"} for source in sources)
@@ -141,9 +143,22 @@ def build_sources(
 
 
 def build_source(
-    location: str, settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
+    location: str,
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    place: str = SERVER,
+    among: Sequence[str] = (),
 ) -> DatafileSource | None:
-    """Return the source for one location; None for ``packaged`` where nothing is packaged."""
+    """Return the source for one location; None for ``packaged`` where nothing is packaged.
+
+    Args:
+        location: a path, a URL, or ``packaged``.
+        settings: say how old it may grow, and with which token it is asked.
+        environ: for AWS's own variables.
+        place: SERVER, LAMBDA or COMMAND.
+        among: other locations that are asked as well; they decide whose the token is.
+    """
     if location == "packaged":
         from bucketer.sources.packaged import PackagedSource, is_stored
 
@@ -162,10 +177,32 @@ def build_source(
         return S3Source.from_url(location, max_age_s, environ, timeout_s=_TIMEOUT_S[place])
     from bucketer.sources.url import UrlSource
 
-    # The token is for the environment that DATAFILE_URL names; another URL must not learn it.
-    is_ours = not settings.datafile_url or location == settings.datafile_url
-    token = settings.datafile_access_token if is_ours else ""
-    return UrlSource(location, max_age_s, timeout_s=_TIMEOUT_S[place], token=token or None)
+    token = settings.datafile_access_token or None
+    is_ours = token is None or _is_ours(location, settings, among)
+    return UrlSource(
+        location,
+        max_age_s,
+        timeout_s=_TIMEOUT_S[place],
+        token=token if is_ours else None,
+        withheld=not is_ours,
+    )
+
+
+def _is_ours(location: str, settings: Settings, among: Sequence[str]) -> bool:
+    """Say whether the token is meant for the host of *location*: no other must learn it.
+
+    It is for the host of `DATAFILE_URL`. Where that isn't set, it is for the one host that is
+    named at all; of several nobody knows which.
+    """
+    from bucketer.sources.wire import split_url
+
+    named = (settings.datafile_url,) if settings.datafile_url else (*among, *settings.datafile)
+    hosts = set()
+    for each in (*named, location):
+        if each.startswith(("https://", "http://")):
+            address = split_url(each)
+            hosts.add((address.secure, address.host.lower(), address.port))
+    return len(hosts) == 1 and not settings.datafile_url.startswith("s3://")
 
 
 def events_home(settings: Settings, place: str) -> str:
@@ -502,13 +539,17 @@ def _reception(
     shared: Sequence[SharedSource],
     runtime: Callable[[], Runtime],
 ) -> Callable[[bytes], None] | None:
-    """Return what acts on webhooks; None where they are refused anyway."""
-    if not (settings.webhook_secret and settings.datafile_url):
+    """Return what acts on webhooks; None where they are refused anyway.
+
+    Raises:
+        SettingsError: they are taken, and there is nothing to fetch then.
+    """
+    if not settings.webhook_secret:
         return None
     from bucketer.publishing.desk import build_desk
     from bucketer.publishing.reception import Reception
 
-    source = build_source(settings.datafile_url, settings, environ, place=SERVER)
+    source = build_source(_published_at(settings), settings, environ, place=SERVER)
     assert source is not None  # noqa: S101 -- it is a URL
 
     def insist() -> None:
@@ -521,3 +562,18 @@ def _reception(
         insist=insist,
         wait_s=settings.webhook_wait,
     )
+
+
+def _published_at(settings: Settings) -> str:
+    """Return the URL that is fetched from when a webhook says so.
+
+    Raises:
+        SettingsError: no URL is named.
+    """
+    for each in (settings.datafile_url, *settings.datafile):
+        if each.startswith(("https://", "http://", "s3://")):
+            return each
+    from bucketer.core.errors import SettingsError
+
+    why = "found a secret, and no URL to fetch from when a webhook comes; set DATAFILE_URL"
+    raise SettingsError([f"BUCKETER_WEBHOOK_SECRET: {why}"])

@@ -190,6 +190,8 @@ def ended(*options, **environ):
         {"BUCKETER_EVENTS": "flush"},
         {"BUCKETER_EVENTS": "sqs://h:abc/1/q", "AWS_REGION": "x"},
         {"DATAFILE_URL": "http://127.0.0.1:abc/x"},
+        {"BUCKETER_WEBHOOK_SECRET": "hush"},
+        {"BUCKETER_WEBHOOK_SECRET": "hush", "BUCKETER_DATAFILE": "packaged"},
     ],
     ids=lambda environ: next(iter(environ.values())),
 )

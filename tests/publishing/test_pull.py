@@ -103,6 +103,54 @@ def test_the_token_of_a_secure_environment_is_sent(tmp_path):
     assert origin.headers()["authorization"] == "Bearer t0ken"
 
 
+@pytest.mark.parametrize(
+    ("environ", "sent"),
+    [
+        ({}, [False, False]),
+        ({"DATAFILE_URL": "{one}/elsewhere"}, [True, False]),
+        ({"DATAFILE_URL": "https://127.0.0.1/x"}, [False, False]),  # another port
+        ({"DATAFILE_URL": "s3://bucket/key"}, [False, False]),
+        ({"BUCKETER_DATAFILE": "{one}/x"}, [False, False]),
+    ],
+    ids=["two hosts", "one is ours", "neither is ours", "s3 is ours", "one is named twice"],
+)
+def test_two_hosts_are_not_both_told_the_token(environ, sent):
+    with Origin(ok(revision(1))) as one, Origin(ok(revision(2))) as other:
+        filled = {name: value.replace("{one}", one.url) for name, value in environ.items()}
+        _run("datafile", "diff", one.url, other.url, DATAFILE_ACCESS_TOKEN="t0ken", **filled)
+
+    assert sent == ["authorization" in each.headers() for each in (one, other)]
+
+
+def test_two_datafiles_of_one_host_are_both_asked_with_the_token():
+    with Origin(ok(revision(1))) as one:
+        _run("datafile", "diff", f"{one.url}/a", f"{one.url}/b", DATAFILE_ACCESS_TOKEN="t0ken")
+
+    assert ["Bearer t0ken"] * 2 == [one.headers(n)["authorization"] for n in (0, 1)]
+
+
+def test_one_host_among_paths_and_buckets_is_asked_with_the_token(tmp_path):
+    with Origin(ok(revision(1))) as one:
+        _run(
+            *("datafile", "status"),
+            BUCKETER_DATAFILE=f"{tmp_path}/none.json {one.url}/a packaged",
+            DATAFILE_ACCESS_TOKEN="t0ken",
+        )
+
+    assert "Bearer t0ken" == one.headers()["authorization"]
+
+
+def test_a_token_that_is_not_sent_is_named_where_it_is_missed():
+    with Origin(answer(403)) as one:
+        _, _, err = _run(
+            *("datafile", "pull", one.url),
+            DATAFILE_URL="https://cdn.example/x",
+            DATAFILE_ACCESS_TOKEN="t0ken",
+        )
+
+    assert "DATAFILE_ACCESS_TOKEN isn't sent there: it is for the host of DATAFILE_URL" in err
+
+
 def test_without_a_url_it_says_what_to_set():
     status, _, err = _run("datafile", "pull")
 

@@ -1,112 +1,112 @@
-"""Webhooks in server mode, on real processes: all workers follow, and older revisions stay askable."""
+"""Webhooks in one server process: one thread, one that waits, however many come."""
 
 from __future__ import annotations
 
-import json
+import logging
+import threading
 import time
-import urllib.error
-import urllib.request
 
 import pytest
-from tests.fakes.origin import Origin, ok
-from tests.fakes.process import bucketer_serve
-from tests.fakes.sources import revision
-from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of
+from tests.fakes.sources import FakeSource, revision
+from tests.fakes.webhooks import body_of
 
-pytestmark = pytest.mark.slow
-
-QUERY = "e=checkout_flow_experiment&u=user-3&debug=1"
-
-
-def _ask(url, body=None, **headers):
-    request = urllib.request.Request(url, body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
+from bucketer.api.http import ApiOptions
+from bucketer.api.routes import Handler
+from bucketer.publishing.desk import Desk
+from bucketer.publishing.reception import Reception
+from bucketer.runtime import Runtime
 
 
-def _send_webhook(server, cdn, number, secret=SECRET):
-    body = body_of(number, f"{cdn.url}/datafiles/SDK-KEY.json")
-    headers = {"X-Hub-Signature": signature_of(body, secret)}
-    return _ask(f"{server.url}/webhooks/optimizely", body, **headers)
+class GatedSource(FakeSource):
+    """Gives its content only while the gate is open, and says when somebody stands before it."""
 
+    def __init__(self, content):
+        super().__init__(content)
+        self.gate, self.knocked = threading.Event(), threading.Event()
 
-def _revisions(server, times):
-    """What that many connections are decided by; with two workers they spread."""
-    answers = [_ask(f"{server.url}/bucketer?{QUERY}") for _ in range(times)]
-    return {answer["debug"]["datafile"]["revision"] for _, answer in answers}
+    def fetch(self, mark):
+        self.knocked.set()
+        self.gate.wait(10)
+        return super().fetch(mark)
 
 
 @pytest.fixture
 def cdn():
-    with Origin(ok(revision(1), ETag='"1"')) as origin:
-        yield origin
+    """Where the desk looks, as slow as the test wants it."""
+    return GatedSource(revision(5))
 
 
 @pytest.fixture
-def environ(cdn, tmp_path):
-    return {
-        "DATAFILE_URL": f"{cdn.url}/datafiles/SDK-KEY.json",
-        "BUCKETER_STATE_DIR": str(tmp_path / "state"),
-        "BUCKETER_WEBHOOK_SECRET": SECRET,
-        "BUCKETER_PROJECT_ID": PROJECT,
-        "BUCKETER_WEBHOOK_WAIT": "5",
-    }
+def runtime():
+    facts = ApiOptions()
+    made = Runtime([FakeSource(revision(5))], lambda edition: Handler(edition, facts))
+    made.load()
+    return made
 
 
-def test_a_webhook_reaches_every_worker_long_before_the_age(cdn, environ):
-    with bucketer_serve("--workers", "2", **environ) as server:
-        before = _revisions(server, 20)
-        asked = len(cdn.requests)
-        cdn.answers[:] = [ok(revision(2), ETag='"2"')]
-        status, _ = _send_webhook(server, cdn, 2)
-        deadline = time.monotonic() + 10
-        while _revisions(server, 20) != {"2"} and time.monotonic() < deadline:
-            time.sleep(0.1)
-        after = _revisions(server, 40)
-
-    assert ({"1"}, 202, {"2"}) == (before, status, after)
-    assert 1 == asked  # both workers started from one fetch
+@pytest.fixture
+def reception(cdn, runtime):
+    desk = Desk(cdn, [], wait_s=0.1)
+    return Reception(desk, lambda: runtime, insist=lambda: None, wait_s=0.1)
 
 
-def test_a_forged_webhook_makes_nobody_fetch(cdn, environ):
-    with bucketer_serve(**environ) as server:
-        asked = len(cdn.requests)
-        cdn.answers[:] = [ok(revision(2))]
-        status, report = _send_webhook(server, cdn, 2, secret="guessed")
-        time.sleep(0.5)
-        found = _revisions(server, 1)
-
-    assert (403, "webhook_refused", {"1"}) == (status, report["error"]["code"], found)
-    assert asked == len(cdn.requests)
+def _threads():
+    return [each for each in threading.enumerate() if each.name == "webhook"]
 
 
-def test_a_restart_while_the_source_is_down_serves_the_last_one(cdn, environ):
-    with bucketer_serve(**environ) as server:
-        assert {"1"} == _revisions(server, 1)
-    cdn.close()
-    with bucketer_serve(**environ) as server:
-        assert {"1"} == _revisions(server, 1)
+def _until(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
 
 
-def test_an_archived_revision_can_be_asked_and_an_unknown_one_not(environ, tmp_path):
-    (tmp_path / "7.json").write_bytes(revision(7))
-    with bucketer_serve(**environ, BUCKETER_REVISIONS=str(tmp_path)) as server:
-        old, answer = _ask(f"{server.url}/bucketer?{QUERY}&revision=7")
-        same, now = _ask(f"{server.url}/bucketer?{QUERY}&revision=1")
-        none, missing = _ask(f"{server.url}/bucketer?{QUERY}&revision=8")
-        odd, refused = _ask(f"{server.url}/bucketer?{QUERY}&revision=../secret")
+def test_many_webhooks_are_one_thread_and_two_looks(reception, cdn):
+    reception(body_of(5))
+    cdn.knocked.wait(10)
+    for _ in range(400):
+        reception(body_of(5))
+    most = len(_threads())
+    cdn.gate.set()
+    _until(lambda: not _threads())
 
-    assert (200, "7") == (old, answer["debug"]["datafile"]["revision"])
-    assert (200, "1") == (same, now["debug"]["datafile"]["revision"])
-    assert (404, "unknown_revision") == (none, missing["error"]["code"])
-    assert (400, "invalid_request") == (odd, refused["error"]["code"])
+    assert 1 == most
+    assert 2 == len(cdn.asked)  # the first webhook's, and one for the 400 that came meanwhile
 
 
-def test_where_revisions_are_not_enabled_the_parameter_means_nothing(environ):
-    with bucketer_serve(**environ) as server:
-        status, answer = _ask(f"{server.url}/bucketer?{QUERY}&revision=7")
+def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(reception, cdn, caplog):
+    caplog.set_level(logging.WARNING, logger="bucketer")
+    reception(body_of(5))
+    cdn.knocked.wait(10)
+    for number in (5, 6, 5, 5):
+        reception(body_of(number))
+    cdn.gate.set()
+    _until(lambda: not _threads())
 
-    assert (200, "1") == (status, answer["debug"]["datafile"]["revision"])
+    assert ["webhook: cdn.example still shows revision 5, not 6"] == [
+        each.getMessage() for each in caplog.records
+    ]
+
+
+def test_a_webhook_after_a_quiet_time_is_acted_on_too(reception, cdn, runtime):
+    cdn.gate.set()
+    reception(body_of(5))
+    _until(lambda: not _threads())
+    runtime._sources[0].content = revision(6)
+    cdn.content = revision(6)
+    reception(body_of(6))
+    _until(lambda: runtime.edition.ruleset.revision == "6")
+
+
+def test_a_bug_in_the_acting_does_not_end_it_for_good(reception, cdn, caplog):
+    cdn.gate.set()
+    cdn.content = ZeroDivisionError("a bug")
+    reception(body_of(5))
+    _until(lambda: not _threads())
+    cdn.content = revision(5)
+    reception(body_of(5))
+    _until(lambda: len(cdn.asked) == 2)
+
+    assert ["webhook: failed in a way that nobody foresaw"] == [
+        each.getMessage() for each in caplog.records
+    ]

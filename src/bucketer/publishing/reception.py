@@ -1,4 +1,8 @@
-"""Webhooks in server mode: acted on in a thread, so that Optimizely isn't kept waiting."""
+"""Webhooks in server mode: acted on in a thread, so that Optimizely isn't kept waiting.
+
+One thread, however many webhooks come: a webhook says "look", and one look is enough for all that
+wait. Whoever got hold of a genuine one can send it again and again, and must not gain by it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bucketer.api.webhook import parse_notice
+from bucketer.api.webhook import Notice, parse_notice
 from bucketer.core.errors import BucketerError
 
 from .check import is_newer
@@ -15,17 +19,17 @@ from .check import is_newer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bucketer.api.webhook import Notice
     from bucketer.runtime import Runtime
 
     from .desk import Desk
 
 _log = logging.getLogger("bucketer")
+#: Between two looks, whether for one webhook or for the next.
 _PAUSE_S = 1.0
 
 
 class Reception:
-    """Takes the bodies of genuine webhooks; one is worked on at a time."""
+    """Takes the bodies of genuine webhooks; one is worked on, and one waits."""
 
     def __init__(
         self,
@@ -45,23 +49,42 @@ class Reception:
         """
         self._desk, self._runtime = desk, runtime
         self._insist, self._wait_s = insist, wait_s
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
+        self._waiting: Notice | None = None
+        self._is_at_work = False
 
     def __call__(self, body: bytes) -> None:
-        """Begin to act on a webhook, and return."""
+        """Take a webhook on, and return. What waits already becomes one with it."""
         notice = parse_notice(body)
-        threading.Thread(target=self._act, args=(notice,), name="webhook", daemon=True).start()
+        with self._lock:
+            self._waiting = notice if self._waiting is None else _both(self._waiting, notice)
+            if self._is_at_work:
+                return
+            self._is_at_work = True
+        threading.Thread(target=self._work, name="webhook", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                notice, self._waiting = self._waiting, None
+                if notice is None:
+                    self._is_at_work = False
+                    return
+            try:
+                self._act(notice)
+            except Exception:  # noqa: BLE001 -- or no webhook would ever be acted on again
+                _log.exception("webhook: failed in a way that nobody foresaw")
+            time.sleep(_PAUSE_S)
 
     def _act(self, notice: Notice) -> None:
-        with self._one:
-            try:
-                report = self._desk.take(notice)
-            except BucketerError as error:
-                _log.warning("webhook: %s", error)
-                return
-            for where, why in report.failed.items():
-                _log.error("webhook: %s: %s", where, why)
-            self._refresh(report.revision)
+        try:
+            report = self._desk.take(notice)
+        except BucketerError as error:
+            _log.warning("webhook: %s", error)
+            return
+        for where, why in report.failed.items():
+            _log.error("webhook: %s: %s", where, why)
+        self._refresh(report.revision)
 
     def _refresh(self, revision: str) -> None:
         """Refresh until *revision* serves; the server's other processes follow by themselves."""
@@ -78,3 +101,12 @@ class Reception:
                 return
             time.sleep(_PAUSE_S)
             self._insist()
+
+
+def _both(one: Notice, other: Notice) -> Notice:
+    """Return what two webhooks say together: of each datafile the newer revision."""
+    revisions = dict(one.revisions)
+    for name, revision in other.revisions.items():
+        if is_newer(revision, revisions.get(name)):
+            revisions[name] = revision
+    return Notice(other.project_id, revisions)

@@ -20,7 +20,16 @@ class UrlSource:
     the SDK key.
     """
 
-    __slots__ = ("_max_bytes", "_timeout_s", "_token", "kind", "label", "max_age_s", "where")
+    __slots__ = (
+        "_hint",
+        "_max_bytes",
+        "_timeout_s",
+        "_token",
+        "kind",
+        "label",
+        "max_age_s",
+        "where",
+    )
 
     def __init__(
         self,
@@ -29,6 +38,7 @@ class UrlSource:
         *,
         timeout_s: float = 5.0,
         token: str | None = None,
+        withheld: bool = False,
         max_bytes: int = MAX_DATAFILE_BYTES,
     ) -> None:
         """Keep what is needed; nothing is fetched yet.
@@ -38,6 +48,7 @@ class UrlSource:
             max_age_s: see `ports.DatafileSource`.
             timeout_s: for one fetch, all its redirects included.
             token: of a secure environment, sent as ``Authorization: Bearer``.
+            withheld: there is a token, which is for another host.
             max_bytes: the largest answer that is read, packed or not.
         """
         self.kind = "url"
@@ -46,6 +57,13 @@ class UrlSource:
         self.max_age_s = max_age_s
         self._timeout_s = timeout_s
         self._token = token
+        self._hint = "does it need DATAFILE_ACCESS_TOKEN?"
+        if token:
+            self._hint = "check DATAFILE_ACCESS_TOKEN"
+        elif withheld:
+            self._hint = (
+                "DATAFILE_ACCESS_TOKEN isn't sent there: it is for the host of DATAFILE_URL"
+            )
         self._max_bytes = max_bytes
 
     def fetch(self, mark: str | None) -> Fetched | None:
@@ -65,7 +83,7 @@ class UrlSource:
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
-            raise SourceError(self.where, _why(answer.status, self._token is not None))
+            raise SourceError(self.where, self._why(answer.status))
         return Fetched(_plain_body(answer, self.where, self._max_bytes), answer.headers.get("etag"))
 
     def _follow(self, headers: dict[str, str]) -> wire.Answer:
@@ -88,6 +106,9 @@ class UrlSource:
                 return answer
             address = _next_address(address, answer.headers.get("location", ""), self.where)
         raise SourceError(self.where, f"more than {MAX_REDIRECTS} redirects")
+
+    def _why(self, status: int) -> str:
+        return f"status {status} ({self._hint})" if status in {401, 403} else f"status {status}"
 
 
 def _next_address(address: wire.Address, location: str, where: str) -> wire.Address:
@@ -117,13 +138,6 @@ def _plain_body(answer: wire.Answer, where: str, max_bytes: int) -> bytes:
     if not unpack.eof:
         raise SourceError(where, "an answer whose gzip ends too soon")
     return raw
-
-
-def _why(status: int, has_token: bool) -> str:
-    if status in {401, 403}:
-        hint = "check DATAFILE_ACCESS_TOKEN" if has_token else "does it need DATAFILE_ACCESS_TOKEN?"
-        return f"status {status} ({hint})"
-    return f"status {status}"
 
 
 def _host(url: str) -> str:

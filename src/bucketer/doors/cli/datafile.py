@@ -14,7 +14,7 @@ from .terminal import BAD, GOOD, NOTE, TITLE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bucketer.ports import DatafileSource
     from bucketer.publishing.changes import Change
@@ -88,7 +88,8 @@ def diff_command(args: argparse.Namespace, terminal: Terminal) -> None:
 
     settings = settings_of(args, terminal)
     old, new = (
-        fetch_checked(_source(where, settings, terminal.environ)) for where in (args.old, args.new)
+        fetch_checked(_source(where, settings, terminal.environ, among=(args.old, args.new)))
+        for where in (args.old, args.new)
     )
     changes = diff(parse_datafile(old.raw), parse_datafile(new.raw))
     if args.json:
@@ -115,10 +116,12 @@ def _grouped(changes: list[Change]) -> dict[str, list[tuple[str, str]]]:
     return groups
 
 
-def _source(where: str, settings: Settings, environ: Mapping[str, str]) -> DatafileSource:
+def _source(
+    where: str, settings: Settings, environ: Mapping[str, str], *, among: Sequence[str] = ()
+) -> DatafileSource:
     from bucketer import wiring
 
-    source = wiring.build_source(where, settings, environ, place=wiring.COMMAND)
+    source = wiring.build_source(where, settings, environ, place=wiring.COMMAND, among=among)
     if source is None:
         message = "Nothing is packaged; `bucketer datafile pull` stores a datafile in the package."
         raise InvalidRequest(message)
