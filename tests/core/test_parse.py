@@ -103,6 +103,22 @@ def test_half_a_character_is_refused_since_it_can_be_neither_hashed_nor_sent():
     assert refused.value.found == "a lone surrogate"
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        text(revision="@").encode().replace(b"@", b"\xed\xa0\x80"),
+        text(revision="@").encode("utf-16").replace("@".encode("utf-16")[2:], b"\x00\xd8"),
+        text(revision="\ud800").encode("utf-16"),
+        text(revision="\ud800").encode("utf-32"),
+        text(revision="@").replace("@", "\ud800"),
+    ],
+    ids=["UTF-8", "UTF-16", "spelled in UTF-16", "spelled in UTF-32", "a caller's text"],
+)
+def test_half_a_character_is_refused_in_every_encoding(raw):
+    with pytest.raises(InvalidDatafile):
+        parse_datafile(raw)
+
+
 def test_a_whole_character_spelled_as_a_pair_is_welcome():
     assert parse_datafile(text(revision="🎉").encode())["revision"] == "🎉"
 

@@ -203,7 +203,7 @@ def _(datafile: Datafile, rng: Random) -> Broken:
         each["experiments"].append(deepcopy(rule))
         each["featureFlags"].append(flag("fine", ["fine-1"]))
     datafile["experiments"][-1]["variations"][0]["variables"] = None
-    return Broken(datafile, twin, told=False)
+    return Broken(datafile, twin)
 
 
 @breakage("end of range with a fraction")
@@ -215,7 +215,108 @@ def _(datafile: Datafile, rng: Random) -> Broken:
     if not any(rule["trafficAllocation"] for rule in datafile["experiments"]):
         half = {"entityId": "1half-1", "endOfRange": 5000.5}
         datafile["experiments"].append(experiment("half-1", trafficAllocation=[half]))
-    return Broken(datafile, deepcopy(datafile), told=False, validate=False)
+    return Broken(datafile, deepcopy(datafile), validate=False)
+
+
+#: Name → (what is odd about the rule, what the same comes to where it is whole).
+_ODD_RULES: dict[str, tuple[Datafile, Datafile]] = {
+    **{f"allocation entry {name}": (
+        {"trafficAllocation": [odd, {"entityId": "1odd-1", "endOfRange": 9000}]},
+        {"trafficAllocation": [{"entityId": "1odd-1", "endOfRange": 9000}]},
+    ) for name, odd in (
+        ("empty", {}), ("without end", {"entityId": "1odd-1"}),
+        ("with null end", {"entityId": "1odd-1", "endOfRange": None}),
+    )},
+    **{f"allocation entry {name}": (
+        {"trafficAllocation": [odd, {"entityId": "1odd-1", "endOfRange": 9000}]},
+        {"trafficAllocation": [same, {"entityId": "1odd-1", "endOfRange": 9000}]},
+    ) for name, odd, same in (
+        ("without entity", {"endOfRange": 5000}, {"entityId": "", "endOfRange": 5000}),
+        (
+            "with null entity", {"entityId": None, "endOfRange": 5000},
+            {"entityId": "", "endOfRange": 5000},
+        ),
+        (
+            "with end true", {"entityId": "404", "endOfRange": True},
+            {"entityId": "404", "endOfRange": 1},
+        ),
+    )},
+    "layerId null": ({"layerId": None}, {"layerId": ""}),
+    "layerId a number": ({"layerId": 5}, {"layerId": ""}),
+    "audienceIds unread": (
+        {"audienceIds": [5], "audienceConditions": []}, {"audienceConditions": []},
+    ),
+}  # fmt: skip
+
+
+def _odd_rule_breakage(odd: Datafile, whole: Datafile) -> Breakage:
+    def broken(datafile: Datafile, rng: Random) -> Broken:
+        for each, change in ((datafile, odd), (twin := deepcopy(datafile), whole)):
+            each["experiments"].append(experiment("odd-1", **change))
+            each["featureFlags"].append(flag("odd", ["odd-1"]))
+        return Broken(datafile, twin)
+
+    return broken
+
+
+for _name, (_odd, _same) in _ODD_RULES.items():
+    BREAKAGES[_name] = _odd_rule_breakage(_odd, _same)
+
+
+def _policy_breakage(policy: Any) -> Breakage:
+    def broken(datafile: Datafile, rng: Random) -> Broken:
+        for each, value in ((datafile, policy), (twin := deepcopy(datafile), "overlapping")):
+            each["groups"].append({
+                "id": "333", "policy": value, "experiments": [experiment("member-1")],
+                "trafficAllocation": [{"entityId": "404", "endOfRange": 10_000}],
+            })  # fmt: skip
+            each["featureFlags"].append(flag("odd", ["member-1"]))
+        return Broken(datafile, twin)
+
+    return broken
+
+
+for _name, _policy in (("null", None), ("a number", 5), ("a list", [])):
+    BREAKAGES[f"group policy {_name}"] = _policy_breakage(_policy)
+
+
+@breakage("flag without id")
+def _(datafile: Datafile, rng: Random) -> Broken:
+    twin = deepcopy(datafile)
+    odd = rng.choice(datafile["featureFlags"])
+    if rng.random() < 0.5:
+        del odd["id"]
+    else:
+        odd["id"] = rng.choice(([], {}))
+    return Broken(datafile, twin)
+
+
+@breakage("broken rule with the key of a whole one")
+def _(datafile: Datafile, rng: Random) -> Broken:
+    twin = deepcopy(datafile)
+    rule = experiment("broken-1", key=rng.choice(datafile["experiments"])["key"])
+    del rule["status"]
+    datafile["rollouts"].append({"id": "777", "experiments": [rule]})
+    datafile["featureFlags"].append(flag("dead", [], "777"))
+    return Broken(datafile, twin, dead=("dead",))
+
+
+@breakage("broken flag that shares a feature rollout")
+def _(datafile: Datafile, rng: Random) -> Broken:
+    """What it would have given to the shared experiment it doesn't give."""
+    shared = experiment("shared-1", type="fr", trafficAllocation=[])
+    for each in (datafile, twin := deepcopy(datafile)):
+        each["experiments"].append(deepcopy(shared))
+        for rollout_id in ("777", "778"):
+            rule = experiment(f"rest-{rollout_id}")
+            each["rollouts"].append({"id": rollout_id, "experiments": [rule]})
+    broken = experiment("broken-1")
+    del broken["status"]
+    datafile["experiments"].append(broken)
+    datafile["featureFlags"].append(flag("dead", ["shared-1", "broken-1"], "777"))
+    for each in (datafile, twin):
+        each["featureFlags"].append(flag("alive", ["shared-1"], "778"))
+    return Broken(datafile, twin, dead=("dead",))
 
 
 @breakage("whitelist value no text")
@@ -223,7 +324,7 @@ def _(datafile: Datafile, rng: Random) -> Broken:
     for each in (datafile, twin := deepcopy(datafile)):
         each["experiments"].append(experiment("white-1", forcedVariations={"white-0": "none"}))
     datafile["experiments"][-1]["forcedVariations"] = {"white-0": rng.choice(([], {}, ["on"]))}
-    return Broken(datafile, twin, refused=False, told=False)
+    return Broken(datafile, twin, refused=False)
 
 
 # --- audiences ----------------------------------------------------------------------------------
@@ -256,6 +357,16 @@ for _name in ("name", "conditions"):
     BREAKAGES[f"typed audience without {_name}"] = _audience_breakage(
         "typedAudiences", {field: value for field, value in _whole.items() if field != _name}
     )
+
+
+@breakage("typed audience broken beside its twin")
+def _(datafile: Datafile, rng: Random) -> Broken:
+    _with_audience(datafile)
+    twin = deepcopy(datafile)
+    whole = {"id": "8999", "name": "a", "conditions": '["and"]'}
+    datafile["audiences"].append(whole)
+    datafile.setdefault("typedAudiences", []).append({"id": "8999", "name": "a"})
+    return Broken(datafile, twin)
 
 
 @breakage("qualified by a list")
@@ -347,12 +458,12 @@ for _name in ("typedAudiences", "featureFlags", "rollouts", "holdouts", "localHo
     BREAKAGES[f"{_name} null"] = _section_breakage(_name)
 
 
-@breakage("integrations null")
+@breakage("integrations odd")
 def _(datafile: Datafile, rng: Random) -> Broken:
     twin = deepcopy(datafile)
     twin.pop("integrations", None)
-    datafile["integrations"] = None
-    return Broken(datafile, twin, told=False)
+    datafile["integrations"] = rng.choice((None, 5, "x", {}, True, [{}], [{"key": 5}], [5]))
+    return Broken(datafile, twin)
 
 
 @breakage("attribute without key")
@@ -375,7 +486,15 @@ def _(datafile: Datafile, rng: Random) -> Broken:
     for each in (datafile, twin := deepcopy(datafile)):
         each["events"].append({"id": "6999", "key": "found", "experimentIds": []})
     del datafile["events"][-1]["experimentIds"]
-    return Broken(datafile, twin, told=False)
+    return Broken(datafile, twin)
+
+
+@breakage("event of odd experiments")
+def _(datafile: Datafile, rng: Random) -> Broken:
+    for each in (datafile, twin := deepcopy(datafile)):
+        each["events"].append({"id": "6999", "key": "found", "experimentIds": []})
+    datafile["events"][-1]["experimentIds"] = rng.choice((None, 5, "x", {}, True, [5], [None]))
+    return Broken(datafile, twin)
 
 
 #: What a run has to meet of all this.

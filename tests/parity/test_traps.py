@@ -91,11 +91,23 @@ def test_trap_03_ends_of_range_beyond_the_line(end):
     assert ("V1" if end > 0 else None) == bandit.variation("rule_1", user)
 
 
-@pytest.mark.parametrize("entity", ["", "404"])
-def test_trap_04_an_empty_and_an_unknown_entity_are_nobody(entity):
+@pytest.mark.parametrize(
+    ("entity", "code", "sdk_says_so"),
+    [("", "bucket_empty", True), ("404", "bucket_unknown", False)],
+)
+def test_trap_04_an_empty_and_an_unknown_entity_are_nobody_for_different_reasons(
+    entity, code, sdk_says_so
+):
     traffic = [{"entityId": entity, "endOfRange": ALL}]
+    scene = Scene(datafile(rule("1", trafficAllocation=traffic), featureFlags=[flag("1")]))
+    trace = []
 
-    assert Scene(datafile(rule("1", trafficAllocation=traffic))).variation("rule_1") is None
+    decide(scene.ruleset, "flag", USER, frozenset(), trace)
+    theirs = scene.sdk.decide("flag", USER, ["INCLUDE_REASONS"]).value.reasons
+
+    assert scene.variation("rule_1") is None
+    assert code in [each.code for each in trace]
+    assert sdk_says_so is any("empty traffic range" in each for each in theirs)
 
 
 @pytest.mark.parametrize("bucketing_id", ["", "b", 5, None, 1.5, [1], {}])
@@ -331,6 +343,26 @@ def test_trap_23_what_holds_a_user_out_and_what_passes_by():
     assert "V1" == local.decide(User("u", forced_decisions=by_rule))[0]
 
 
+@pytest.mark.parametrize("section", ["holdouts", "localHoldouts"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cmab": {"attributeIds": [], "trafficAllocation": 0}},
+        {"cmab": {"attributeIds": [], "trafficAllocation": ALL}},
+        {"cmab": {}},
+        {"cmab": 5},
+        {"groupPolicy": "random"},
+        {"groupPolicy": "random", "groupId": "g"},
+    ],
+)
+def test_trap_23_a_holdout_knows_no_bandit_and_no_group(section, fields):
+    group = {"id": "g", "policy": "random", "experiments": [], "trafficAllocation": []}
+    held = holdout("h", includedRules=["1"], **fields)
+    document = datafile(rule("1"), featureFlags=[flag("1")], groups=[group], **{section: [held]})
+
+    assert "off" == Scene(document).decide()[0]
+
+
 def test_trap_24_a_holdout_that_spares_targeted_deliveries():
     spares = holdout("h", excludeTargetedDeliveries=True)
     flags = [flag("1", "2", rollout="r")]
@@ -524,6 +556,25 @@ def test_trap_44_only_random_groups_exclude_and_only_at_the_traffic(policy):
         outsider = rule("2", groupPolicy=policy, groupId=group_id)
         asked = Scene(datafile(outsider, groups=[group])).variation("rule_2")
         assert (None if policy == "random" else "V2") == asked
+
+
+@pytest.mark.parametrize("more", [{}, {"cmab": {"attributeIds": [], "trafficAllocation": ALL}}])
+def test_trap_44_no_group_gives_its_traffic_to_an_empty_id(more):
+    member = rule("", variation("71", "V1"), forcedVariations={"white": "V1"}, **more)
+    group = {
+        "id": "g", "policy": "random", "experiments": [member],
+        "trafficAllocation": [{"entityId": "", "endOfRange": ALL}],
+    }  # fmt: skip
+    scene = Scene(datafile(groups=[group], featureFlags=[flag("")]))
+    user = User("u", predictions={"": Prediction("71", "uuid")})
+    trace = []
+
+    decide(scene.ruleset, "flag", user, frozenset(), trace)
+
+    assert scene.variation("rule_", user) is None
+    assert scene.decide(user)[0] is None
+    assert "V1" == scene.variation("rule_", User("white"))
+    assert "group_out" in [each.code for each in trace]
 
 
 @pytest.mark.parametrize("key", ["  ", "\t", "\n"])

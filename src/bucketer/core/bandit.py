@@ -55,17 +55,19 @@ def ask_bandit(experiment: Experiment, user: User) -> Variation | None:
 
     Raises:
         PredictionNeeded: the user is in the bandit's traffic and brings no prediction of its.
-        PredictionFailed: asking for one has failed.
+        PredictionFailed: asking for one has failed, or the datafile has no question for it.
     """
     allocation, group, cmab = experiment.allocation, experiment.group, experiment.cmab
     if allocation is None or cmab is None:
         return None
     if group is not None:
         owner = group.allocation.entity_id(hash_of(user.hash_prefix, group.id_bytes))
-        if owner != experiment.id:
+        if not owner or owner != experiment.id:
             return None
     if not allocation.entity_id(hash_of(user.hash_prefix, experiment.id_bytes)):
         return None
+    if cmab.attributes is None:
+        raise PredictionFailed(experiment)
     if user.predictions is None or experiment.id not in user.predictions:
         have = user.attributes
         seen = [(id_, have[key]) for id_, key in cmab.attributes if key in have]

@@ -177,9 +177,12 @@ def place_in_group(
     """Make the function for a line that shares its traffic with others.
 
     The same as `place_on`; users of other experiments of the group are in the unallocated rest.
+    So is everybody where the id is empty, since that stands for traffic that nobody has.
     """
     place = place_on(id_bytes, allocation)
     rest = len(allocation.thresholds)
+    if not id_bytes:
+        return closed_to(audience, rest)
     group_id, owner_of = group.id_bytes, group.allocation.entity_id
     experiment_id = id_bytes.decode("utf-8", "surrogatepass")
 

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
     Predicate: TypeAlias = Callable[[User], "bool | None"]
     VersionJudge: TypeAlias = _lru_cache_wrapper["bool | None"]
-    #: What the compiler noticed: (where in the tree, what belongs there, what was found).
-    Note: TypeAlias = tuple[str, str, str]
+    #: What the compiler noticed: where in the tree, what belongs there, what was found; severity.
+    Note: TypeAlias = tuple[str, str, str, str]
 
 _TYPES = ("custom_attribute", "third_party_dimension")
 #: Numbers beyond it can't be told apart in every SDK's language, so none of them compares.
 MAX_NUMBER = 2**53
-#: Deeper trees than Python can walk are not conditions but an attack.
+#: Lists within lists. Deeper trees than Python can walk are not conditions but an attack, so they
+#: are cut there when compiled: all that reads a tree later sees the same one.
 MAX_DEPTH = 100
 
 #: Visitors have few versions among them, so each condition remembers what it made of them.
@@ -289,11 +290,11 @@ def compile_tree(
     """
     if not isinstance(node, list):
         return leaf(node, at)
-    if not node:
-        notes.append((at, "a condition or an operator with operands", "an empty list"))
-        return unknown
     if depth >= MAX_DEPTH:
-        notes.append((at, f"at most {MAX_DEPTH} nested lists", "a deeper tree"))
+        notes.append((at, f"at most {MAX_DEPTH} nested lists", "a deeper tree", "error"))
+        return unknown
+    if not node:
+        notes.append((at, "a condition or an operator with operands", "an empty list", "warning"))
         return unknown
     operator, operands = split_node(node)
     offset = len(node) - len(operands)
@@ -339,7 +340,7 @@ class Audience:
         """Compile the condition that *leaf* stands for, at a pointer within the tree."""
         condition = self.condition_at(leaf)
         if condition is None:
-            self.notes.append((at, "a condition (an object)", type(leaf).__name__))
+            self.notes.append((at, "a condition (an object)", "something else", "warning"))
             return unknown
         predicate = compile_leaf(condition)
         if predicate is None:
@@ -348,9 +349,12 @@ class Audience:
                     at,
                     "a condition with a known type, match and value",
                     "one that can't be evaluated",
+                    "warning",
                 )
             )
             return unknown
+        if condition.get("match") != "qualified" and not isinstance(condition.get("name"), str):
+            self.notes.append((at, "a condition with a name (a string)", "one without", "warning"))
         return predicate
 
 
@@ -362,14 +366,29 @@ def _number_conditions(node: object, conditions: list[dict[str, object]], depth:
 
     Source: optimizely-sdk 5.7.0, helpers/condition.py:ConditionDecoder.
     """
-    if depth > MAX_DEPTH:
-        return node  # `compile_tree` stops at the same depth, with a note
     if isinstance(node, list):
+        if depth >= MAX_DEPTH:
+            return []  # UNKNOWN as a node, and no value of any match
         return [_number_conditions(each, conditions, depth + 1) for each in node]
     if isinstance(node, dict):
+        if depth > 2 * MAX_DEPTH:  # objects as values of objects: no tree has them
+            return None
         numbered = {
             key: _number_conditions(each, conditions, depth + 1) for key, each in node.items()
         }
         conditions.append(numbered)
         return len(conditions) - 1
     return node
+
+
+def bounded(tree: object, depth: int = 0) -> object:
+    """A rule's tree as far as it counts: deeper lists are empty, and objects, which are no ids."""
+    if isinstance(tree, dict):
+        return {}
+    if not isinstance(tree, list):
+        return tree
+    if depth >= MAX_DEPTH:
+        return []
+    if not any(isinstance(each, (list, dict)) for each in tree):
+        return tree
+    return [bounded(each, depth + 1) for each in tree]

@@ -8,18 +8,28 @@ from __future__ import annotations
 import json
 
 from .bucketing import Allocation
+from .conditions import bounded
 from .parse import json_type
 from .ruleset import Cmab, Experiment, Variable, Variation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _NO_OVERRIDES: dict[str, object] = {}
 #: Basis points of the whole traffic line.
 _ALL_TRAFFIC = 10_000
 
+#: What no dict can look up.
+_NESTED = (list, dict)
+#: What a variable's default has to be for its type to make something of it.
+_READABLE = {
+    "boolean": "`true` or `false`, as a string",
+    "integer": "an integer, as a string",
+    "double": "a number, as a string",
+    "json": "JSON, as a string",
+}
 _EXPECTED: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 
@@ -37,6 +47,41 @@ class Malformed(Exception):
         self.pointer, self.expected, self.found = pointer, expected, found
 
 
+class Oddities:
+    """Takes what a reader finds odd and reads all the same, in one part of the datafile.
+
+    Attributes:
+        checked: whether the reference's schema looks at this part. What is odd there makes it
+            refuse the datafile, whole.
+    """
+
+    __slots__ = ("_note", "checked")
+
+    def __init__(self, note: Callable[[Malformed, str, str], None], *, checked: bool) -> None:
+        """Hand what is told to *note*: the finding, its consequence, its severity."""
+        self._note = note
+        self.checked = checked
+
+    def tell(
+        self, finding: Malformed, consequence: str, *, dead: bool = False, refused: bool = True
+    ) -> None:
+        """Say what is odd.
+
+        Args:
+            finding: where, and what.
+            consequence: what is made of it here.
+            dead: something no longer decides that would decide if it were whole.
+            refused: the schema doesn't pass over it, where it looks.
+        """
+        if self.checked and refused:
+            consequence += "; the official SDK refuses the whole datafile"
+        self._note(finding, consequence, "error" if dead else "warning")
+
+
+#: For what is read a second time.
+TOLD = Oddities(lambda *_: None, checked=False)
+
+
 def field(raw: Any, name: str, kind: type, at: str) -> Any:
     """The value of *name* in *raw*, which must be there and be a *kind*."""
     try:
@@ -50,7 +95,7 @@ def field(raw: Any, name: str, kind: type, at: str) -> Any:
     return value
 
 
-def read_experiment(raw: dict[str, Any], at: str) -> Experiment:
+def read_experiment(raw: dict[str, Any], at: str, odd: Oddities) -> Experiment:
     """Read an experiment, delivery rule or group member: everything but its links to others.
 
     Raises:
@@ -64,87 +109,187 @@ def read_experiment(raw: dict[str, Any], at: str) -> Experiment:
     if "layerId" not in raw:
         raise Malformed(f"{at}/layerId", "a string", "nothing")
     experiment.layer_id = raw["layerId"]
+    if not isinstance(experiment.layer_id, str):
+        finding = Malformed(f"{at}/layerId", "a string", json_type(experiment.layer_id))
+        odd.tell(finding, "events name the rule's id in its place")
     experiment.running = experiment.status == "Running"
     experiment.kind = raw.get("type")
     experiment.audience_tree = read_audience_tree(raw, at)
+    if odd.checked and raw.get("audienceConditions") is not None:
+        _check_unread_ids(raw["audienceIds"], f"{at}/audienceIds", odd)
     if not experiment.key.strip():
         experiment.closed = "its key is blank"
     return experiment
 
 
+def _check_unread_ids(ids: list[Any], at: str, odd: Oddities) -> None:
+    for index, each in enumerate(ids):
+        if not isinstance(each, str):
+            finding = Malformed(f"{at}/{index}", "the id of an audience", json_type(each))
+            odd.tell(finding, "audienceConditions stands in its place")
+
+
 def read_audience_tree(raw: dict[str, Any], at: str) -> object:
-    """Who qualifies: `audienceConditions` unless null or absent, else `audienceIds`."""
+    """Who qualifies: `audienceConditions` unless null or absent, else `audienceIds`.
+
+    As deep as conditions count, so that nothing that walks it later can go too deep.
+    """
     ids = field(raw, "audienceIds", list, at)
     conditions = raw.get("audienceConditions")
-    return ids if conditions is None else conditions
+    return bounded(ids if conditions is None else conditions)
 
 
-def read_variations(raw: list[Any], at: str, *, of_holdout: bool = False) -> Iterator[Variation]:
-    """Read variations in order."""
+def read_variations(raw: list[Any], at: str, odd: Oddities) -> Iterator[Variation]:
+    """Read the variations of an experiment or delivery rule, in order."""
     for index, each in enumerate(raw):
         place = f"{at}/{index}"
         overrides = _NO_OVERRIDES
-        if not of_holdout and each.__class__ is dict and each.get("variables"):
-            overrides = _read_overrides(each["variables"], f"{place}/variables")
-        yield Variation(
-            field(each, "id", str, place),
-            field(each, "key", str, place),
-            each.get("featureEnabled", False),
-            overrides,
-            of_holdout=of_holdout,
-        )
+        if each.__class__ is dict and (listed := each.get("variables", [])) != []:
+            overrides = _read_overrides(listed, f"{place}/variables", odd)
+        yield _read_variation(each, place, overrides)
 
 
-def _read_overrides(raw: Any, at: str) -> dict[str, object]:
+def read_held_variations(raw: list[Any], at: str) -> Iterator[Variation]:
+    """Read the variations of a holdout, in order."""
+    for index, each in enumerate(raw):
+        yield _read_variation(each, f"{at}/{index}", _NO_OVERRIDES, of_holdout=True)
+
+
+def _read_variation(
+    raw: Any, at: str, overrides: dict[str, object], *, of_holdout: bool = False
+) -> Variation:
+    return Variation(
+        field(raw, "id", str, at),
+        field(raw, "key", str, at),
+        raw.get("featureEnabled", False),
+        overrides,
+        of_holdout=of_holdout,
+    )
+
+
+def _read_overrides(raw: Any, at: str, odd: Oddities) -> dict[str, object]:
     if not isinstance(raw, list):
-        raise Malformed(at, "an array", json_type(raw))
+        finding = Malformed(at, "an array", json_type(raw))
+        if raw:
+            raise finding
+        # The reference's constructor raises where the variation is enabled.
+        odd.tell(finding, "there are no overrides", refused=False)
+        return _NO_OVERRIDES
     overrides = {}
     for index, each in enumerate(raw):
         place = f"{at}/{index}"
-        key = field(each, "id", str, place)
-        if "value" not in each:
+        if each.__class__ is dict and "value" not in each:
             raise Malformed(f"{place}/value", "a string", "nothing")
+        try:
+            key = field(each, "id", str, place)
+        except Malformed as finding:
+            # No variable has such an id, but the reference can look for it.
+            if each.__class__ is not dict or "id" not in each or isinstance(each["id"], _NESTED):
+                raise
+            odd.tell(finding, "the override is ignored", refused=False)
+            continue
         overrides[key] = each["value"]
     return overrides
 
 
-def read_allocation(raw: list[Any], at: str) -> list[tuple[str, float]]:
+def read_allocation(raw: list[Any], at: str, odd: Oddities) -> list[tuple[str, float]]:
     """Read `(entity id, end of range)` pairs. An empty or null entity id is nobody's traffic.
 
     An entry whose end of range is null or missing is skipped, as the reference does where its
-    schema lets such an entry through (delivery rules).
+    schema lets such an entry through (delivery rules, holdouts).
     """
     entries: list[tuple[str, float]] = []
     for index, each in enumerate(raw):
         if each.__class__ is not dict:
             raise Malformed(f"{at}/{index}", "an object", json_type(each))
-        end = each.get("endOfRange")
-        if end is None:
-            continue
-        if not isinstance(end, (int, float)):
-            raise Malformed(f"{at}/{index}/endOfRange", "a number of basis points", json_type(end))
-        end = _on_the_line(end)
+        end: Any = each.get("endOfRange")
         entity = each.get("entityId")
-        if entity is not None and not isinstance(entity, str):
-            raise Malformed(f"{at}/{index}/entityId", "a string", json_type(entity))
-        entries.append((entity or "", end))
+        ordinary = end.__class__ is int and entity.__class__ is str
+        if not ordinary and not _usable(each, f"{at}/{index}", odd):
+            continue
+        entries.append((entity or "", _on_the_line(end)))
     return entries
 
 
-def read_cmab(raw: Any, attribute_keys: dict[str, str], at: str) -> tuple[Cmab, Allocation]:
-    """Read a contextual bandit: what it may see, and its share of the traffic (entity `$`)."""
-    traffic = raw.get("trafficAllocation") if isinstance(raw, dict) else None
-    if isinstance(traffic, bool) or not isinstance(traffic, (int, float)):
-        raise Malformed(f"{at}/trafficAllocation", "a number of basis points", json_type(traffic))
-    ids = raw.get("attributeIds") or []
-    if not isinstance(ids, list):
-        raise Malformed(f"{at}/attributeIds", "an array", json_type(ids))
-    seen = tuple(
-        (each, attribute_keys[each])
-        for each in ids
-        if isinstance(each, str) and each in attribute_keys
-    )
+def _usable(entry: dict[str, Any], at: str, odd: Oddities) -> bool:
+    """Whether an odd entry of an allocation counts; says what is odd about it.
+
+    Raises:
+        Malformed: nobody can say what it means.
+    """
+    end, entity = entry.get("endOfRange"), entry.get("entityId")
+    if end is not None and not isinstance(end, (int, float)):
+        raise Malformed(f"{at}/endOfRange", "a number of basis points", json_type(end))
+    if entity is not None and not isinstance(entity, str):
+        raise Malformed(f"{at}/entityId", "a string", json_type(entity))
+    if end is None:
+        finding = Malformed(
+            f"{at}/endOfRange", "a number of basis points", found(entry, "endOfRange")
+        )
+        odd.tell(finding, "the entry is passed over", dead=odd.checked)
+        return False
+    if isinstance(end, bool) or (odd.checked and isinstance(end, float)):
+        finding = Malformed(f"{at}/endOfRange", "a whole number of basis points", json_type(end))
+        odd.tell(finding, f"it counts as {float(end):g}")
+    if entity is None:
+        finding = Malformed(f"{at}/entityId", "a string", found(entry, "entityId"))
+        odd.tell(finding, "this traffic leads to nothing", dead=odd.checked)
+    return True
+
+
+def found(raw: dict[str, Any], name: str) -> str:
+    """What JSON calls the value of *name*; `nothing` where there is none."""
+    return json_type(raw[name]) if name in raw else "nothing"
+
+
+def read_cmab(
+    raw: Any, attribute_keys: dict[str, str], at: str, odd: Oddities
+) -> tuple[Cmab, Allocation]:
+    """Read a contextual bandit: what it may see, and its share of the traffic (entity `$`).
+
+    Raises:
+        Malformed: the reference would raise at each decision that reaches it.
+    """
+    if not isinstance(raw, dict):
+        raise Malformed(at, "an object", json_type(raw))
+    traffic = raw.get("trafficAllocation", "")
+    if traffic is None or isinstance(traffic, bool):
+        finding = Malformed(
+            f"{at}/trafficAllocation", "a number of basis points", json_type(traffic)
+        )
+        odd.tell(finding, f"it counts as {int(traffic or 0)}")
+        traffic = int(traffic or 0)
+    if not isinstance(traffic, (int, float)):
+        there = found(raw, "trafficAllocation")
+        raise Malformed(f"{at}/trafficAllocation", "a number of basis points", there)
+    seen = _attributes_seen(raw, attribute_keys, at, odd)
     return Cmab(seen), Allocation([("$", _on_the_line(traffic))])
+
+
+def _attributes_seen(
+    raw: dict[str, Any], attribute_keys: dict[str, str], at: str, odd: Oddities
+) -> tuple[tuple[str, str], ...] | None:
+    """The attributes that a bandit may see; None where the reference can't look for them.
+
+    It goes through whatever can be gone through: the letters of a text, the names in an object.
+
+    Source: optimizely-sdk 5.7.0, cmab/cmab_service.py:_filter_attributes.
+    """
+    ids = raw.get("attributeIds")
+    place = f"{at}/attributeIds"
+    if not isinstance(ids, (list, str, dict)):
+        finding = Malformed(place, "an array", found(raw, "attributeIds"))
+        odd.tell(finding, "it can't be asked: its traffic gets no decision", dead=True)
+        return None
+    if not isinstance(ids, list):
+        what = "its letters" if isinstance(ids, str) else "the names in it"
+        odd.tell(Malformed(place, "an array", json_type(ids)), f"{what} are taken for the ids")
+    for index, each in enumerate(ids):
+        if isinstance(each, _NESTED):
+            finding = Malformed(f"{place}/{index}", "the id of an attribute", json_type(each))
+            odd.tell(finding, "it can't be asked: its traffic gets no decision", dead=True)
+            return None
+    return tuple((each, attribute_keys[each]) for each in ids if each in attribute_keys)
 
 
 def _on_the_line(end: float) -> float:
@@ -155,20 +300,40 @@ def _on_the_line(end: float) -> float:
     return min(end, _ALL_TRAFFIC) if end > 0 else 0
 
 
-def read_variables(raw: list[Any], at: str) -> dict[str, Variable]:
-    """Read a flag's variables by key; of two with the same key the last one counts."""
-    variables = {}
+def read_variables(
+    raw: list[Any], at: str, odd: Oddities
+) -> tuple[dict[str, Variable], dict[str, object]]:
+    """Read a flag's variables and their typed defaults, both by key.
+
+    Of two with the same key the last one counts.
+    """
+    variables: dict[str, Variable] = {}
+    defaults: dict[str, object] = {}
     for index, each in enumerate(raw):
         place = f"{at}/{index}"
         key = field(each, "key", str, place)
         for name in ("type", "defaultValue"):
             if name not in each:
                 raise Malformed(f"{place}/{name}", "a string", "nothing")
-        kind = each["type"]
+        kind, default = each["type"], each["defaultValue"]
         if kind == "string" and each.get("subType") == "json":
             kind = "json"
-        variables[key] = Variable(field(each, "id", str, place), key, kind, each["defaultValue"])
-    return variables
+        variables[key] = Variable(field(each, "id", str, place), key, kind, default)
+        defaults[key] = value = typed(default, kind)
+        if not value and _is_unreadable(default, kind, value):
+            there = "another string" if isinstance(default, str) else json_type(default)
+            finding = Malformed(f"{place}/defaultValue", _READABLE[kind], there)
+            odd.tell(finding, f"by default the variable is {json.dumps(value)}")
+    return variables, defaults
+
+
+def _is_unreadable(default: object, kind: object, value: object) -> bool:
+    """Whether *value* is only what a default comes to that stands for nothing of its type."""
+    if kind == "boolean":
+        return default not in ("true", "false")
+    if value is not None or not isinstance(kind, str) or kind not in _READABLE:
+        return False
+    return kind != "json" or str(default).strip() != "null"
 
 
 def typed(value: object, kind: object) -> object:

@@ -188,7 +188,9 @@ def traffic_reasons(
 ) -> Iterator[Reason]:
     """Say which buckets the user falls in: the group's first, then the rule's own."""
     allocation = experiment.allocation
-    if experiment.closed is not None or allocation is None:
+    # A bandit doesn't mind its rule's blank key.
+    shut = experiment.closed is not None and experiment.cmab is None
+    if shut or allocation is None:
         yield Reason("closed", {**about, "why": experiment.closed or "it is broken"})
         return
     group = experiment.group
@@ -202,8 +204,9 @@ def traffic_reasons(
             "of": TOTAL_TRAFFIC,
             "owner": _owner(ruleset, owner),
         }
-        yield Reason("group_in" if owner == experiment.id else "group_out", values)
-        if owner != experiment.id:
+        mine = bool(owner) and owner == experiment.id
+        yield Reason("group_in" if mine else "group_out", values)
+        if not mine:
             return
     hashed = hash_of(user.hash_prefix, experiment.id_bytes)
     if experiment.cmab is not None:
@@ -227,6 +230,10 @@ def _owner(ruleset: Ruleset, experiment_id: str | None) -> str:
 def _prediction_reasons(
     experiment: Experiment, user: User, about: dict[str, object]
 ) -> Iterator[Reason]:
+    unasked = experiment.cmab is not None and experiment.cmab.attributes is None
+    if unasked:
+        yield Reason("prediction_failed", dict(about))
+        return
     if user.predictions is None or experiment.id not in user.predictions:
         return
     prediction = user.predictions[experiment.id]

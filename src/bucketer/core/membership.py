@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from .conditions import (
     LONGEST_REMEMBERED,
-    MAX_DEPTH,
     MAX_NUMBER,
     VERSION_MATCHES,
     compile_leaf,
@@ -142,7 +141,7 @@ class _Writer:
         leaf: Callable[[object, str], Predicate],
     ) -> str:
         """Write a list: AND and OR as Python's own, NOT as a call that knows three values."""
-        if not node or depth >= MAX_DEPTH:
+        if not node:
             return "False"
         operator, operands = split_node(node)
         if depth >= _MAX_INLINE_DEPTH:

@@ -52,6 +52,7 @@ def parse_datafile(raw: bytes | str) -> Datafile:
 
     Args:
         raw: the document; bytes may be UTF-8 (with or without a byte order mark), 16 or 32.
+            They are decoded strictly: `json` itself would let half a character through.
 
     Raises:
         InvalidDatafile: not JSON, not valid Unicode, nested too deeply, or a required top-level
@@ -59,7 +60,8 @@ def parse_datafile(raw: bytes | str) -> Datafile:
         UnsupportedVersion: `version` is none of "2", "3" and "4".
     """
     try:
-        datafile = json.loads(raw)
+        text = raw if isinstance(raw, str) else raw.decode(json.detect_encoding(raw))
+        datafile = json.loads(text)
     except RecursionError:
         raise InvalidDatafile("", "JSON", "nesting too deep to read") from None
     except ValueError as error:
@@ -73,7 +75,7 @@ def parse_datafile(raw: bytes | str) -> Datafile:
             raise InvalidDatafile(f"/{name}", _NAMES[kind], json_type(datafile[name]))
     if datafile["version"] not in SUPPORTED_VERSIONS:
         raise UnsupportedVersion(json.dumps(datafile["version"])[:20])
-    _refuse_lone_surrogates(raw, datafile)
+    _refuse_lone_surrogates(text, datafile)
     return datafile
 
 
@@ -88,11 +90,13 @@ def _why_not_json(raw: bytes | str, error: ValueError) -> str:
     return "text that is not valid Unicode or a number too long to read"
 
 
-def _refuse_lone_surrogates(raw: bytes | str, datafile: Datafile) -> None:
+def _refuse_lone_surrogates(text: str, datafile: Datafile) -> None:
     r"""JSON can spell half a character (`\ud800`); ids with one can't be hashed, keys not sent."""
-    suspicious = isinstance(raw, str) or b"\\ud" in raw or b"\\uD" in raw
-    if suspicious:
-        try:
+    try:
+        text.encode()  # a caller's own text may hold one as it is
+        if "\\ud" in text or "\\uD" in text:
             json.dumps(datafile, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise InvalidDatafile("", "valid Unicode", "a lone surrogate") from None
+    except UnicodeEncodeError:
+        raise InvalidDatafile("", "valid Unicode", "a lone surrogate") from None
+    except RecursionError:
+        raise InvalidDatafile("", "JSON", "nesting too deep to read") from None

@@ -36,6 +36,7 @@ SENTENCES = {
     "group_out": "Exclusion group {group} gives bucket {bucket} of {of:,} to {owner}.",
     "bucketed": "Bucket {bucket} of {of:,} is in {range} {arrow} {variation}.",
     "bucket_empty": "Bucket {bucket} of {of:,} is in {range}, which leads to no variation.",
+    "bucket_unknown": "Bucket {bucket} of {of:,} is in {range}, which leads to variation id {variation_id}, which isn't there.",
     "bucket_missed": "Bucket {bucket} of {of:,} is beyond the traffic ({range}).",
     "bandit_in": "Bucket {bucket} of {of:,} is in {range}, where the contextual bandit decides.",
     "bandit_out": "Bucket {bucket} of {of:,} is beyond {range}, where the contextual bandit decides.",
@@ -61,6 +62,7 @@ HOLDOUT_SENTENCES = {
     "audience_missed": "The user isn't held back, since the audience conditions aren't met.",
     "bucketed": "The user is held back, since bucket {bucket} of {of:,} is in {range}.",
     "bucket_empty": "The user isn't held back, since {range}, with bucket {bucket} of {of:,}, leads to no variation.",
+    "bucket_unknown": "The user isn't held back, since {range}, with bucket {bucket} of {of:,}, leads to variation id {variation_id}, which isn't there.",
     "bucket_missed": "The user isn't held back, since bucket {bucket} of {of:,} is beyond {range}.",
 }
 
@@ -147,7 +149,9 @@ def bucket_reason(
     if part == len(allocation.ranges):
         values["end"] = allocation.ranges[-1][2] if allocation.ranges else 0
         return Reason("bucket_missed", values)
-    _, values["start"], values["end"] = allocation.ranges[part]
+    entity, values["start"], values["end"] = allocation.ranges[part]
+    if variation_key is None and entity:
+        return Reason("bucket_unknown", {**values, "variation_id": entity})
     if variation_key is None:
         return Reason("bucket_empty", values)
     values["variation"] = variation_key

@@ -258,12 +258,13 @@ class Cmab:
     """A contextual bandit's part of an experiment.
 
     Attributes:
-        attributes: `(attribute id, attribute key)` that the bandit may see, in order.
+        attributes: `(attribute id, attribute key)` that the bandit may see, in order; None where
+            the datafile says it so that the bandit can't be asked.
     """
 
     __slots__ = ("attributes",)
 
-    def __init__(self, attributes: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, attributes: tuple[tuple[str, str], ...] | None) -> None:
         self.attributes = attributes
 
 

@@ -182,7 +182,7 @@ def _ask(ruleset: Ruleset, user: User, call: Callable[[OfficialSdk], Answer]) ->
     if rule_id is None:
         return answer
     bandit = ruleset.experiments_by_id[rule_id].cmab
-    seen = bandit.attributes if bandit is not None else ()
+    seen = (bandit.attributes or ()) if bandit is not None else ()
     have = user.attributes
     raise PredictionNeeded(rule_id, user.id, [(id_, have[key]) for id_, key in seen if key in have])
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
+from optimizely.cmab.cmab_service import DefaultCmabService
 from optimizely.event.event_factory import EventFactory
 from optimizely.event.event_processor import BaseEventProcessor
 from optimizely.event.user_event import ConversionEvent, ImpressionEvent, UserEvent
@@ -125,13 +126,16 @@ class _Predictions:
         self.missing: str | None = None
 
     def get_decision(
-        self, _config: object, _context: object, rule_id: str, _options: object
+        self, config: Any, context: Any, rule_id: str, _options: object
     ) -> tuple[dict[str, str], list[str]]:
         """The known prediction.
 
         Raises:
             LookupError: there is none; the SDK turns any exception into its error decision.
+            KeyError, TypeError: the SDK can't look for the attributes that the bandit may see.
         """
+        # Its own service does this first, and it uses nothing of the service.
+        DefaultCmabService._filter_attributes(cast("Any", self), config, context, rule_id)  # noqa: SLF001
         known = self.user.predictions if self.user is not None else None
         if known is None or rule_id not in known:
             self.missing = rule_id

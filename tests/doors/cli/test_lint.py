@@ -33,8 +33,19 @@ def test_a_dangling_experiment_is_told_with_its_pointer_and_what_it_costs(lint, 
 
     assert 1 == kept.status
     assert "/featureFlags/0/experimentIds" in kept.lines[0]
-    assert kept.lines[0].startswith("error: ")
+    assert kept.lines[0].startswith("error: /")
+    assert kept.lines[-1].endswith("; 1 error, 0 warnings.")
     assert "checkout_flow" in kept.lines[0]
+
+
+def test_a_warning_is_told_and_is_no_failure(lint, demonstration):
+    demonstration["experiments"][0]["forcedVariations"]["somebody"] = "404"
+
+    kept = lint(demonstration)
+
+    assert 0 == kept.status
+    assert kept.lines[0].startswith("warning: /experiments/0/forcedVariations/somebody: ")
+    assert kept.lines[-1].endswith("; 0 errors, 1 warning.")
 
 
 def test_json_holds_the_same_for_programs(lint, demonstration):

@@ -52,7 +52,7 @@ def test_differences_are_shown_in_full_and_fail(differing, verify):
     assert "differences in" in kept.out
     shown = kept.out.split("\n\n")[0]
     assert ["Visitor", "user", "here", "SDK"] == [line.split()[0] for line in shown.splitlines()]
-    assert "decide('" in shown
+    assert "activate('default-rollout-" in shown
 
 
 def test_differences_are_the_same_every_time(differing, verify):
@@ -70,6 +70,43 @@ def test_a_datafile_that_the_sdk_refuses_is_told(demonstration, verify):
 
     assert 1 == kept.status
     assert "the official SDK refuses the datafile" in kept.err
+    assert "  error: /featureFlags/0/experimentIds/0: " in kept.err
+
+
+def test_only_the_first_parts_that_it_may_stumble_over_are_named_errors_first(
+    demonstration, verify
+):
+    for each in demonstration["experiments"]:
+        each["layerId"] = 5
+    demonstration["featureFlags"][0]["experimentIds"] = ["404"] * 2
+    demonstration["events"] = [{"key": str(number)} for number in range(6)]
+
+    told = verify(demonstration).err.splitlines()
+
+    named = [line for line in told if line.startswith("  error: ")]
+    assert 5 == len(named)
+    assert told[-1].startswith("  and ")
+
+
+def test_the_same_for_programs(demonstration, verify):
+    demonstration["featureFlags"][0]["experimentIds"] = ["404"]
+
+    kept = verify(demonstration, "--json")
+
+    assert (1, None) == (kept.status, kept.json["equal"])
+    assert "the official SDK refuses the datafile" in kept.json["error"]["message"]
+    assert ["/featureFlags/0/experimentIds/0"] == [
+        each["pointer"] for each in kept.json["diagnostics"]
+    ]
+
+
+def test_a_document_that_is_no_datafile_is_refused_too(verify):
+    text, data = verify([]), verify([], "--json")
+
+    assert (1, 1, None, []) == (
+        text.status, data.status, data.json["equal"], data.json["diagnostics"],
+    )  # fmt: skip
+    assert text.err.startswith("bucketer: invalid_datafile: ")
 
 
 def test_answers_that_the_sdk_owes_are_counted_and_are_no_difference(demonstration, verify):

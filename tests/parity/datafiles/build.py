@@ -52,6 +52,7 @@ def generate(seed: object) -> Generated:
     seen[f"version {datafile['version']}"] += 1
     _sections(rng, seen, rules, datafile)
     _top_level(rng, seen, datafile)
+    _unname_audience(rng, seen, datafile)
     return Generated(seed, datafile, seen)
 
 
@@ -82,6 +83,17 @@ def _sections(rng: Random, seen: Counter[str], rules: Rules, datafile: Entity) -
         datafile["localHoldouts"] = [
             rules.holdout(usable + delivery, local=True) for _ in range(count)
         ]
+
+
+def _unname_audience(rng: Random, seen: Counter[str], datafile: Entity) -> None:
+    """Take an audience's name where the SDK doesn't write it into the text of conditions."""
+    containers = (datafile, *datafile["groups"], *datafile["rollouts"])
+    rules = [rule for each in containers for rule in each["experiments"]]
+    written = json.dumps([rule.get("audienceConditions") for rule in rules])
+    unwritten = [each for each in datafile.get("typedAudiences", ()) if each["id"] not in written]
+    if unwritten and rng.random() < 0.2:
+        seen["audience without a name"] += 1
+        rng.choice(unwritten)["name"] = rng.choice((None, 5, []))
 
 
 def _explicit_groups(

@@ -84,6 +84,9 @@ class Rules:
         if found and rng.random() < 0.1:
             seen["override twice"] += 1
             found.append({"id": found[0]["id"], "value": "again"})
+        if rng.random() < 0.03:
+            seen["override id no text"] += 1
+            found.append({"id": rng.choice((5, True, None, 1.5)), "value": "x"})
         if rng.random() < 0.1:
             seen["override unknown variable"] += 1
             found.append({"id": "31337", "value": "x"})
@@ -286,7 +289,27 @@ class Rules:
         if not traffic:
             seen["cmab 0 traffic"] += 1
         rule["cmab"] = {"attributeIds": ["5000", "5001", "404"], "trafficAllocation": traffic}
+        self._bend_bandit(rule["cmab"])
         rule["type"] = rng.choice(("cmab", rule.get("type")))
+
+    def _bend_bandit(self, cmab: Entity) -> None:
+        """Make a bandit odd in what it may see or in its share; the schema looks at neither."""
+        rng, seen = self.rng, self.seen
+        drawn = rng.random()
+        if drawn < 0.08:
+            seen["cmab that can't be asked"] += 1
+            cmab["attributeIds"] = rng.choice((None, 0, True, ["5000", []], [{}]))
+            if rng.random() < 0.3:
+                del cmab["attributeIds"]
+        elif drawn < 0.14:
+            seen["cmab attributeIds no list"] += 1
+            cmab["attributeIds"] = rng.choice(("5000", {"5001": 1, "404": 2}, "", {}))
+        elif drawn < 0.18:
+            seen["cmab attributeIds of no attribute"] += 1
+            cmab["attributeIds"] = [5000, None, "5001", True]
+        elif drawn < 0.24:
+            seen["cmab traffic odd"] += 1
+            cmab["trafficAllocation"] = rng.choice((None, True, False, 5000.5))
 
     def delivery_rule(self, variables: list[Entity]) -> Entity:
         """One rule of a rollout."""
@@ -312,6 +335,9 @@ class Rules:
         policy = rng.choice(("random",) * 5 + ("overlapping", "Random"))
         known = policy in {"random", "overlapping"}
         seen[f"group {policy if known else 'other policy'}"] += 1
+        if rng.random() < 0.06:
+            seen["group member empty id"] += 1
+            members[0]["id"] = ""
         ids = [member["id"] for member in members]
         drawn = rng.random()
         if drawn < 0.2:
@@ -365,6 +391,20 @@ class Rules:
         self._bend_holdout(found, rule_ids, local=local)
         return found
 
+    def _dress_as_rule(self, holdout: Entity) -> None:
+        """Fields that mean nothing in a holdout."""
+        rng, seen = self.rng, self.seen
+        if rng.random() < 0.1:
+            seen["holdout cmab"] += 1
+            holdout["cmab"] = {"attributeIds": [], "trafficAllocation": rng.choice((0, ALL))}
+        if rng.random() < 0.1:
+            seen["holdout groupPolicy"] += 1
+            holdout["groupPolicy"] = "random"
+            holdout["groupId"] = rng.choice((*sorted(self.group_ids), "404"))
+        if rng.random() < 0.1:
+            seen["holdout includedFlags"] += 1
+            holdout["includedFlags"], holdout["excludedFlags"] = ["1"], ["2"]
+
     def _bend_holdout(self, holdout: Entity, rule_ids: list[str], *, local: bool) -> None:
         rng, seen = self.rng, self.seen
         seen[f"holdout {'local' if local else 'global'}"] += 1
@@ -377,9 +417,7 @@ class Rules:
         if rng.random() < 0.1:
             seen["holdout layerId"] += 1
             holdout["layerId"] = "77"
-        if rng.random() < 0.1:
-            seen["holdout includedFlags"] += 1
-            holdout["includedFlags"], holdout["excludedFlags"] = ["1"], ["2"]
+        self._dress_as_rule(holdout)
         if self.experiment_ids and rng.random() < self.collide / 3:
             seen["holdout id of an experiment"] += 1
             holdout["id"] = rng.choice(self.experiment_ids)

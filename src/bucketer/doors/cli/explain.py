@@ -34,6 +34,7 @@ _ENDED: Final = frozenset(
         "audience_missed",
         "bandit_out",
         "bucket_empty",
+        "bucket_unknown",
         "bucket_missed",
         "closed",
         "experiment_broken",

@@ -49,11 +49,18 @@ def lint_command(args: argparse.Namespace, terminal: Terminal) -> int:
         )
         return 1 if errors else 0
     for each in ruleset.diagnostics:
-        terminal.line(f"{each.severity}: {each}", BAD if each.severity == "error" else OPEN)
-    contents = f"{len(ruleset.flags)} flags, {len(ruleset.experiments)} experiments and rules"
-    verdict = f"Revision {ruleset.revision}: {contents}; {errors} errors, {warnings} warnings."
+        terminal.line(str(each), BAD if each.severity == "error" else OPEN)
+    rules = len(ruleset.experiments)
+    contents = f"{counted(len(ruleset.flags), 'flag')}, {rules} experiments and rules"
+    found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    verdict = f"Revision {ruleset.revision}: {contents}; {found}."
     terminal.line(verdict, BAD if errors else GOOD)
     return 1 if errors else 0
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _refused(args: argparse.Namespace, terminal: Terminal, error: DatafileError) -> int:

@@ -6,17 +6,20 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from bucketer.core.errors import SettingsError
+from bucketer.core.errors import DatafileError, InvalidDatafile, SettingsError
 
 from .options import add_datafile_argument, fetch_datafile, settings_of
 from .terminal import BAD, GOOD, TITLE
 
 if TYPE_CHECKING:
+    from bucketer.core.ruleset import Diagnostic
     from bucketer.verify.run import Difference, Report
 
     from .terminal import Terminal
 
 _USERS = 1_000
+#: So many parts of a datafile that the SDK refuses are named; lint names them all.
+_SHOWN = 5
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +54,8 @@ def verify_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Decide every experiment and flag for invented visitors, here and with the official SDK.
 
     Their attributes are the values that the datafile's audiences mention, the values next to them
-    and values of wrong kinds. Nothing is sent. Exit status 1 when an answer differs.
+    and values of wrong kinds. Nothing is sent. Exit status 1 when an answer differs, or the SDK
+    refuses the datafile.
     """
     try:
         from bucketer.verify.run import verify
@@ -61,13 +65,45 @@ def verify_command(args: argparse.Namespace, terminal: Terminal) -> int:
         problem = "`bucketer verify` needs the extra: pip install 'bucketer[sdk]'"
         raise SettingsError([problem]) from None
     raw = fetch_datafile(settings_of(args, terminal), terminal)
-    with terminal.progress(args.users, "visitors") as advance:
-        report = verify(raw, args.seed, args.users, advance)
+    try:
+        with terminal.progress(args.users, "visitors") as advance:
+            report = verify(raw, args.seed, args.users, advance)
+    except DatafileError as error:
+        return _refused(args, terminal, raw, error)
     if args.json:
         terminal.json(report.to_json())
     else:
         _tell(report, terminal)
     return 1 if report.differing else 0
+
+
+def _refused(args: argparse.Namespace, terminal: Terminal, raw: bytes, error: DatafileError) -> int:
+    """Say that there was nothing to compare, and what the SDK is likely to stumble over."""
+    parts = _odd_parts(raw)
+    if args.json:
+        pointer = error.pointer if isinstance(error, InvalidDatafile) else ""
+        problem = {"code": error.code, "pointer": pointer, "message": str(error)}
+        told = [each.to_json() for each in parts]
+        terminal.json({"equal": None, "error": problem, "diagnostics": told})
+        return 1
+    terminal.fail(error.code, str(error))
+    for each in parts[:_SHOWN]:
+        terminal.say(f"  {each}")
+    if len(parts) > _SHOWN:
+        terminal.say(f"  and {len(parts) - _SHOWN} more; `bucketer lint` shows them all")
+    return 1
+
+
+def _odd_parts(raw: bytes) -> list[Diagnostic]:
+    """What `bucketer lint` says, errors first; nothing for what is no datafile."""
+    from bucketer.core.compile import compile_datafile
+    from bucketer.core.parse import parse_datafile
+
+    try:
+        found = compile_datafile(parse_datafile(raw)).diagnostics
+    except DatafileError:
+        return []
+    return sorted(found, key=lambda each: each.severity != "error")
 
 
 def _tell(report: Report, terminal: Terminal) -> None:
