@@ -510,8 +510,9 @@ TABLE: Final = (
         "",
         text,
         "the secret that Optimizely shows for the webhook",
-        "Checks the signature of webhooks. Not set: every webhook is refused. On a webhook a server "
-        "fetches from `DATAFILE_URL`, or from the first URL in `BUCKETER_DATAFILE`; it needs one.",
+        "Checks the signature of webhooks. Not set: every webhook is refused. On a webhook a "
+        "server fetches from `DATAFILE_URL`, or from the first URL in `BUCKETER_DATAFILE`; it "
+        "needs one.",
         SECRET,
     ),
     Setting(
