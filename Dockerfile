@@ -1,8 +1,8 @@
 # The plain server. See docs/deploy.md.
 FROM python:3.13-slim AS build
-COPY pyproject.toml README.md /src/
+COPY pyproject.toml README.md app.py template.yaml /src/
 COPY src /src/src
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/src[server]'
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/src[server,aws]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 bucketer && install -d -o bucketer /state

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import marshal
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from bucketer.publishing.pull import envelope
 #: Half a megabyte, bytecode and the compiled hash included.
 CEILING_BYTES = 500_000
 PYTHONS = ("3.12", "3.13")
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 
 
 @pytest.fixture(scope="module", params=PYTHONS)
@@ -58,6 +62,58 @@ def test_what_is_left_out_exists():
     # Or a module that was renamed would slip back in.
     package = Path(archive.__file__).parents[1]
     assert [] == [each for each in archive.LEFT_OUT if not (package / each).exists()]
+
+
+def test_every_file_that_comes_along_exists_and_is_taken(built):
+    package = Path(archive.__file__).parents[1]
+    kept = {each for each in archive.DATA if each != "data/packaged.json"}  # made by a pull
+
+    assert [] == [each for each in kept if not (package / each).exists()]
+    assert {f"bucketer/{each}" for each in kept} <= set(_names(built[1].path))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_lies_about_in_the_folder_stays_there(tmp_path, monkeypatch, everything):
+    package = tmp_path / "bucketer"
+    shutil.copytree(archive._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for stray in (
+        "notes.txt",
+        "core/decide.py.orig",
+        ".env",
+        "core/.#decide.py",
+        "demo/other.json",
+    ):
+        (package / stray).write_text("somebody's")
+    (package / ".idea").mkdir()
+    (package / ".idea/workspace.py").write_text("")
+    expected = {
+        f"bucketer/{path.relative_to(archive._PACKAGE).as_posix()}"
+        for path in archive._PACKAGE.rglob("*.py")
+    }
+    monkeypatch.setattr(archive, "_PACKAGE", package)
+    monkeypatch.setattr(archive, "find_python", lambda _: None)  # only sources
+    target = tmp_path / "p.zip"
+    archive.build(target, python="3.13", architecture="x86_64", everything=everything)
+    ours = {name for name in _names(target) if name.startswith("bucketer/")}
+
+    assert {f"bucketer/{each}" for each in archive.DATA[1:]} == {n for n in ours if n[-3:] != ".py"}
+    assert {name for name in ours if name.endswith(".py")} <= expected
+    assert everything == (expected <= ours)
+
+
+def test_the_dependency_is_one_that_the_package_allows_and_has_a_wheel_for_every_target():
+    name, _, version = archive.DEPENDENCY.partition("==")
+    [allowed] = [each for each in PROJECT["project"]["dependencies"] if each.startswith(name)]
+
+    assert ("mmh3>=5,<6", "5") == (allowed, version.partition(".")[0])
+    assert set(archive.WHEELS) == set(itertools.product(archive.PYTHONS, archive.PLATFORMS))
+
+
+def test_another_wheel_than_the_one_that_is_known_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(archive.WHEELS, ("3.13", "x86_64"), "0" * 64)
+
+    with pytest.raises(archive.BuildError, match=r"no mmh3==5\.3\.1 for Python 3\.13 on x86_64"):
+        archive.build(tmp_path / "p.zip", python="3.13", architecture="x86_64")
 
 
 def test_building_twice_gives_the_same_bytes(built, tmp_path):

@@ -28,10 +28,22 @@ PYTHONS = ("3.12", "3.13", "3.14")
 #: What `importlib.util.MAGIC_NUMBER` holds in its first two bytes, per minor Python.
 #: Source: CPython, Include/internal/pycore_magic_number.h.
 MAGIC = {"3.12": 3531, "3.13": 3571, "3.14": 3627}
-DEPENDENCIES = ("mmh3>=5,<6",)
+#: What the archive holds beside us, to the byte: one version, one wheel per target. PyPI's digests.
+DEPENDENCY = "mmh3==5.3.1"
+WHEELS = {
+    ("3.12", "x86_64"): "3b037280edc7a609a987fa7661a1132a3f6d721f46b299ed5f9f641b35ab415a",
+    ("3.12", "arm64"): "6a48db69e7e7d40d18c24519a11b7d7d21a8b6b4af60fd2194d9ee514fa4354c",
+    ("3.13", "x86_64"): "931d9d86c66f306e91414e95509af05e5c79bfcbac78218c2ee55c9734000053",
+    ("3.13", "arm64"): "ae367d0cf6cb40f3ec60ebdb572022f3cc875bcf4c661d345f3dbf24571e7aa3",
+    ("3.14", "x86_64"): "fd3bbb5dc3c3a045605c1a618bfccb2de6d65ae89b99ff9a7f54556cf81175b7",
+    ("3.14", "arm64"): "66297ad16d75ffa14335ca23a40c23deed09fa0d832341fda29ad60a8a2a91ab",
+}
+#: All that is copied beside modules: what else lies in the folder is somebody's, not the package's.
+DATA = ("data/packaged.json", "demo/datafile.json", "sources/amazon_roots.pem")
 #: Not for the decision function: other doors, what they alone use, and other people's type hints.
 LEFT_OUT = (
     "api/client_address.py",
+    "api/webhook.py",
     "doors/cli",
     "doors/server",
     "doors/asgi.py",
@@ -41,7 +53,6 @@ LEFT_OUT = (
     "reference",
     "verify",
     "__main__.py",
-    "py.typed",
     # The durable outbox of the server.
     "sinks/dead_letters.py",
     "sinks/durable.py",
@@ -53,6 +64,8 @@ LEFT_OUT = (
 )
 #: `app.py` goes into the root of the archive: the repository's, or the copy in an installed wheel.
 _APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_name("app.py"))
+#: What an installed wheel has in the package, and a repository outside of it.
+_COPIES = ("publishing/app.py", "publishing/template.yaml")
 #: The oldest time that a zip archive can hold.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -109,7 +122,7 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
         raise BuildError(f"can't build for Python {python} on {architecture}; allowed: {allowed}")
     with tempfile.TemporaryDirectory(prefix="bucketer-build-") as folder:
         root = Path(folder) / "task"
-        _install_dependencies(root, python, architecture)
+        _install_dependency(root, python, architecture)
         _copy_sources(root, everything=everything)
         interpreter = find_python(python)
         if interpreter is not None:
@@ -138,18 +151,21 @@ def find_python(version: str) -> Path | None:
     return None
 
 
-def _install_dependencies(root: Path, python: str, architecture: str) -> None:
-    """Put the wheels for the function's machine into *root*, whatever machine this is."""
+def _install_dependency(root: Path, python: str, architecture: str) -> None:
+    """Put the wheel for the function's machine into *root*, whatever machine this is."""
     platforms = [f"--platform={each}" for each in PLATFORMS[architecture]]
+    requirement = root.with_name("requirements.txt")
+    requirement.write_text(f"{DEPENDENCY} --hash=sha256:{WHEELS[python, architecture]}\n", "utf-8")
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--only-binary=:all:", "--implementation=cp", f"--python-version={python}"),
-        *("--no-compile", f"--target={root}", *platforms, *DEPENDENCIES),
+        *("--no-compile", "--no-deps", "--require-hashes", f"--requirement={requirement}"),
+        *(f"--target={root}", *platforms),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- our own arguments
     if done.returncode:
         why = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise BuildError(f"no wheels for Python {python} on {architecture}: {why[0]}")
+        raise BuildError(f"no {DEPENDENCY} for Python {python} on {architecture}: {why[0]}")
     for extra in (*root.glob("*.dist-info"), root / "bin"):
         shutil.rmtree(extra, ignore_errors=True)
     for pattern in ("*.pyi", "py.typed", "*.c", "*.h"):  # wheels carry what only compilers read
@@ -160,10 +176,16 @@ def _install_dependencies(root: Path, python: str, architecture: str) -> None:
 
 
 def _copy_sources(root: Path, *, everything: bool) -> None:
-    left_out = () if everything else tuple(_PACKAGE / each for each in LEFT_OUT)
+    left_out = _COPIES if everything else (*_COPIES, *LEFT_OUT)
+
+    def is_wanted(path: Path) -> bool:
+        place = path.relative_to(_PACKAGE).as_posix()
+        if place in left_out or path.name.startswith((".", "__pycache__")):
+            return False
+        return path.is_dir() or path.suffix == ".py" or place in DATA
 
     def ignored(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name == "__pycache__" or Path(folder) / name in left_out}
+        return {name for name in names if not is_wanted(Path(folder) / name)}
 
     shutil.copytree(_PACKAGE, root / "bucketer", ignore=ignored)
     app = next((path for path in _APPS if path.is_file()), None)
