@@ -206,7 +206,9 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         why = f"{interpreter} makes bytecode that Python {python} in Lambda does not read"
         raise BuildError(f"{why}: magic number {said.stdout.strip()}, not {MAGIC[python]}")
     command = [
-        *(str(interpreter), "-m", "compileall", "-q", "-f", "-s", str(root), "-p", "/var/task"),
+        # Without columns, which only draw the carets of a traceback: a quarter of all bytecode.
+        *(str(interpreter), "-X", "no_debug_ranges", "-m", "compileall"),
+        *("-q", "-f", "-s", str(root), "-p", "/var/task"),
         # Without docstrings, which nobody reads there: a third smaller, so sooner loaded.
         *("--invalidation-mode", "unchecked-hash", "-o", "2", str(root)),
     ]
