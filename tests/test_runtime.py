@@ -140,7 +140,7 @@ def test_trouble_that_differs_in_its_numbers_alone_is_logged_once(warnings):
     runtime.after_response(1.0)
 
     assert warnings() == [
-        "datafile: cdn.example: status 500, 28 bytes",
+        "datafile: cdn.example: status 500 (28 bytes)",
         "datafile: cdn.example: Connection refused",
     ]
 

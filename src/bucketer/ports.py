@@ -147,9 +147,10 @@ class Fetched:
         fetched_at: when it was fetched, epoch seconds, if that was not just now (a stored copy).
         mark: to be handed to the next `fetch`, which tells by it what is new: the etag, unless
             the source has a name of its own for the content; or None.
+        status: of the HTTP answer that it came in, if it did.
     """
 
-    __slots__ = ("etag", "fetched_at", "mark", "raw")
+    __slots__ = ("etag", "fetched_at", "mark", "raw", "status")
 
     def __init__(
         self,
@@ -157,6 +158,12 @@ class Fetched:
         etag: str | None = None,
         fetched_at: float | None = None,
         mark: str | None = None,
+        status: int | None = None,
     ) -> None:
-        self.raw, self.etag, self.fetched_at = raw, etag, fetched_at
+        self.raw, self.etag, self.fetched_at, self.status = raw, etag, fetched_at, status
         self.mark = etag if mark is None else mark
+
+    def size(self) -> str:
+        """Say for a message what came: ``status 200, 6 bytes``."""
+        told = f"{len(self.raw)} bytes"
+        return told if self.status is None else f"status {self.status}, {told}"

@@ -162,7 +162,7 @@ class _Seen:
     def __init__(self) -> None:
         self.mark: str | None = None
         self.content: tuple[int, int] | None = None
-        self.error: BucketerError | None = None
+        self.error: SourceError | None = None
 
 
 class Runtime:
@@ -417,7 +417,7 @@ class Runtime:
 
         Raises:
             SourceError: it can't be fetched.
-            DatafileError: what was fetched (now or last time) is no usable datafile.
+                Also when what was fetched (now or last time) is no usable datafile.
         """
         seen = self._seen[id(source)]
         fetched = source.fetch(seen.mark)
@@ -429,12 +429,12 @@ class Runtime:
                 try:
                     ruleset = self._compile_raw(fetched.raw)
                 except BucketerError as error:
-                    seen.error = error
-                    raise
+                    seen.error = SourceError(source.where, str(error), fetched.size())
+                    raise seen.error from error
                 seen.error = None
                 return Edition(ruleset, source, fetched, now, self.freshness)
         if seen.error is not None:
-            raise seen.error  # still the same broken datafile
+            raise seen.error.with_traceback(None)  # still the same broken datafile
         return None
 
 

@@ -57,8 +57,11 @@ def test_what_is_pulled_is_stored_with_where_it_came_from(tmp_path):
     [
         (answer(403, b"<Error/>"), "127.0.0.1: status 403"),
         (answer(500), "127.0.0.1: status 500"),
-        (ok(b""), "127.0.0.1: what came (0 bytes) can't be used: the datafile: expected JSON"),
-        (ok(b"<html>"), "what came (6 bytes) can't be used"),
+        (
+            ok(b""),
+            "127.0.0.1: what came (status 200, 0 bytes) can't be used: the datafile: expected JSON",
+        ),
+        (ok(b"<html>"), "what came (status 200, 6 bytes) can't be used"),
         (ok(b'{"version": "4"}'), "/revision: expected a string, found nothing"),
         (ok(revision(2).replace(b'"4"', b'"5"')), '/version: expected "2", "3" or "4"'),
         (ok(revision(2)[:-2]), "can't be used"),
@@ -243,7 +246,7 @@ def test_status_asks_every_source_and_fails_with_the_first():
 
     first, second = json.loads(out)["sources"]
     assert (1, 0) == (status, turned)
-    assert "status 404" == first["state"]
+    assert "status 404 (0 bytes)" == first["state"]
     assert ("ok", "3", '"3"') == (second["state"], second["revision"], second["etag"])
     assert "SDK-KEY" not in out
 

@@ -209,7 +209,7 @@ class SourceError(BucketerError):
         self.where, self.why, self.detail = where, why, detail
 
     def __str__(self) -> str:
-        return f"{self.gist}, {self.detail}" if self.detail else self.gist
+        return f"{self.gist} ({self.detail})" if self.detail else self.gist
 
     @property
     def gist(self) -> str:

@@ -41,18 +41,25 @@ class UnusableDatafile(BucketerError):
     Attributes:
         where: the source without its secrets.
         size_bytes: of what came.
+        status: of the HTTP answer that it came in, or None.
         pointer: the JSON pointer of what is wrong; ``""`` is the whole document.
         why: the reason, in one clause.
     """
 
     code = "invalid_datafile"
 
-    def __init__(self, where: str, size_bytes: int, pointer: str, why: str) -> None:
-        super().__init__(where, size_bytes, pointer, why)
+    def __init__(
+        self, where: str, size_bytes: int, pointer: str, why: str, status: int | None = None
+    ) -> None:
+        super().__init__(where, size_bytes, pointer, why, status)
         self.where, self.size_bytes, self.pointer, self.why = where, size_bytes, pointer, why
+        self.status = status
 
     def __str__(self) -> str:
-        return f"{self.where}: what came ({self.size_bytes} bytes) can't be used: {self.why}"
+        status = "" if self.status is None else f"status {self.status}, "
+        return (
+            f"{self.where}: what came ({status}{self.size_bytes} bytes) can't be used: {self.why}"
+        )
 
 
 def fetch_checked(source: DatafileSource) -> Checked:
@@ -65,10 +72,10 @@ def fetch_checked(source: DatafileSource) -> Checked:
     fetched = source.fetch(None)
     if fetched is None:
         raise SourceError(source.where, "said 'not modified' to a question without a condition")
-    return check(fetched.raw, source.where, fetched.etag)
+    return check(fetched.raw, source.where, fetched.etag, fetched.status)
 
 
-def check(raw: bytes, where: str, etag: str | None = None) -> Checked:
+def check(raw: bytes, where: str, etag: str | None = None, status: int | None = None) -> Checked:
     """Parse and compile *raw*, which came from *where*.
 
     Raises:
@@ -78,7 +85,7 @@ def check(raw: bytes, where: str, etag: str | None = None) -> Checked:
         ruleset = compile_datafile(parse_datafile(raw))
     except DatafileError as error:
         pointer = error.pointer if isinstance(error, InvalidDatafile) else "/version"
-        raise UnusableDatafile(where, len(raw), pointer, str(error)) from error
+        raise UnusableDatafile(where, len(raw), pointer, str(error), status) from error
     return Checked(raw, ruleset, etag, hashlib.sha256(raw).hexdigest())
 
 

@@ -129,8 +129,8 @@ class S3Source:
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
-            raise SourceError(self.where, _why(answer))
-        return Fetched(answer.body, answer.headers.get("etag"))
+            raise SourceError(self.where, _why(answer), f"{len(answer.body)} bytes")
+        return Fetched(answer.body, answer.headers.get("etag"), status=answer.status)
 
     def _get(self, etag: str | None) -> wire.Answer:
         address = self._address()
@@ -170,4 +170,4 @@ def _why(answer: wire.Answer) -> str:
     """Say what S3 said: the status, and the code from its XML."""
     code = answer.body[:4096].partition(b"<Code>")[2].partition(b"</Code>")[0]
     text = code.decode("ascii", "replace")
-    return f"status {answer.status} ({text})" if text.isalnum() else f"status {answer.status}"
+    return f"status {answer.status} {text}" if text.isalnum() else f"status {answer.status}"

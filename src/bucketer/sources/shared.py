@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from bucketer.core.errors import BucketerError, SourceError
+from bucketer.core.errors import DatafileError, SourceError
 from bucketer.core.parse import parse_datafile
 from bucketer.ports import Fetched
 
@@ -79,7 +79,6 @@ class SharedSource:
         Raises:
             SourceError: the source fails, and there is no copy, or the caller has it already.
                 `heard` where another process has found that out.
-            DatafileError: what it gives is no datafile.
         """
         try:
             return self._fetch(mark)
@@ -97,7 +96,7 @@ class SharedSource:
             if alone and self._is_due(mark, began, copy):
                 try:
                     copy = self._ask(copy)
-                except BucketerError as error:
+                except SourceError as error:
                     self._record(error)
                     trouble = error
             else:
@@ -143,13 +142,15 @@ class SharedSource:
 
         Raises:
             SourceError: it fails, or what it gives is no datafile at all (the copy must stay good).
-            DatafileError: see there.
         """
         fetched = self._source.fetch(None if known is None else known.etag)
         if known is not None and (fetched is None or fetched.raw.strip() == known.raw):
             copy = known
         elif fetched is not None:
-            parse_datafile(fetched.raw)
+            try:
+                parse_datafile(fetched.raw)
+            except DatafileError as error:
+                raise SourceError(self.where, str(error), fetched.size()) from error
             copy = self._write(fetched)
         else:
             raise SourceError(self.where, "said 'not modified' to a question without a condition")
@@ -166,11 +167,9 @@ class SharedSource:
         self._returned = self._identity()
         return copy
 
-    def _record(self, error: BucketerError) -> None:
+    def _record(self, error: SourceError) -> None:
         """Tell the other processes what this one was told."""
-        told = (self.where, str(error), "")
-        if isinstance(error, SourceError):
-            told = (error.where, error.why, error.detail)
+        told = (error.where, error.why, error.detail)
         _replace(self._failure, json.dumps(told).encode())
 
     def _recorded(self) -> SourceError | None:

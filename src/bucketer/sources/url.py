@@ -83,8 +83,11 @@ class UrlSource:
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
-            raise SourceError(self.where, self._why(answer.status))
-        return Fetched(_plain_body(answer, self.where, self._max_bytes), answer.headers.get("etag"))
+            hint = f"; {self._hint}" if answer.status in {401, 403} else ""
+            detail = f"{len(answer.body)} bytes{hint}"
+            raise SourceError(self.where, f"status {answer.status}", detail)
+        raw = _plain_body(answer, self.where, self._max_bytes)
+        return Fetched(raw, answer.headers.get("etag"), status=answer.status)
 
     def _follow(self, headers: dict[str, str]) -> wire.Answer:
         """Ask, and go where a redirect points: a few times, and never from https to http."""
@@ -94,49 +97,66 @@ class UrlSource:
         first = address = wire.split_url(self.label)
         for _ in range(MAX_REDIRECTS + 1):
             sent = dict(headers)
-            if self._token and (address.host, address.port) == (first.host, first.port):
+            if self._token and _is_same_host(first, address):
                 sent["Authorization"] = f"Bearer {self._token}"  # never to another host
             answer = wire.exchange(
                 address,
                 sent,
-                timeout_s=max(deadline - monotonic(), 0.001),
+                timeout_s=self._timeout_s,
                 max_bytes=self._max_bytes,
+                deadline=deadline,
             )
             if answer.status not in _REDIRECTS:
                 return answer
-            address = _next_address(address, answer.headers.get("location", ""), self.where)
+            address = _next_address(address, answer, self.where)
         raise SourceError(self.where, f"more than {MAX_REDIRECTS} redirects")
 
-    def _why(self, status: int) -> str:
-        return f"status {status} ({self._hint})" if status in {401, 403} else f"status {status}"
+
+def _is_same_host(first: wire.Address, address: wire.Address) -> bool:
+    """Say whether a redirect has stayed with the host; http's default port may become https's."""
+    if address.host.lower() != first.host.lower():
+        return False
+    upgraded = address.secure and not first.secure and (first.port, address.port) == (80, 443)
+    return address.port == first.port or upgraded
 
 
-def _next_address(address: wire.Address, location: str, where: str) -> wire.Address:
-    if location.startswith("/") and not location.startswith("//"):
-        return wire.Address(address.secure, address.host, address.port, location)
+def _next_address(address: wire.Address, answer: wire.Answer, where: str) -> wire.Address:
+    """Return where a redirect points, seen from *address*."""
+    from urllib.parse import urljoin  # only few are redirected
+
+    location = answer.headers.get("location")
+    if not location:
+        raise SourceError(where, "a redirect without a Location", f"status {answer.status}")
     scheme = "https" if address.secure else "http"
-    if not location.lower().startswith(f"{scheme}://"):
-        raise SourceError(where, f"a redirect that leaves {scheme}")
-    return wire.split_url(location)
+    try:
+        target = urljoin(f"{scheme}://{address.host_header}{address.target}", location)
+        found = wire.split_url(target)
+    except (ValueError, SourceError) as error:
+        why = "a redirect to what is no https:// or http:// URL"
+        raise SourceError(where, why, f"status {answer.status}") from error
+    if address.secure and not found.secure:
+        raise SourceError(where, "a redirect from https to http", f"status {answer.status}")
+    return found
 
 
 def _plain_body(answer: wire.Answer, where: str, max_bytes: int) -> bytes:
     encoding = answer.headers.get("content-encoding", "identity").lower()
+    came = f"status {answer.status}, {len(answer.body)} bytes"
     if encoding == "identity":
         return answer.body
     if encoding != "gzip":
-        raise SourceError(where, f"an answer in the encoding '{encoding[:20]}'")
+        raise SourceError(where, f"an answer in the encoding '{encoding[:20]}'", came)
     import zlib
 
     unpack = zlib.decompressobj(wbits=31)  # 31: gzip's frame
     try:
         raw = unpack.decompress(answer.body, max_bytes + 1)
     except zlib.error as error:
-        raise SourceError(where, "an answer whose gzip is damaged") from error
+        raise SourceError(where, "an answer whose gzip is damaged", came) from error
     if len(raw) > max_bytes:
-        raise SourceError(where, f"an answer of more than {max_bytes} bytes unpacked")
+        raise SourceError(where, f"an answer of more than {max_bytes} bytes unpacked", came)
     if not unpack.eof:
-        raise SourceError(where, "an answer whose gzip ends too soon")
+        raise SourceError(where, "an answer whose gzip ends too soon", came)
     return raw
 
 

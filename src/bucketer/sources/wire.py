@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 MAX_HEAD_BYTES = 64 * 1024
 _PIECE = 64 * 1024
@@ -83,6 +84,7 @@ def exchange(
     timeout_s: float,
     max_bytes: int,
     ca_file: str | None = None,
+    deadline: float | None = None,
 ) -> Answer:
     """Send one request, read the whole answer, close.
 
@@ -91,14 +93,18 @@ def exchange(
         headers: beside ``Host`` (unless given), ``Connection`` and ``Content-Length``.
         method: upper case.
         body: sent with its length; empty sends none, but for POST and PUT.
-        timeout_s: for all of it, from name look-up to the last byte.
+        timeout_s: for all of it, to the last byte; but the system looks the name up in its own
+            time, and only what that leaves is for the rest.
         max_bytes: of body; more is an error.
         ca_file: roots to trust; the system's when None, and as a second try when not.
+        deadline: by `time.monotonic`, where *timeout_s* is for more than this exchange.
 
     Raises:
-        SourceError: anything but a complete, well-formed answer in time.
+        SourceError: anything but a complete, well-formed answer in time. Its detail has the status
+            and how much had come.
     """
-    deadline = time.monotonic() + timeout_s
+    if deadline is None:
+        deadline = time.monotonic() + timeout_s
     lines = [f"{method} {address.target} HTTP/1.1"]
     if not any(name.lower() == "host" for name in headers):
         lines.append(f"Host: {address.host_header}")
@@ -107,20 +113,22 @@ def exchange(
     if body or method in {"POST", "PUT"}:
         lines.append(f"Content-Length: {len(body)}")
     message = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    reader: _Reader | None = None
     try:
         connection = _connect(address, deadline, ca_file)
         try:
             connection.settimeout(_left(deadline))
             connection.sendall(message)
-            return _Reader(connection, deadline, max_bytes).answer(method)
+            reader = _Reader(connection, deadline, max_bytes)
+            return reader.answer(method)
         finally:
             connection.close()
-    except TimeoutError as error:
-        raise SourceError(address.host, f"no complete answer within {timeout_s:g} s") from error
-    except _MalformedAnswer as error:
-        raise SourceError(address.host, str(error)) from error
-    except OSError as error:
-        raise SourceError(address.host, _plain(error)) from error
+    except (OSError, _MalformedAnswer) as error:
+        if isinstance(error, TimeoutError):
+            why = f"no complete answer within {timeout_s:g} s"
+        else:
+            why = _plain(error) if isinstance(error, OSError) else str(error)
+        raise SourceError(address.host, why, reader.progress() if reader else "") from error
 
 
 class _MalformedAnswer(Exception):
@@ -130,7 +138,8 @@ class _MalformedAnswer(Exception):
 def _connect(address: Address, deadline: float, ca_file: str | None) -> socket.socket:
     import socket  # here, as Lambda serves without it until something is fetched
 
-    plain = socket.create_connection((address.host, address.port), _left(deadline))
+    places = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    plain = _reach(places, deadline)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not address.secure:
         return plain
@@ -148,6 +157,30 @@ def _connect(address: Address, deadline: float, ca_file: str | None) -> socket.s
     except BaseException:
         plain.close()
         raise
+
+
+def _reach(places: Sequence[tuple[Any, ...]], deadline: float) -> socket.socket:
+    """Connect to the first address that answers; each has its share of the time that is left.
+
+    Args:
+        places: what `socket.getaddrinfo` gives; never empty.
+        deadline: by `time.monotonic`.
+    """
+    import socket
+
+    for number, (family, kind, protocol, _, place) in enumerate(places, 1):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            # Not all of it, or one that never answers would keep the others from being tried.
+            connection.settimeout(_left(deadline) / (len(places) - number + 1))
+            connection.connect(place)
+        except OSError:
+            connection.close()
+            if number == len(places):
+                raise
+        else:
+            return connection
+    raise AssertionError(places)
 
 
 #: One per bundle: building a context reads and parses every root in it.
@@ -190,6 +223,17 @@ class _Reader:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._rest = b""
+        self._received = 0  # bytes of all kinds
+        self._body_from = 0
+        self._status = 0
+        self._length: int | None = None
+
+    def progress(self) -> str:
+        """Say how far it came: ``status 200, 37 of 100 bytes``; nothing before a whole head."""
+        if not self._status:
+            return ""
+        of = "" if self._length is None else f" of {self._length}"
+        return f"status {self._status}, {self._received - self._body_from}{of} bytes"
 
     def answer(self, method: str) -> Answer:
         while True:
@@ -205,8 +249,9 @@ class _Reader:
             return Answer(status, headers, self._to_the_end())
         if not (length.isascii() and length.isdecimal()):
             raise _MalformedAnswer("an answer with a bad Content-Length")
-        self._allow(int(length))
-        return Answer(status, headers, self._exactly(int(length)))
+        self._length = int(length)
+        self._allow(self._length)
+        return Answer(status, headers, self._exactly(self._length))
 
     def _head(self) -> tuple[int, dict[str, str]]:
         while b"\r\n\r\n" not in self._rest:
@@ -219,7 +264,8 @@ class _Reader:
         if not (version.startswith("HTTP/1.") and after[:3].isdecimal()):
             raise _MalformedAnswer("an answer that isn't HTTP/1.1")
         pairs = (line.partition(":") for line in lines)
-        return int(after[:3]), {name.strip().lower(): text.strip() for name, _, text in pairs}
+        self._status, self._body_from = int(after[:3]), self._received - len(self._rest)
+        return self._status, {name.strip().lower(): text.strip() for name, _, text in pairs}
 
     def _chunks(self) -> bytes:
         pieces: list[bytes] = []
@@ -280,7 +326,9 @@ class _Reader:
 
     def _receive(self) -> bytes:
         self._connection.settimeout(_left(self._deadline))
-        return self._connection.recv(_PIECE)
+        piece = self._connection.recv(_PIECE)
+        self._received += len(piece)
+        return piece
 
     def _allow(self, size: int) -> None:
         if size > self._max_bytes:
