@@ -23,6 +23,7 @@ EXAMPLES = [
     errors.UnknownVariable("size", "22"),
     errors.UnknownEvent("buy", "22"),
     errors.UnknownRevision("21", "22"),
+    errors.RevisionUnavailable("21"),
     errors.WebhookRefused("its signature is missing or wrong"),
     errors.NoDatafile(),
     errors.SourceError("cdn.example", "status 403"),

@@ -15,7 +15,7 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 
 from bucketer.api.http import ApiOptions, Request
 from bucketer.api.routes import Handler
-from bucketer.core.errors import InvalidDatafile, SourceError
+from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
 from bucketer.runtime import Runtime, new_uuid
 
 
@@ -404,6 +404,25 @@ def test_an_unusable_datafile_error_names_the_place():
 
     assert runtime.freshness.trouble.startswith("cdn.example: /revision: expected a string")
     assert issubclass(InvalidDatafile, Exception)
+
+
+def test_an_archive_that_cannot_be_asked_is_503_and_not_an_unknown_revision():
+    def archive(revision):
+        raise RevisionUnavailable(revision)
+
+    facts = ApiOptions()
+    facts.revisions = True
+    runtime = Runtime(
+        [FakeSource(revision(1))], lambda edition: Handler(edition, facts), archive=archive
+    )
+    runtime.load()
+
+    query = "e=checkout_flow_experiment&u=x&revision=7"
+    status, report, headers = _get(runtime, "/bucketer", query)
+    assert (503, "revision_unavailable") == (status, report["error"]["code"])
+    assert "Revision '7' can't be had from the archive now" in report["error"]["message"]
+    assert {"variation": None, "user": "x"}.items() <= report.items()
+    assert "Retry-After" in headers
 
 
 def test_new_uuids_are_random_and_of_version_4():

@@ -199,7 +199,8 @@ class Runtime:
             outbox: takes the events; None drops them (events are off).
             profiles: the profile store, if one is configured; one that never raises.
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
-            archive: finds the edition of an older revision, or None.
+            archive: finds the edition of an older revision, or None; or raises
+                RevisionUnavailable.
             on_notice: passes a webhook's body on, without waiting for what comes of it.
             has_news: says, at little cost, that another process of this server has a newer one.
             inline: refresh before a request that finds the edition too old, since nothing will
@@ -276,7 +277,10 @@ class Runtime:
             known.profile = {} if stored is None else stored
         elif isinstance(needed, RevisionNeeded):
             known.asked = True
-            known.edition = self._archive(needed.revision) if self._archive else None
+            try:
+                known.edition = self._archive(needed.revision) if self._archive else None
+            except BucketerError as error:
+                known.failure = error
         elif isinstance(needed, NoticeReceived):
             known.asked = True
             if self._on_notice is not None:

@@ -506,16 +506,12 @@ def _archive(
     """Return what finds the edition of an older revision, and keeps the last few; or None."""
     if settings.revisions == "off":
         return None
-    import logging
-    from functools import lru_cache
-
-    from bucketer.core.errors import BucketerError
     from bucketer.runtime import Freshness, compile_quietly
+    from bucketer.sources.archive import Archive
 
     base = settings.revisions.rstrip("/")
 
-    @lru_cache(maxsize=8)
-    def found(revision: str) -> Edition:
+    def find(revision: str) -> Edition:
         source = build_source(f"{base}/{revision}.json", settings, environ, place=place)
         assert source is not None  # noqa: S101 -- it is a path or an S3 URL
         fetched = source.fetch(None)
@@ -523,14 +519,7 @@ def _archive(
         ruleset = (compile_raw or compile_quietly)(fetched.raw)
         return Edition(ruleset, source, fetched, 0.0, Freshness())
 
-    def find(revision: str) -> Edition | None:
-        try:
-            return found(revision)
-        except BucketerError as error:
-            logging.getLogger("bucketer").warning("revision %s: %s", revision, error)
-            return None
-
-    return find
+    return Archive(find)
 
 
 def _reception(

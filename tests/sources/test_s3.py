@@ -71,8 +71,18 @@ def test_a_bucket_outside_the_policy_is_denied(moto):
     assert "status 403 AccessDenied" == _why(_source(moto, "d.json", "closed"))
 
 
-def test_what_is_not_there_is_told(moto):
-    assert "status 404 NoSuchKey" == _why(_source(moto, "none.json"))
+@pytest.mark.parametrize(
+    ("bucket", "why", "missing"),
+    [
+        ("open", "status 404 NoSuchKey", True),
+        ("closed", "status 403 AccessDenied", False),
+    ],
+)
+def test_what_is_not_there_is_told_from_what_cannot_be_asked(moto, bucket, why, missing):
+    with pytest.raises(SourceError) as caught:
+        _source(moto, "none.json", bucket).fetch(None)
+
+    assert (why, missing) == (caught.value.why, caught.value.missing)
 
 
 def test_a_time_out_is_told():
@@ -157,6 +167,46 @@ def test_an_endpoint_without_credentials_is_told(body):
         chain = CredentialChain({"AWS_CONTAINER_CREDENTIALS_FULL_URI": origin.url})
         with pytest.raises(SourceError, match="AWS credentials"):
             chain()
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [(b"<Error><Code>NoSuchBucket</Code></Error>", False), (b"", True)],
+)
+def test_a_bucket_that_is_not_there_is_no_missing_object(body, missing):
+    environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    with Origin(answer(404, body)) as origin:
+        source = S3Source.from_url("s3://b/k", 1.0, {**environ, "AWS_ENDPOINT_URL": origin.url})
+        with pytest.raises(SourceError) as caught:
+            source.fetch(None)
+
+    assert missing == caught.value.missing
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ("", "ProfileNotFound"),
+        ("[profile nope]\nrole_arn = arn:aws:iam::1:role/x\n", "PartialCredentialsError"),
+        ("[profile nope]\ncredential_process = /nowhere/hush\n", "FileNotFoundError"),
+        ("[profile nope]\ncredential_process = echo hush\n", "JSONDecodeError"),
+    ],
+)
+def test_a_profile_that_boto3_cannot_use_is_told_without_its_contents(
+    config, error, tmp_path, monkeypatch
+):
+    (tmp_path / "config").write_text(config)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    with pytest.raises(SourceError) as caught:
+        CredentialChain({})()
+
+    assert f"AWS credentials: boto3 fails with {error}; look at AWS_PROFILE and ~/.aws" == str(
+        caught.value
+    )
 
 
 def test_credentials_about_to_end_are_fetched_again():

@@ -137,10 +137,11 @@ class Known:
             None when it was not asked for.
         predictions: CMAB predictions by rule id; a value of None says that fetching failed.
         edition: the archived edition that was asked for; None when none was, or it isn't there.
+        failure: why the archive could not be asked for it, or None.
         asked: what had to be fetched by other means has been: a revision, a notice passed on.
     """
 
-    __slots__ = ("asked", "edition", "predictions", "profile")
+    __slots__ = ("asked", "edition", "failure", "predictions", "profile")
 
     def __init__(
         self,
@@ -154,6 +155,7 @@ class Known:
         self.profile = profile
         self.predictions = predictions
         self.edition = edition
+        self.failure: Exception | None = None
         self.asked = asked
 
 

@@ -82,6 +82,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.InvalidRequest: 400,
     errors.UnknownKey: 404,
     errors.UnknownRevision: 404,
+    errors.RevisionUnavailable: _UNAVAILABLE,
     errors.WebhookRefused: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
@@ -107,7 +108,7 @@ def describe(error: Exception) -> dict[str, str]:
     status = status_of(error)
     if status == _UNFORESEEN:
         return {"code": "internal_error", "message": UNFORESEEN}
-    if status == _UNAVAILABLE:
+    if status == _UNAVAILABLE and not isinstance(error, errors.RevisionUnavailable):
         return {"code": "no_datafile", "message": str(errors.NoDatafile())}
     return {"code": error.code if isinstance(error, BucketerError) else "", "message": str(error)}
 

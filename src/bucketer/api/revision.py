@@ -50,6 +50,7 @@ class RevisionRoute:
         Raises:
             RevisionNeeded: the shell must fetch it first.
             UnknownRevision: it looked, and there is none.
+            RevisionUnavailable: it could not look.
             InvalidRequest: that can be no revision; and whatever the route itself raises.
         """
         if "revision" not in request.query:
@@ -61,6 +62,8 @@ class RevisionRoute:
         check_revision(asked)
         if known is None or not known.asked:
             raise RevisionNeeded(asked)
+        if known.failure is not None:
+            raise known.failure
         if known.edition is None:
             raise UnknownRevision(asked, current or "none")
         reply = self._route_of(known.edition).answer(request, now, new_uuid, known)

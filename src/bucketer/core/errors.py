@@ -12,6 +12,7 @@ BucketerError
 │   ├── UnknownVariable
 │   └── UnknownEvent
 ├── UnknownRevision          the archive has no such revision of the datafile
+├── RevisionUnavailable      the archive could not be asked for it, or has it in a bad state
 ├── WebhookRefused           a webhook that is not, or not provably, from our Optimizely project
 ├── NoDatafile               nothing has been loaded yet
 ├── SourceError              a datafile could not be fetched
@@ -164,6 +165,23 @@ class UnknownRevision(BucketerError):
         return f"The archive has no revision '{self.asked}'; in use is {self.revision}."
 
 
+class RevisionUnavailable(BucketerError):
+    """The archive could not be asked for that revision, or what it has of it can't be used.
+
+    Attributes:
+        asked: the revision that was asked for.
+    """
+
+    code = "revision_unavailable"
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(asked)
+        self.asked = asked
+
+    def __str__(self) -> str:
+        return f"Revision '{self.asked}' can't be had from the archive now. Try again in a moment."
+
+
 class WebhookRefused(BucketerError):
     """A webhook that is not, or not provably, from our Optimizely project.
 
@@ -198,11 +216,12 @@ class SourceError(BucketerError):
             which carries the SDK key).
         why: one clause: a status, a time-out. The same for the same trouble, each time.
         detail: more of it, such as sizes, which may be others each time; or empty.
+        missing: the place answers, and has nothing under that name.
         heard: another process of this server has found this out, and logs it.
     """
 
     code = "source_failed"
-    heard = False
+    heard = missing = False
 
     def __init__(self, where: str, why: str, detail: str = "") -> None:
         super().__init__(where, why, detail)

@@ -83,12 +83,18 @@ def _from_boto3() -> tuple[Credentials, float]:
     why = "none in the environment; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     try:
         import boto3  # 300 ms; never in Lambda
+        from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
         raise SourceError(_WHERE, f"{why}, or install bucketer[aws]") from error
-    found = boto3.Session().get_credentials()
-    if found is None:
+    try:
+        found = boto3.Session().get_credentials()
+        frozen = None if found is None else found.get_frozen_credentials()
+    except (BotoCoreError, ClientError, ImportError, OSError, ValueError) as error:
+        # By its name alone: a message may quote what a program of the user's printed.
+        failed = f"boto3 fails with {type(error).__name__}; look at AWS_PROFILE and ~/.aws"
+        raise SourceError(_WHERE, failed) from error
+    if frozen is None or not (frozen.access_key and frozen.secret_key):
         raise SourceError(_WHERE, f"{why}, or a profile that boto3 finds")
-    frozen = found.get_frozen_credentials()
     # boto3 renews on its own when it is asked again.
     credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
     return credentials, time.time() + _EARLY_S

@@ -35,7 +35,9 @@ class FileSource:
                     return None
                 raw = file.read(MAX_DATAFILE_BYTES + 1)
         except OSError as error:
-            raise SourceError(self.where, error.strerror or type(error).__name__) from error
+            failure = SourceError(self.where, error.strerror or type(error).__name__)
+            failure.missing = isinstance(error, FileNotFoundError)
+            raise failure from error
         if len(raw) > MAX_DATAFILE_BYTES:
             raise SourceError(self.where, f"bigger than {MAX_DATAFILE_BYTES} bytes")
         return Fetched(raw, mark=now)

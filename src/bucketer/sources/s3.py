@@ -129,7 +129,10 @@ class S3Source:
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
-            raise SourceError(self.where, _why(answer), f"{len(answer.body)} bytes")
+            why = _why(answer)
+            failure = SourceError(self.where, why, f"{len(answer.body)} bytes")
+            failure.missing = why in {"status 404", "status 404 NoSuchKey"}  # not NoSuchBucket
+            raise failure
         return Fetched(answer.body, answer.headers.get("etag"), status=answer.status)
 
     def _get(self, etag: str | None) -> wire.Answer:

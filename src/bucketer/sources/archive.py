@@ -1,0 +1,92 @@
+"""Older revisions: the few that were asked last, and what was learnt of those that can't be had.
+
+Anybody may ask for any revision, so neither what isn't there nor an archive that is down may cost
+a fetch, or a line in the log, each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from bucketer.core.errors import BucketerError, RevisionUnavailable, SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_log = logging.getLogger("bucketer")
+
+_MOST_FOUND = 8
+_MOST_MISSED = 256
+#: How long a revision that isn't there is not looked for again: it may be published any moment.
+MISSED_S = 10.0
+#: How long an archive that doesn't answer is left alone; callers are told to come back after that.
+FAILED_S = 5.0
+
+
+class Archive:
+    """Finds revisions by *find*. Call it with one; shared by threads."""
+
+    def __init__(
+        self, find: Callable[[str], Any], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take what is needed.
+
+        Args:
+            find: fetches and compiles one revision, or raises a BucketerError.
+            clock: seconds.
+        """
+        self._find, self._clock = find, clock
+        self._lock = threading.Lock()
+        self._found: dict[str, Any] = {}
+        self._missed: dict[str, tuple[float, bool]] = {}
+        self._down_until = 0.0
+
+    def __call__(self, revision: str) -> Any:
+        """Return the edition of *revision*; None when the archive has none.
+
+        Raises:
+            RevisionUnavailable: the archive can't be asked now, or what it has can't be used.
+        """
+        now = self._clock()
+        with self._lock:
+            if revision in self._found:
+                self._found[revision] = found = self._found.pop(revision)  # the last one asked
+                return found
+            until, is_there = self._missed.get(revision, (0.0, False))
+            if now < until and not is_there:
+                return None
+            if now < max(until, self._down_until):
+                raise RevisionUnavailable(revision)
+        try:
+            found = self._find(revision)
+        except SourceError as error:
+            if error.missing:
+                self._miss(revision, is_there=False)
+                return None
+            _log.warning("archive: revision %s: %s", revision, error)
+            self._down_until = self._clock() + FAILED_S
+            raise RevisionUnavailable(revision) from error
+        except BucketerError as error:
+            _log.warning("archive: revision %s: %s", revision, error)
+            self._miss(revision, is_there=True)
+            raise RevisionUnavailable(revision) from error
+        with self._lock:
+            self._found[revision] = found
+            _shorten(self._found, _MOST_FOUND)
+        return found
+
+    def _miss(self, revision: str, *, is_there: bool) -> None:
+        with self._lock:
+            self._missed.pop(revision, None)
+            self._missed[revision] = (self._clock() + MISSED_S, is_there)
+            _shorten(self._missed, _MOST_MISSED)
+
+
+def _shorten(kept: dict[str, Any], most: int) -> None:
+    """Drop the oldest entries."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]

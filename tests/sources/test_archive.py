@@ -1,0 +1,108 @@
+"""Older revisions: what is remembered of those that are there, and of those that aren't."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from tests.fakes.sources import Clock, down
+
+from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
+from bucketer.sources.archive import FAILED_S, MISSED_S, Archive
+from bucketer.sources.file import FileSource
+
+
+class Shelf:
+    """What lies in the archive, by revision; an exception is raised. Counts what was asked."""
+
+    def __init__(self, **found):
+        self.found, self.asked = found, []
+        self.clock = Clock()
+        self.archive = Archive(self.find, self.clock)
+
+    def find(self, revision):
+        self.asked.append(revision)
+        found = self.found.get(revision) or _missing()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _missing():
+    error = SourceError("s3://b", "status 404 NoSuchKey")
+    error.missing = True
+    return error
+
+
+def test_the_last_eight_are_kept():
+    shelf = Shelf(**{str(number): f"edition {number}" for number in range(9)})
+    for number in (0, 1, 2, 3, 4, 5, 6, 7, 0, 8):
+        assert f"edition {number}" == shelf.archive(str(number))
+    before = len(shelf.asked)
+    shelf.archive("0")  # asked later than 1, which has made room
+    shelf.archive("1")
+
+    assert 9 == before
+    assert ["1"] == shelf.asked[before:]
+
+
+def test_what_is_not_there_is_not_looked_for_again_for_a_while_and_not_logged(caplog):
+    shelf = Shelf()
+    for _ in range(3):
+        assert shelf.archive("7") is None
+    shelf.found["7"] = "edition 7"
+    shelf.clock.now += MISSED_S - 0.1
+    still = shelf.archive("7")
+    shelf.clock.now += 0.1
+
+    assert still is None
+    assert "edition 7" == shelf.archive("7")
+    assert ["7", "7"] == shelf.asked
+    assert [] == caplog.records
+
+
+def test_no_more_than_256_misses_are_remembered():
+    shelf = Shelf()
+    for number in range(257):
+        shelf.archive(str(number))
+    before = len(shelf.asked)
+    shelf.archive("1")
+    shelf.archive("0")
+
+    assert ["0"] == shelf.asked[before:]
+
+
+def test_an_archive_that_is_down_is_left_alone_for_a_while_whatever_is_asked(caplog):
+    caplog.set_level(logging.WARNING, logger="bucketer")
+    shelf = Shelf(a=down("status 503", "s3://b"), kept="edition")
+    shelf.archive("kept")
+    for revision in ("a", "a", "z"):
+        with pytest.raises(RevisionUnavailable):
+            shelf.archive(revision)
+    down_asked = list(shelf.asked)
+    shelf.clock.now += FAILED_S
+
+    assert ["kept", "a"] == down_asked
+    assert "edition" == shelf.archive("kept")
+    assert shelf.archive("z") is None
+    assert ["archive: revision a: s3://b: status 503"] == [x.getMessage() for x in caplog.records]
+
+
+def test_an_archived_revision_that_cannot_be_used_is_unavailable_and_others_are_not():
+    shelf = Shelf(broken=InvalidDatafile("", "JSON", "nothing"), good="edition")
+    for _ in range(2):
+        with pytest.raises(RevisionUnavailable):
+            shelf.archive("broken")
+
+    assert "edition" == shelf.archive("good")
+    assert ["broken", "good"] == shelf.asked
+
+
+def test_a_file_that_is_not_there_is_missing_and_one_that_cannot_be_read_is_not(tmp_path):
+    told = {}
+    for name in ("none.json", "."):
+        with pytest.raises(SourceError) as caught:
+            FileSource(str(tmp_path / name), 1.0).fetch(None)
+        told[name] = caught.value.missing
+
+    assert {"none.json": True, ".": False} == told
