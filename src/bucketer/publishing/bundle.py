@@ -69,6 +69,7 @@ LATER = (
     "bucketer/sinks/post",
     "bucketer/sinks/sqs",
     "bucketer/sinks/stdout",
+    "bucketer/sources/archive",
     "bucketer/sources/credentials",
     "bucketer/sources/file",
     "bucketer/sources/s3",
