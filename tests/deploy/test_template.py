@@ -276,6 +276,18 @@ def test_every_parameter_is_described_and_secrets_are_not_echoed(translated):
     assert sorted(grouped) == sorted(parameters)
 
 
+def test_the_page_tells_every_parameter_with_its_default_and_every_alarm(translated):
+    page = (REPOSITORY / "docs/deploy.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    told = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+
+    alarms = {name.removesuffix("Alarm") for name in _of_kind(translated, "AWS::CloudWatch::Alarm")}
+    assert set(translated["Parameters"]) | alarms == set(told)
+    for name, facts in translated["Parameters"].items():
+        if facts["Default"] != "":
+            assert str(facts["Default"]) in told[name], name
+
+
 def test_everything_that_is_referred_to_exists(translated):
     """A `!Ref` in a policy or a variable is what neither linter looks at."""
     known = set(translated["Resources"]) | set(translated["Parameters"])
