@@ -59,7 +59,7 @@ fix: setup ## format, and the lint fixes that are safe
 docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 	@$(BIN)/python docs/generate.py
 
-e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide (a minute)
+e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide (two minutes)
 	@$(BIN)/python -m pytest tests/e2e -q
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds

@@ -342,14 +342,20 @@ def test_a_target_that_is_denied_is_told_and_the_webhook_sent_again_makes_up_for
 
 
 def test_an_environment_that_is_denied_its_datafile_decides_by_the_last_good_one(deployed):
-    number = deployed.new()
+    number, newer = deployed.new(), deployed.new()
     deployed.announce(number)
     _eventually(lambda: deployed.decide()["revision"], str(number))
     with deployed.denied("s3:GetObject"):
-        time.sleep(1.1)  # older than DATAFILE_MAX_AGE: it asks, and is refused
-        found = [deployed.decide()["revision"] for _ in range(3)]
+        deployed.aws.client("s3").put_object(
+            Bucket=deployed.bucket, Key="datafile.json", Body=revision(newer)
+        )
+        found = []
+        for _ in range(3):
+            time.sleep(1.1)  # older than DATAFILE_MAX_AGE: it asks, and is refused
+            found.append(deployed.decide()["revision"])
 
     assert [str(number)] * 3 == found
+    _eventually(lambda: deployed.decide()["revision"], str(newer))
 
 
 def test_an_s3_that_stops_answering_costs_no_decision(deployed, tmp_path):
