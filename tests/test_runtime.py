@@ -62,6 +62,22 @@ def test_a_new_datafile_serves_once_the_old_one_is_too_old():
     assert source.asked == [None, '"1"']
 
 
+def test_new_content_is_taken_whatever_its_revision_says():
+    """Trap 41: the SDK looks at the revision alone, and keeps what it has."""
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    changed = {**json.loads(revision(1)), "accountId": "another"}
+    source.content, source.etag = json.dumps(changed).encode(), '"changed"'
+
+    clock.now += 1000
+    runtime.after_response(1.0)
+
+    ruleset = runtime.edition.ruleset
+    assert ("1", "another") == (ruleset.revision, ruleset.account_id)
+
+
 def test_the_same_content_under_no_etag_is_not_compiled_again():
     source = FakeSource(revision(1))
     compiled = []

@@ -4,21 +4,29 @@ Each asks both engines and asserts that they agree, and what they agree on; or a
 section 6. Traps 34 to 39 are about events and hold in `test_events.py` and `tests/sinks`.
 """
 
+import gc
 import itertools
 import json
+import logging
 import math
 import subprocess
 import sys
+import weakref
+from collections import OrderedDict
 from random import Random
 
 import pytest
+from optimizely.event.event_processor import BaseEventProcessor
+from optimizely.helpers.sdk_settings import OptimizelySdkSettings
+from optimizely.optimizely import Optimizely
 
 from bucketer.core.bucketing import bucket_of, bucket_value
 from bucketer.core.compile import compile_datafile
-from bucketer.core.decide import decide, decide_all, decide_for_keys
+from bucketer.core.decide import activate, decide, decide_all, decide_for_keys, shown
 from bucketer.core.errors import InvalidUser
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import Prediction, User
+from bucketer.reference.sdk import SILENT
 
 from .scenes import (
     ALL,
@@ -37,6 +45,13 @@ from .scenes import (
 )
 
 EDGE = 2**53
+
+
+class Nowhere(BaseEventProcessor):
+    """Takes events and forgets them."""
+
+    def process(self, _user_event):
+        pass
 
 
 def n(value):
@@ -490,10 +505,47 @@ def test_trap_32_options_are_not_changed_by_a_decision():
     assert first.variation_key == second.variation_key == "V1"
 
 
+def test_trap_32_a_list_of_options_stays_as_it_is_where_the_sdk_changes_its_clients():
+    scene = Scene(datafile(rule("1"), featureFlags=[flag("1")]))
+    options = ["ENABLED_FLAGS_ONLY", "EXCLUDE_VARIABLES"]
+    client = Optimizely(
+        json.dumps(datafile(rule("1"), featureFlags=[flag("1")])), logger=SILENT,
+        event_processor=Nowhere(), default_decide_options=["ENABLED_FLAGS_ONLY"],
+        settings=OptimizelySdkSettings(odp_disabled=True),
+    )  # fmt: skip
+
+    client.create_user_context("u").decide("flag")
+    ours = decide(scene.ruleset, "flag", USER, options)
+
+    assert [] == client.default_decide_options  # the defect that isn't to be copied
+    assert ["ENABLED_FLAGS_ONLY", "EXCLUDE_VARIABLES"] == options
+    assert "V1" == ours.variation_key
+
+
+def test_trap_32_enabled_flags_only_may_be_given_twice():
+    off = rule("1", variation("71", "V1", featureEnabled=False))
+    scene = Scene(datafile(off, featureFlags=[flag("1")]))
+    twice = ["ENABLED_FLAGS_ONLY"] * 2
+
+    decided = decide_for_keys(scene.ruleset, ["flag"], USER, twice)
+
+    assert {} == shown(decided, twice)
+    assert "V1" == decide(scene.ruleset, "flag", USER, twice).variation_key
+    with pytest.raises(KeyError):
+        scene.sdk.decide("flag", USER, twice)
+
+
 def test_trap_33_no_attributes_are_as_good_as_empty_ones_and_ids_must_be_text():
     scene = judging(leaf("exists"))
 
     assert scene.judge(User("u", None)) is scene.judge(User("u", {})) is False
+    for nothing in ({}, [], (), "", 0, 0.0, False, OrderedDict()):
+        assert scene.judge(User("u", nothing)) is False
+        assert scene.sdk.client.activate("rule_2", "u", nothing) == "V2"
+    some = OrderedDict(n=1)
+    assert scene.judge(User("u", {"n": 1})) is True
+    assert "V1" == activate(scene.ruleset, "rule_1", User("u", some)).variation_key
+    assert scene.sdk.client.activate("rule_1", "u", some) is None  # it wants exactly a dict
     for wrong in (None, 5, True, ["u"]):
         with pytest.raises(InvalidUser):
             User(wrong)
@@ -510,7 +562,7 @@ def test_trap_40_a_dangling_id_costs_its_flag_and_no_more():
 
 
 def test_trap_41_new_content_counts_whatever_the_revision():
-    """A ruleset is made of the content alone; the shell compares digests, not revisions."""
+    """A ruleset is made of the content alone; the shell's half is in `tests/test_runtime.py`."""
     before, after = datafile(rule("1")), datafile(rule("1", status="Paused"))
     answers = [Scene(document).variation("rule_1") for document in (before, after)]
 
@@ -607,13 +659,28 @@ def test_trap_46_a_bandit_that_fails_ends_the_flag_and_activate_sends_no_uuid():
 def test_traps_47_and_48_the_adapter_neither_grows_nor_talks(caplog):
     from optimizely.user_profile import UserProfileTracker
 
+    caplog.set_level(logging.DEBUG)  # at the root logger, which a Lambda function has, too
     scene = Scene({**datafile(rule("1")), "sdkKey": "a key"})
+    without_key = Scene(datafile(rule("1")))  # of which the SDK has something to say
     before = len(UserProfileTracker.load_user_profile.__defaults__[0])
     for _ in range(20):
         scene.variation("rule_1")
+        without_key.variation("rule_1")
 
     assert [] == caplog.records
     assert len(UserProfileTracker.load_user_profile.__defaults__[0]) <= before + 1
+
+
+def test_trap_47_a_client_that_nobody_holds_is_gone_though_its_datafile_has_an_sdk_key():
+    """Whatever stays reachable would stay for each new revision of a datafile."""
+    scene = Scene({**datafile(rule("1")), "sdkKey": "a key of its own"})
+    scene.variation("rule_1")
+    client = weakref.ref(scene.sdk.client)
+
+    del scene
+    gc.collect()
+
+    assert client() is None
 
 
 def test_trap_49_kinds_of_numbers_count_as_the_sdk_counts_them():

@@ -101,7 +101,7 @@ class User:
             InvalidUser: *id* is not a string, or it or the bucketing id holds a lone surrogate
                 (JSON can smuggle one in), which has no UTF-8 form and so no bucket.
         """
-        if attributes is None:
+        if not attributes:  # the reference takes whatever is falsy for none
             attributes = _NOTHING
         self.id = id
         self.attributes = attributes
