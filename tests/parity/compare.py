@@ -16,7 +16,8 @@ from bucketer.verify.calls import Call, Seen, ask_core, ask_sdk
 from bucketer.verify.vocabulary import Vocabulary
 
 from .datafiles import generate
-from .draw import Visit, draw_visit
+from .datafiles.coverage import conditions_of
+from .draw import Visit, draw_visit, note_conditions
 from .mended import RAISED, raising_is_unknown
 from .survey import note_answer, note_reasons
 
@@ -83,9 +84,11 @@ def compare_datafile(seed: str, visits: int, tally: Tally) -> None:
     text = generated.text()
     sdk, ruleset = OfficialSdk(text), compile_datafile(parse_datafile(text))
     vocabulary = Vocabulary(generated.datafile)
+    asked = conditions_of(generated.datafile)
     rng = Random(f"visits of {seed}")
     for index in range(visits):
         visit = draw_visit(rng, vocabulary, tally.seen)
+        note_conditions(asked, visit.user, tally.seen)
         compare_visit(f"{seed}, visit {index}", visit, ruleset, sdk, tally)
         if index % 3 == 0:
             _survey(sdk, visit.user, tally)
@@ -97,15 +100,23 @@ def compare_visit(
     """Put every question of one visit to both."""
     for call in visit.calls:
         user = visit.who(call)
-        theirs = ask_mended(call, sdk, user, tally)
+        theirs = compare_call(seed, call, user, ruleset, sdk, tally)
         note_answer(call, theirs, user, tally.seen)
-        try:
-            ours: Seen | str = ask_core(call, ruleset, user)
-        except Exception as error:  # noqa: BLE001 -- whatever is raised is a difference
-            ours = f"raises {error!r}"
-        tally.comparisons += 1
-        if ours != theirs:
-            tally.differ(Difference(seed, str(call), show(user), str(ours), str(theirs)))
+
+
+def compare_call(
+    seed: str, call: Call, user: User, ruleset: Ruleset, sdk: OfficialSdk, tally: Tally
+) -> Seen:
+    """Put one question to both; returns the SDK's answer."""
+    theirs = ask_mended(call, sdk, user, tally)
+    try:
+        ours: Seen | str = ask_core(call, ruleset, user)
+    except Exception as error:  # noqa: BLE001 -- whatever is raised is a difference
+        ours = f"raises {error!r}"
+    tally.comparisons += 1
+    if ours != theirs:
+        tally.differ(Difference(seed, str(call), show(user), str(ours), str(theirs)))
+    return theirs
 
 
 def ask_mended(call: Call, sdk: OfficialSdk, user: User, tally: Tally) -> Seen:

@@ -11,6 +11,8 @@ from bucketer.verify.calls import Call
 from bucketer.verify.visitors import knowing_visitor, made, plain_visitor
 from bucketer.verify.vocabulary import Vocabulary
 
+from .datafiles.coverage import ABSENT, kind_of
+
 OPTIONS = (
     "DISABLE_DECISION_EVENT", "ENABLED_FLAGS_ONLY", "IGNORE_USER_PROFILE_SERVICE",
     "INCLUDE_REASONS", "EXCLUDE_VARIABLES", "NONSENSE",
@@ -130,6 +132,15 @@ def note_user(user: User, seen: Counter[str]) -> None:
         seen["user profile" if user.profile else "user profile empty"] += 1
     for prediction in (user.predictions or {}).values():
         seen["user prediction failed" if prediction is None else "user prediction"] += 1
+
+
+def note_conditions(asked: set[tuple[str, str]], user: User, seen: Counter[str]) -> None:
+    """Count which kind of value *user* has for the attributes that each match asks for."""
+    for match, name in asked:
+        if match == "qualified":
+            continue  # it looks at segments
+        value = user.attributes.get(name, ABSENT)
+        seen[f"match {match} for a user's {kind_of(value)}"] += 1
 
 
 def note_call(call: Call, vocabulary: Vocabulary, seen: Counter[str]) -> None:

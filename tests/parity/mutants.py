@@ -29,6 +29,11 @@ from .draw import draw_visit
 
 VISITS = 2
 PER_DATAFILE = 12
+#: What becomes of a changed datafile. A run has to meet each.
+MUTATED = frozenset({
+    "mutant refused whole", "mutant refused by the SDK alone", "mutant taken by both",
+    "mutant set aside in part by us alone",
+})  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, "", "x", 0, 1, -1, 5.5, 10**12, True, False, [], [None], [[]], {}, {"a": 1}, ["x"],
     float("nan"), float("inf"), "8000", "404",

@@ -6,10 +6,77 @@ Three families: what a datafile has (marked while it is generated), what a visit
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 MATCHES = (
     "exact", "exists", "substring", "gt", "ge", "lt", "le",
     "semver_eq", "semver_gt", "semver_ge", "semver_lt", "semver_le", "qualified",
 )  # fmt: skip
+
+#: What JSON tells apart, numbers that count as none, and no value at all.
+KINDS = (
+    "absence", "null", "boolean", "text", "number", "number beyond", "list", "object",
+)  # fmt: skip
+ABSENT = object()
+_LARGEST = 2**53
+
+
+def kind_of(value: object) -> str:
+    """One of `KINDS`."""
+    if value is ABSENT:
+        return "absence"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "number" if abs(value) <= _LARGEST else "number beyond"
+    return {str: "text", list: "list", dict: "object"}[type(value)]
+
+
+def combination(condition: Mapping[str, Any], attributes: Mapping[str, object]) -> str:
+    """A condition's match and kind of value, with the kind of value that a user has for it."""
+    wanted = kind_of(condition.get("value", ABSENT))
+    have = kind_of(attributes.get(condition["name"], ABSENT))
+    return f"{condition['match']} {wanted} against {have}"
+
+
+def refuses(match: str, wanted: str) -> bool:
+    """Whether the SDK refuses a datafile for a condition with that kind of value."""
+    return (match, wanted) == ("qualified", "list")  # it collects the names of all segments
+
+
+#: One of each, met one by one: see `conditions.py`.
+COMBINATIONS = frozenset(
+    f"{match} {wanted} against {have}"
+    for match in MATCHES
+    for wanted in KINDS
+    for have in KINDS
+    if not refuses(match, wanted)
+)
+
+
+def conditions_of(datafile: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Match and attribute of every condition that can be judged."""
+    found = set()
+    for section in ("audiences", "typedAudiences"):
+        for each in datafile.get(section, ()):
+            tree = each["conditions"]
+            for leaf in _leaves(json.loads(tree) if section == "audiences" else tree):
+                match, name = leaf.get("match"), leaf.get("name")
+                if isinstance(match, str) and match in MATCHES and isinstance(name, str):
+                    found.add((match, name))
+    return found
+
+
+def _leaves(node: object) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for each in node if isinstance(node, list) else ():
+        yield from _leaves(each)
+
 
 IN_DATAFILES = frozenset({
     *(f"match {match}" for match in MATCHES),
@@ -80,6 +147,8 @@ IN_CALLS = frozenset({
     "user forced decision for a flag", "user forced decision for a rule",
     "user forced variation", "user profile", "user profile empty", "user prediction",
     "user prediction failed", "user of no note",
+    *(f"match {match} for a user's {kind}" for match in MATCHES for kind in KINDS
+      if match != "qualified"),
 })  # fmt: skip
 
 IN_DECISIONS = frozenset({
