@@ -1,12 +1,18 @@
 """The package as a library: its public names, and the lines that the README shows."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import bucketer
+from bucketer import User, compile_datafile
+from bucketer.wiring import open_predictor
+from fakes.bandit import Bandit
+from fakes.bandits import TWO_STEP, a_datafile_with_bandits
 
+DOCS = Path(__file__).parents[1] / "docs"
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -28,3 +34,31 @@ def test_the_python_of_the_readme_does_what_it_says(monkeypatch, capsys):
 
     [said] = re.findall(r"# prints (.*)", code)
     assert said == capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    ("options", "questions"),
+    [
+        ((), 1),
+        ({"IGNORE_CMAB_CACHE"}, 2),
+        ({"RESET_CMAB_CACHE"}, 2),
+        ({"INVALIDATE_USER_CMAB_CACHE"}, 2),
+    ],
+)
+def test_a_library_asks_bandits_as_its_page_shows_with_the_options_of_their_cache(
+    options, questions
+):
+    page = (DOCS / "profiles-and-predictions.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = {}
+    exec(compile(code, "profiles-and-predictions.md", "exec"), shown)
+    ruleset = compile_datafile(a_datafile_with_bandits())
+    with closing(Bandit(TWO_STEP)) as bandit:
+        shown["predictor"] = open_predictor(bandit.url, timeout_s=5.0)
+        decisions = [
+            shown["decide_asking"](ruleset, "checkout_flow", User("ben"), options) for _ in range(2)
+        ]
+        shown["predictor"].close()
+
+    assert questions == len(bandit.questions)
+    assert [None, None] == [each.error for each in decisions]

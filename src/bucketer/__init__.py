@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bucketer.core.bandit import PredictionNeeded
     from bucketer.core.compile import compile_datafile
     from bucketer.core.decide import activate, decide, decide_all, decide_for_keys, get_variation
     from bucketer.core.errors import BucketerError
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BucketerError",
+    "PredictionNeeded",
     "User",
     "activate",
     "compile_datafile",
@@ -30,6 +32,7 @@ __all__ = [
 
 _HOMES = {
     "BucketerError": "errors",
+    "PredictionNeeded": "bandit",
     "User": "user",
     "compile_datafile": "compile",
     "parse_datafile": "parse",

@@ -359,11 +359,26 @@ def _profiles(settings: Settings) -> GuardedProfiles | None:
 
 def _predictor(settings: Settings) -> CachedPredictor:
     """Return what asks the bandits."""
-    from bucketer.predictions.client import PredictionClient
+    return open_predictor(settings.cmab_endpoint, settings.cmab_timeout)
+
+
+def open_predictor(endpoint: str | None = None, timeout_s: float | None = None) -> CachedPredictor:
+    """Return what asks contextual bandits and remembers their answers: one for a process.
+
+    Args:
+        endpoint: http:// or https://; the rule's id takes the place of `{}` in it, or goes behind
+            it. None for Optimizely's.
+        timeout_s: seconds for one attempt, of which there are two. None for 10.
+    """
+    from bucketer.predictions.client import ENDPOINT, TIMEOUT_S, PredictionClient
     from bucketer.predictions.predictor import CachedPredictor
     from bucketer.runtime import new_uuid
 
-    client = PredictionClient(_Line, settings.cmab_endpoint, settings.cmab_timeout)
+    client = PredictionClient(
+        _Line,
+        ENDPOINT if endpoint is None else endpoint,
+        TIMEOUT_S if timeout_s is None else timeout_s,
+    )
     return CachedPredictor(client, new_uuid)
 
 
