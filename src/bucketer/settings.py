@@ -299,7 +299,8 @@ TABLE: Final = (
         "off",
         archive,
         "`off`, a directory, or s3://BUCKET/PREFIX",
-        "Where older revisions are kept, one `REVISION.json` each. Set, it allows "
+        "Where older revisions are kept, one `REVISION.json` each: a server puts what it fetches "
+        "into a directory, `BUCKETER_PUBLISH` fills a bucket. Set, it allows "
         "`GET /bucketer?revision=` and `bucketer decide --revision`; no impression is sent then.",
         LOCATION,
     ),

@@ -503,7 +503,14 @@ def _shared(source: DatafileSource, settings: Settings, has_makeshift: bool) -> 
         return source
     if not os.access(folder, os.W_OK):
         return source
-    return SharedSource(source, folder, has_makeshift=has_makeshift)
+    keep: Callable[[str, bytes], None] | None = None
+    if settings.revisions != "off" and "://" not in settings.revisions:
+        from functools import partial
+
+        from bucketer.sources import archive
+
+        keep = partial(archive.keep, os.path.expanduser(settings.revisions))  # noqa: PTH111 -- it stays text
+    return SharedSource(source, folder, has_makeshift=has_makeshift, keep=keep)
 
 
 def _shared_ones(sources: Sequence[DatafileSource]) -> list[SharedSource]:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.origin import Origin, answer, ok
-from tests.fakes.sources import revision
+from tests.fakes.sources import FakeSource, revision
 
+from bucketer.core.errors import BucketerError
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
+from bucketer.publishing.pull import pull
 from bucketer.sources.packaged import PackagedSource
+from bucketer.sources.url import UrlSource
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -30,8 +33,7 @@ def _run(*arguments, **environ):
 def package(tmp_path):
     """A package that has revision 1 in it."""
     path = tmp_path / "packaged.json"
-    with Origin(ok(revision(1))) as origin:
-        assert _run("datafile", "pull", origin.url, "--into", str(path))[0] == 0
+    pull(FakeSource(revision(1)), package=path)
     return path
 
 
@@ -39,17 +41,30 @@ def test_what_is_pulled_is_stored_with_where_it_came_from(tmp_path):
     path = tmp_path / "new" / "packaged.json"
     with Origin(ok(revision(7), ETag='"seven"')) as origin:
         url = f"{origin.url}/datafiles/SDK-KEY.json"
-        status, out, _ = _run("datafile", "pull", "--into", str(path), DATAFILE_URL=url)
+        pull(UrlSource(url, 60.0), package=path)
 
     document = json.loads(path.read_bytes())
-    assert 0 == status
-    assert "Stored revision 7 from 127.0.0.1." in out
-    assert "SDK-KEY" not in out
     assert (url, "7", '"seven"') == tuple(
         document["package"][n] for n in ("url", "revision", "etag")
     )
     assert document["package"]["fetched_at"] > 1.7e9
     assert PackagedSource(str(path)).fetch(None).raw == revision(7)
+
+
+def test_what_is_pulled_into_a_file_of_ones_own_is_the_datafile_as_it_came(tmp_path):
+    path = tmp_path / "new" / "datafile.json"
+    with Origin(ok(revision(7), ETag='"seven"')) as origin:
+        url = f"{origin.url}/datafiles/SDK-KEY.json"
+        status, out, _ = _run("datafile", "pull", "--into", str(path), DATAFILE_URL=url)
+    decided, answered, _ = _run(
+        *("decide", "-d", str(path), "-e", "checkout_flow_experiment", "-u", "x")
+    )
+
+    assert (0, 0) == (status, decided)
+    assert "Stored revision 7 from 127.0.0.1." in out
+    assert "SDK-KEY" not in out
+    assert revision(7) == path.read_bytes()
+    assert "checkout_flow_experiment" in answered
 
 
 @pytest.mark.parametrize(
@@ -70,17 +85,21 @@ def test_what_is_pulled_is_stored_with_where_it_came_from(tmp_path):
     ids=["403", "500", "empty", "html", "field", "version", "cut", "short"],
 )
 def test_an_unusable_answer_changes_nothing_and_says_why(package, said, told):
+    mine = package.parent / "datafile.json"
+    mine.write_bytes(b"mine")
     before = package.read_bytes()
     with Origin(said) as origin:
-        status, out, err = _run(
-            "datafile", "pull", f"{origin.url}/SDK-KEY.json", "--into", str(package)
-        )
+        url = f"{origin.url}/SDK-KEY.json"
+        with pytest.raises(BucketerError):
+            pull(UrlSource(url, 60.0), package=package)
+        status, out, err = _run("datafile", "pull", url, "--into", str(mine))
 
     assert (1, "") == (status, out)
     assert told in err
     assert "SDK-KEY" not in err
     assert before == package.read_bytes()
-    assert [package] == list(package.parent.iterdir())  # nothing half-made is left
+    assert b"mine" == mine.read_bytes()
+    assert {package, mine} == set(package.parent.iterdir())  # nothing half-made is left
 
 
 def test_a_package_that_cannot_be_written_to_stays_as_it_was(package):
@@ -173,7 +192,7 @@ def test_webhook_py_does_as_the_mission_says(tmp_path):
         )
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert "9" == json.loads(path.read_bytes())["package"]["revision"]
+    assert revision(9) == path.read_bytes()
 
 
 @pytest.fixture
@@ -242,13 +261,25 @@ def test_status_asks_every_source_and_fails_with_the_first():
     with Origin(ok(revision(3), ETag='"3"')) as good, Origin(answer(404)) as bad:
         sources = f"{bad.url}/SDK-KEY {good.url}/SDK-KEY"
         status, out, _ = _run("datafile", "status", "--json", BUCKETER_DATAFILE=sources)
-        turned, _, _ = _run("datafile", "status", BUCKETER_DATAFILE=f"{good.url} {bad.url}")
+        turned, told, _ = _run("datafile", "status", BUCKETER_DATAFILE=f"{good.url} {bad.url}")
 
     first, second = json.loads(out)["sources"]
     assert (1, 0) == (status, turned)
     assert "status 404 (0 bytes)" == first["state"]
     assert ("ok", "3", '"3"') == (second["state"], second["revision"], second["etag"])
+    assert {"source": "url", "where": "127.0.0.1", "revision": "3"} == json.loads(out)["serves"]
+    assert "A service that starts now serves revision 3 from 127.0.0.1." in told
     assert "SDK-KEY" not in out
+
+
+def test_status_says_when_nothing_would_serve(tmp_path):
+    path = str(tmp_path / "none.json")
+    status, out, _ = _run("datafile", "status", BUCKETER_DATAFILE=path)
+    _, told, _ = _run("datafile", "status", "--json", BUCKETER_DATAFILE=path)
+
+    assert 1 == status
+    assert "A service that starts now has no datafile." in out
+    assert json.loads(told)["serves"] is None
 
 
 def test_status_of_a_running_service_is_its_health():
@@ -257,7 +288,10 @@ def test_status_of_a_running_service_is_its_health():
         status, out, _ = _run("datafile", "status", "--server", origin.url)
     with Origin(answer(503, b'{"status": "no_datafile"}')) as origin:
         failing, told, _ = _run("datafile", "status", "--server", origin.url, "--json")
+        _, told_too, _ = _run("datafile", "status", "--server", origin.url)
 
     assert (0, 1) == (status, failing)
-    assert "revision: 5" in out
+    assert out.startswith("ok: revision 5 serves\n")
+    assert "failures: 2" in out
+    assert told_too.startswith("no_datafile: nothing serves\n")
     assert {"status": "no_datafile"} == json.loads(told)

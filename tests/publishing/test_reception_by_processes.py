@@ -118,6 +118,20 @@ def test_an_archived_revision_can_be_asked_and_an_unknown_one_not(environ, tmp_p
     assert (400, "invalid_request") == (odd, refused["error"]["code"])
 
 
+def test_a_server_fills_a_directory_of_revisions_by_itself(cdn, environ, tmp_path):
+    archive = tmp_path / "archive"
+    with bucketer_serve(**environ, BUCKETER_REVISIONS=str(archive)) as server:
+        cdn.answers[:] = [ok(revision(2), ETag='"2"')]
+        _send_webhook(server, cdn, 2)
+        deadline = time.monotonic() + 10
+        while _revisions(server, 1) != {"2"} and time.monotonic() < deadline:
+            time.sleep(0.1)
+        status, answer = _ask(f"{server.url}/bucketer?{QUERY}&revision=1")
+
+    assert (200, "1") == (status, answer["debug"]["datafile"]["revision"])
+    assert {"1.json", "2.json"} == {each.name for each in archive.iterdir()}
+
+
 def test_where_revisions_are_not_enabled_the_parameter_means_nothing(environ):
     with bucketer_serve(**environ) as server:
         status, answer = _ask(f"{server.url}/bucketer?{QUERY}&revision=7")

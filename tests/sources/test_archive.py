@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.sources import Clock, down
 
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
-from bucketer.sources.archive import FAILED_S, MISSED_S, Archive
+from bucketer.sources.archive import FAILED_S, MISSED_S, Archive, keep
 from bucketer.sources.file import FileSource
 
 
@@ -96,6 +96,33 @@ def test_an_archived_revision_that_cannot_be_used_is_unavailable_and_others_are_
 
     assert "edition" == shelf.archive("good")
     assert ["broken", "good"] == shelf.asked
+
+
+def test_a_revision_that_is_kept_stays_as_it_is(tmp_path):
+    folder = tmp_path / "new" / "archive"
+    keep(str(folder), "7", b"first")
+    keep(str(folder), "7", b"second")
+
+    assert {"7.json": b"first"} == {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["../7", "", "a" * 33, "7/8", "."])
+def test_a_revision_whose_name_is_no_files_is_not_kept(name, tmp_path, caplog):
+    keep(str(tmp_path / "archive"), name, b"{}")
+
+    assert [] == list(tmp_path.iterdir())
+    assert ["archive: a revision is not kept: its name is no file's"] == [
+        each.getMessage() for each in caplog.records
+    ]
+
+
+def test_an_archive_that_cannot_be_written_to_is_logged_and_no_more(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    keep(str(tmp_path / "file"), "7", b"{}")
+
+    assert ["archive: revision 7 is not kept: File exists"] == [
+        each.getMessage() for each in caplog.records
+    ]
 
 
 def test_a_file_that_is_not_there_is_missing_and_one_that_cannot_be_read_is_not(tmp_path):

@@ -288,6 +288,22 @@ def test_a_newer_copy_serves_though_the_source_fails_by_now(tmp_path):
         one.fetch(newer)
 
 
+def test_each_revision_is_given_to_the_archive_once_and_the_one_that_is_there_at_first(tmp_path):
+    kept = []
+    inner = FakeSource(revision(1), '"1"')
+    SharedSource(inner, tmp_path).fetch(None)
+    shared = SharedSource(inner, tmp_path, keep=lambda name, raw: kept.append((name, raw)))
+    mark = None
+    for number in (1, 1, 2):
+        inner.content, inner.etag = revision(number), f'"{number}"'
+        time.sleep(0.02)  # the file system's clock is coarse
+        shared.insist()
+        fetched = shared.fetch(mark)
+        mark = fetched.mark if fetched else mark
+
+    assert [("1", revision(1)), ("2", revision(2))] == kept
+
+
 def test_nobody_else_can_read_the_copy(tmp_path):
     shared = SharedSource(FakeSource(revision(1)), tmp_path / "state")
     shared.fetch(None)

@@ -17,21 +17,28 @@ if TYPE_CHECKING:
     from bucketer.ports import DatafileSource
 
 
-def pull(source: DatafileSource, into: Path | None = None) -> Checked:
+def pull(
+    source: DatafileSource, into: Path | None = None, *, package: Path = Path(STORED)
+) -> Checked:
     """Fetch from *source*, check, and store; unless all of it succeeds, nothing changes.
 
     Args:
         source: where the datafile is published.
-        into: the file to write; the package's own when None.
+        into: the file that gets the datafile as it came, for whatever reads datafiles; when None,
+            *package* is written instead.
+        package: the package's own file, which has in it where the datafile came from, and when.
 
     Raises:
-        SourceError: it can't be fetched, or the package can't be written to.
+        SourceError: it can't be fetched, or the file can't be written.
         UnusableDatafile: what came can't be used.
     """
     checked = fetch_checked(source)
-    target = Path(STORED) if into is None else into
+    target = package if into is None else into
     try:
-        write_atomically(target, envelope(checked, source.label, time.time()))
+        if into is None:
+            write_atomically(package, envelope(checked, source.label, time.time()))
+        else:
+            write_atomically(into, checked.raw)
     except OSError as error:
         raise SourceError(str(target), error.strerror or type(error).__name__) from error
     return checked

@@ -1,4 +1,4 @@
-"""Older revisions: the few that were asked last, and what was learnt of those that can't be had.
+"""Older revisions: kept in a directory; asked for, and remembered, wherever they are.
 
 Anybody may ask for any revision, so neither what isn't there nor an archive that is down may cost
 a fetch, or a line in the log, each time.
@@ -7,10 +7,12 @@ a fetch, or a line in the log, each time.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 
-from bucketer.core.errors import BucketerError, RevisionUnavailable, SourceError
+from bucketer.api.revision import check_revision
+from bucketer.core.errors import BucketerError, InvalidRequest, RevisionUnavailable, SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,3 +92,25 @@ def _shorten(kept: dict[str, Any], most: int) -> None:
     """Drop the oldest entries."""
     while len(kept) > most:
         del kept[next(iter(kept))]
+
+
+def keep(folder: str, revision: str, raw: bytes) -> None:
+    """Put a revision into the directory *folder*, for good: what is there already stays.
+
+    Nothing is raised: deciding goes on without an archive, and the log says what is wrong with it.
+    """
+    try:
+        check_revision(revision)  # it becomes a file's name, and is somebody else's text
+        path = os.path.join(folder, f"{revision}.json")  # noqa: PTH118 -- this module is also Lambda's
+        if os.path.exists(path):  # noqa: PTH110 -- as above
+            return
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 -- as above
+        half_made = f"{path}.{os.getpid()}"
+        with open(half_made, "wb") as file:  # noqa: PTH123 -- as above
+            file.write(raw)
+        os.replace(half_made, path)  # noqa: PTH105 -- as above
+    except InvalidRequest:
+        _log.warning("archive: a revision is not kept: its name is no file's")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        _log.warning("archive: revision %s is not kept: %s", revision, why)

@@ -22,7 +22,7 @@ from bucketer.ports import Fetched
 from .packaged import from_package, to_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bucketer.ports import DatafileSource
@@ -50,7 +50,12 @@ class SharedSource:
     """
 
     def __init__(
-        self, source: DatafileSource, folder: Path, *, has_makeshift: bool = False
+        self,
+        source: DatafileSource,
+        folder: Path,
+        *,
+        has_makeshift: bool = False,
+        keep: Callable[[str, bytes], None] | None = None,
     ) -> None:
         """Keep the copy of *source* in *folder*, which is made when it is needed.
 
@@ -58,6 +63,7 @@ class SharedSource:
             source: is asked.
             folder: the state directory.
             has_makeshift: a process can begin without this source: something is packaged.
+            keep: is given each revision, by its name, and the datafile; for an archive.
         """
         self.kind = source.kind
         self.label = source.label
@@ -69,6 +75,8 @@ class SharedSource:
         self._lock = folder / f"{name}.lock"
         self._failure = folder / f"{name}.failed"
         self._has_makeshift = has_makeshift
+        self._keep = keep
+        self._kept: str | None = None
         self._returned: tuple[int, int] | None = None
         self._not_before = 0.0
         self._looked_at: float | None = None
@@ -156,6 +164,9 @@ class SharedSource:
             raise SourceError(self.where, "said 'not modified' to a question without a condition")
         self._failure.unlink(missing_ok=True)
         os.utime(self._lock)
+        if self._keep is not None and copy.mark != self._kept:
+            self._keep(parse_datafile(copy.raw)["revision"], copy.raw)
+            self._kept = copy.mark
         return copy
 
     def _write(self, fetched: Fetched) -> _Copy:

@@ -34,7 +34,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     pull.add_argument(
         "url", nargs="?", metavar="URL", type=datafile_place, help="default: DATAFILE_URL"
     )
-    pull.add_argument("--into", metavar="FILE", help="another file than the package's own")
+    pull.add_argument(
+        "--into", metavar="FILE", help="put the datafile there as it came, not into the package"
+    )
     pull.set_defaults(run=pull_command)
     status = commands.add_parser("status", help=status_command.__doc__)
     status.add_argument("--server", metavar="URL", help="ask a running service instead")
@@ -64,7 +66,10 @@ def pull_command(args: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Ask every source what it has; exit status 1 when the first one has nothing usable."""
+    """Ask every source what it has; exit status 1 when the first one has nothing usable.
+
+    The first that has something usable is what would serve, if a service started now.
+    """
     settings = settings_of(args, terminal)
     if args.server:
         return _server_status(args, terminal)
@@ -72,11 +77,19 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
 
     sources = wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND)
     rows = [_ask(source) for source in sources]
+    first = next((row for row in rows if row["state"] == "ok"), None)
     if args.json:
-        terminal.json({"sources": rows})
+        told = first and {name: first[name] for name in ("source", "where", "revision")}
+        terminal.json({"sources": rows, "serves": told})
     else:
         heads = ("source", "where", "revision", "etag", "bytes", "state")
         terminal.table(heads, [[str(row.get(head) or "") for head in heads] for row in rows])
+        if first is None:
+            terminal.line("A service that starts now has no datafile.", BAD)
+        else:
+            serving = f"revision {first['revision']} from {first['where']}"
+            tone = GOOD if first is rows[0] else NOTE
+            terminal.line(f"A service that starts now serves {serving}.", tone)
     return 0 if rows[0]["state"] == "ok" else 1
 
 
@@ -163,11 +176,18 @@ def _server_status(args: argparse.Namespace, terminal: Terminal) -> int:
     if args.json:
         terminal.json(report)
     else:
-        terminal.line(str(report.get("status")), GOOD if answer.status == _HTTP_OK else BAD)
-        for name, value in {**report, **report.get("datafile", {})}.items():
+        serving, refresh = (_dict(report.get(each)) for each in ("datafile", "refresh"))
+        told = f"revision {serving.get('revision')} serves" if serving else "nothing serves"
+        tone = GOOD if answer.status == _HTTP_OK else BAD
+        terminal.line(f"{report.get('status')}: {told}", tone)
+        for name, value in {**report, **serving, **refresh}.items():
             if not isinstance(value, dict) and name != "status":
                 terminal.line(f"  {name}: {value}")
     return 0 if answer.status == _HTTP_OK else 1
+
+
+def _dict(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _contents(checked: Checked) -> str:
