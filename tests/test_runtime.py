@@ -78,6 +78,62 @@ def test_new_content_is_taken_whatever_its_revision_says():
     assert ("1", "another") == (ruleset.revision, ruleset.account_id)
 
 
+class Outbox:
+    """An outbox that notes when it was called, and may raise."""
+
+    def __init__(self, seen, error=None):
+        self.seen, self.error = seen, error
+
+    def after_response(self, deadline_s):
+        self.seen.append(("events", deadline_s))
+        if self.error:
+            raise self.error
+
+    def close(self):
+        self.seen.append(("close",))
+
+
+def test_events_come_before_a_datafile_that_is_slow_to_come_and_have_all_of_their_time():
+    clock, seen = Clock(), []
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock, outbox=Outbox(seen))
+    runtime.load()
+    fetch = source.fetch
+    source.fetch = lambda mark: seen.append(("datafile",)) or fetch(mark)
+    clock.now += 1000
+
+    runtime.after_response(1.0)
+
+    assert seen == [("events", 1.0), ("datafile",)]
+
+
+def test_events_that_fail_unforeseen_do_not_keep_the_datafile_from_being_fetched():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock, outbox=Outbox([], KeyError("odd")))
+    runtime.load()
+    clock.now += 1000
+
+    with pytest.raises(KeyError):
+        runtime.after_response(1.0)
+
+    assert source.asked == [None, '"1"']
+
+
+def test_whatever_a_profile_store_does_at_the_end_the_outbox_is_closed():
+    class Odd:
+        def close(self):
+            raise KeyError("odd")
+
+    seen = []
+    runtime = _runtime(FakeSource(revision(1)), outbox=Outbox(seen), profiles=Odd())
+
+    with pytest.raises(KeyError):
+        runtime.close()
+
+    assert seen == [("close",)]
+
+
 def test_the_same_content_under_no_etag_is_not_compiled_again():
     source = FakeSource(revision(1))
     compiled = []

@@ -331,15 +331,19 @@ class Runtime:
         return waits or self._clock() >= self._due_at
 
     def after_response(self, deadline_s: float) -> None:
-        """Do what was put off while a caller waited: refresh if it is time, deliver events.
+        """Do what was put off while a caller waited: deliver events, then refresh if it is time.
+
+        Events come first: a datafile that is slow to come must not take their time, and what they
+        leave of it would be too little for the datafile. So each has its own.
 
         Args:
-            deadline_s: seconds that may be used; a source's own time-out bounds a refresh.
+            deadline_s: seconds that events may take; a source's own time-out bounds a refresh.
         """
-        started = time.monotonic()
-        self._refresh_if_due(self._clock())
-        if self.outbox is not None:
-            self.outbox.after_response(max(0.0, deadline_s - (time.monotonic() - started)))
+        try:
+            if self.outbox is not None:
+                self.outbox.after_response(deadline_s)
+        finally:
+            self._refresh_if_due(self._clock())
 
     def keep_fresh(self) -> None:
         """Refresh by age in a thread of its own, until `close`. For server mode."""
@@ -352,11 +356,13 @@ class Runtime:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=1.0)  # it may sit in a fetch; it is a daemon
-        for held in (self._predictor, self._profiles):
-            if held is not None:
-                held.close()
-        if self.outbox is not None:
-            self.outbox.close()
+        try:
+            for held in (self._predictor, self._profiles):
+                if held is not None:
+                    held.close()
+        finally:
+            if self.outbox is not None:
+                self.outbox.close()
 
     def _watch(self) -> None:
         longest = 3600.0 if self._has_news is None else _LOOK_EVERY_S

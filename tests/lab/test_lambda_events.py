@@ -53,6 +53,12 @@ def activation(user):
     }
 
 
+def tracking(goals):
+    event = activation("")
+    event["requestContext"]["http"].update(method="POST", path="/track")
+    return {**event, "rawPath": "/track", "rawQueryString": "", "body": json.dumps(goals)}
+
+
 def users(collector):
     return [visitor["visitor_id"] for visitor in collector.visitors()]
 
@@ -128,6 +134,43 @@ def test_what_cannot_be_delivered_at_the_end_is_in_the_log_whole(lab, task, coll
     event = json.loads(line[line.index("{") :])
     assert [visitor["visitor_id"] for visitor in event["visitors"]] == ["u0"]
     assert event["account_id"] == "81"
+
+
+def test_at_the_end_all_that_a_hanging_collector_left_is_in_the_log_whole(lab, task, collector):
+    """16,000 events: more than can be written in the half second before SIGKILL."""
+    collector.mood = "hang"
+    environment = settings(collector, BUCKETER_EVENTS_FLUSH="0.1")
+    goal = {"event": "purchase", "tags": {"note": "x" * 300}}
+    names = [f"{n}-{each}" for n in range(16) for each in range(1_000)]
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        for n in range(16):
+            goals = [{**goal, "user": name} for name in names[n * 1_000 : (n + 1) * 1_000]]
+            assert function.invoke(tracking(goals))["statusCode"] == 200
+            function.wait_until_done()
+        assert function.shut_down() == 0
+        log = function.log()
+
+    events = [
+        json.loads(line[line.index("{") :])
+        for line in log.splitlines()
+        if line.startswith("outbox: undelivered (")
+    ]
+    logged = [event["visitors"][0]["visitor_id"] for event in events]
+    assert names == logged
+
+
+def test_a_queue_that_cannot_be_asked_for_want_of_credentials_costs_no_event(lab, task, collector):
+    environment = settings(
+        collector,
+        BUCKETER_EVENTS="sqs://http://127.0.0.1:9/1/q",
+        AWS_ACCESS_KEY_ID="",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:9/credentials",
+    )
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        for n in range(2):
+            assert function.invoke(activation(f"u{n}"))["statusCode"] == 200
+            function.wait_until_done()
+            assert [f"u{each}" for each in range(n + 1)] == users(collector)
 
 
 def test_without_extensions_events_are_sent_before_the_answer(lab, task, collector):

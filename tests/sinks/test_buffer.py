@@ -1,6 +1,7 @@
 """Lambda's memory of events: bounded in time and bytes, emptied to the log at the end."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from tests.fakes.visitors import a_ruleset, some_events
 
 from bucketer.sinks.buffer import Buffer
 from bucketer.sinks.counters import Counters
-from bucketer.sinks.delivery import Delivery
+from bucketer.sinks.delivery import NEVER, Delivery, Verdict
 from bucketer.sinks.outbox import Outbox
 
 
@@ -34,12 +35,15 @@ def open_outbox(collector):
         outbox.close()
 
 
-def logged_whole(caplog):
-    return [
-        json.loads(record.getMessage().partition("): ")[2])["visitors"][0]["visitor_id"]
-        for record in caplog.records
-        if "undelivered" in record.getMessage()
-    ]
+def logged_whole(capfd):
+    """Whose events standard error holds, whole; nothing else may have got into their lines."""
+    found = []
+    for line in capfd.readouterr().err.splitlines():
+        if line.startswith("outbox: undelivered ("):
+            event = json.loads(line[line.index("{") :])
+            assert {"region", "account_id", "project_id", "revision", "visitors"} <= event.keys()
+            found.append(event["visitors"][0]["visitor_id"])
+    return found
 
 
 def test_nothing_is_sent_before_the_response(open_outbox, collector):
@@ -95,7 +99,7 @@ def test_a_collector_that_asks_for_time_gets_it(open_outbox, collector):
     assert collector.requests == 2
 
 
-def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing(open_outbox, collector, caplog):
+def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing(open_outbox, collector, capfd):
     def judge(payload):
         if collector.requests % 2 == 0:
             return 429
@@ -110,10 +114,10 @@ def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing(open_outbox, colle
 
     assert [f"{n:06}" for n in range(20) if n != 5] == collector.uuids()
     assert (outbox.counters.sent, outbox.counters.dead) == (19, 1)
-    assert logged_whole(caplog) == ["user-5"]
+    assert logged_whole(capfd) == ["user-5"]
 
 
-def test_what_is_refused_for_good_is_logged_whole(open_outbox, collector, caplog):
+def test_what_is_refused_for_good_is_logged_whole(open_outbox, collector, capfd):
     collector.judge = lambda payload: (
         400 if any(v["visitor_id"] == "user-1" for v in payload["visitors"]) else 200
     )
@@ -122,21 +126,21 @@ def test_what_is_refused_for_good_is_logged_whole(open_outbox, collector, caplog
 
     outbox.after_response(1.0)
 
-    assert logged_whole(caplog) == ["user-1"]
+    assert logged_whole(capfd) == ["user-1"]
     assert (outbox.counters.sent, outbox.counters.dead) == (3, 1)
 
 
-def test_at_the_end_what_is_left_is_logged_whole(open_outbox, collector, caplog):
+def test_at_the_end_what_is_left_is_logged_whole(open_outbox, collector, capfd):
     collector.mood = 503
     outbox = open_outbox()
     outbox.add(some_events(2))
 
     outbox.close()
 
-    assert logged_whole(caplog) == ["user-0", "user-1"]
+    assert logged_whole(capfd) == ["user-0", "user-1"]
 
 
-def test_at_the_end_the_last_resort_is_tried_first(open_outbox, collector, caplog):
+def test_at_the_end_the_last_resort_is_tried_first(open_outbox, collector, capfd):
     collector.mood = 503
     with Collector() as other:
         outbox = open_outbox(last_resort=Delivery(other.url))
@@ -145,18 +149,30 @@ def test_at_the_end_the_last_resort_is_tried_first(open_outbox, collector, caplo
         outbox.close()
 
         assert other.uuids() == ["000000", "000001"]
-    assert logged_whole(caplog) == []
+    assert logged_whole(capfd) == []
 
 
-def test_when_memory_is_full_the_oldest_go_to_the_log(open_outbox, caplog):
+def test_when_memory_is_full_the_oldest_go_to_the_log(open_outbox, collector, capfd):
+    collector.mood = 503
     outbox = open_outbox(max_bytes=2_000)
 
     outbox.add(some_events(10))
 
-    spilt = logged_whole(caplog)
+    spilt = logged_whole(capfd)
     assert spilt == [f"user-{n}" for n in range(len(spilt))]
     assert 4 < len(spilt) < 10
     assert outbox.counters.accepted == 10
+
+
+def test_more_at_once_than_memory_takes_is_sent_at_once_where_the_collector_is_well(
+    open_outbox, collector, capfd
+):
+    outbox = open_outbox(max_bytes=2_000)
+
+    outbox.add(some_events(10))
+
+    assert [f"{n:06}" for n in range(10)] == collector.uuids()
+    assert logged_whole(capfd) == []
 
 
 def test_the_age_of_the_oldest_is_known_until_it_is_sent(open_outbox, collector):
@@ -169,3 +185,99 @@ def test_the_age_of_the_oldest_is_known_until_it_is_sent(open_outbox, collector)
     collector.mood = 200
     outbox.after_response(0.2)
     assert outbox.health()["oldest_age_s"] == 0
+
+
+def test_a_full_memory_asks_a_collector_that_fails_only_once(open_outbox, collector):
+    collector.mood = 503
+    outbox = open_outbox(max_bytes=2_000)
+
+    for n in range(10):
+        outbox.add(some_events(5, first=5 * n))
+
+    assert collector.requests == 1
+
+
+class Odd:
+    """A courier that raises what nobody foresaw, or never comes back."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.aborted = threading.Event()
+
+    def send(self, batch, visitors, timeout_s):
+        if self.error:
+            raise self.error
+        self.aborted.wait(30)
+        raise AssertionError("it was aborted")
+
+    def abort(self):
+        self.aborted.set()
+
+    def close(self):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("courier", [Odd(KeyError("MOON")), Odd()])
+def test_whatever_the_last_flush_meets_what_is_left_is_logged_whole_and_in_time(courier, capfd):
+    counters = Counters()
+    outbox = Outbox(Buffer(counters, courier), counters)
+    outbox.add(some_events(3))
+    started = time.monotonic()
+
+    outbox.close()
+
+    assert logged_whole(capfd) == ["user-0", "user-1", "user-2"]
+    assert time.monotonic() - started < 0.3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_last_resort_is_tried_whatever_became_of_the_first(collector, capfd):
+    counters = Counters()
+    buffer = Buffer(counters, Odd(KeyError("MOON")), last_resort=Delivery(collector.url))
+    outbox = Outbox(buffer, counters)
+    outbox.add(some_events(2))
+
+    outbox.close()
+
+    assert collector.uuids() == ["000000", "000001"]
+    assert logged_whole(capfd) == []
+
+
+def test_a_full_memory_is_logged_whole_well_within_the_half_second_that_lambda_gives(
+    collector, capfd
+):
+    collector.mood = "hang"
+    counters = Counters()
+    outbox = Outbox(Buffer(counters, Delivery(collector.url)), counters)
+    events = some_events(4_000)  # of some 470 bytes
+    counters.trouble = "known to hang"
+    for n in range(0, 4_000, 100):
+        outbox.add(events[n : n + 100])
+    spilt = logged_whole(capfd)
+    started = time.monotonic()
+
+    outbox.close()
+
+    assert time.monotonic() - started < 0.3
+    assert [f"user-{n}" for n in range(4_000)] == spilt + logged_whole(capfd)
+    assert 1_000 < len(spilt) < 3_000
+
+
+def test_an_answer_with_line_breaks_does_not_break_the_line_of_an_event(
+    open_outbox, collector, capfd
+):
+    class Verbose(Odd):
+        def send(self, batch, visitors, timeout_s):
+            return Verdict(NEVER, 403, "status 403: <html>\n{\r\n", None)
+
+    counters = Counters()
+    outbox = Outbox(Buffer(counters, Verbose()), counters)
+    outbox.add(some_events(1))
+
+    outbox.after_response(1.0)
+
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith(
+        'outbox: undelivered (refused by the collector: status 403: <html> {): {"'
+    )

@@ -1,7 +1,9 @@
 """One batch, several attempts: who was at fault, what is settled, what has to wait."""
 
+import pytest
+
 from bucketer.core.events import Batch
-from bucketer.sinks.delivery import LATER, NEVER, SENT, Verdict, deliver
+from bucketer.sinks.delivery import LATER, NEVER, SENT, Delivery, Verdict, deliver
 
 BATCH = Batch("US", '{"visitors": [')
 ACCEPTED = Verdict(SENT, 204, "", None)
@@ -46,3 +48,29 @@ def test_a_collector_that_asks_for_time_at_once_settles_nothing():
 
 def test_a_part_of_nobody_is_not_halved_for_ever():
     assert outcome_of(lambda *_: REFUSED, "") == (0, "", 0, None, 0)
+
+
+def test_too_large_is_never_hopeless():
+    """Eight visitors too large each say nothing of the ninth."""
+
+    def send(_batch, visitors):
+        too_large = len(visitors) > 1 or visitors < "i"
+        return Verdict(NEVER, 413, "status 413", None) if too_large else ACCEPTED
+
+    assert outcome_of(send, "abcdefghijkl") == (4, "abcdefgh", 12, None, 0)
+
+
+@pytest.mark.parametrize("batch", [Batch("MOON", "{"), Batch([], "{"), Batch("US", "\u00e9")])
+def test_a_damaged_batch_is_refused_and_nothing_raised(batch):
+    verdict = Delivery().send(batch, ["{}"], 1.0)
+
+    assert verdict == Verdict(NEVER, 0, "what they have in common is damaged", None)
+
+
+def test_an_endpoint_that_is_none_lets_events_wait():
+    verdict = Delivery("http://127.0.0.1:99999/").send(BATCH, ["{}"], 1.0)
+
+    assert (verdict.kind, verdict.why) == (
+        LATER,
+        "the endpoint is no URL: expected a port from 1 to 65535",
+    )

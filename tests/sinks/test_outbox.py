@@ -64,6 +64,15 @@ def test_what_the_home_refuses_is_counted_and_told_once_in_a_while(error, told, 
     assert "8 events could not be kept" in caplog.records[1].getMessage()
 
 
+def test_what_nobody_foresaw_costs_neither_the_answer_nor_the_count(caplog):
+    outbox = an_outbox(Kept(KeyError("MOON")))
+
+    outbox.add(some_events(2))
+
+    assert (outbox.counters.refused, outbox.counters.accepted) == (2, 0)
+    assert "2 events could not be kept (KeyError)" in caplog.text
+
+
 def test_deadlines_and_the_end_are_passed_on():
     home = Kept()
     outbox = an_outbox(home)

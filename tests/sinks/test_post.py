@@ -208,7 +208,9 @@ def test_an_address_is_read_from_a_url(url, expected):
     assert (found.host, found.port, found.path, found.secure) == expected
 
 
-@pytest.mark.parametrize("url", ["", "ftp://h/", "http://", "h/x", "http://h:x/"])
+@pytest.mark.parametrize(
+    "url", ["", "ftp://h/", "http://", "h/x", "http://h:x/", "http://h:0/", "http://h:65536/"]
+)
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(ValueError):
         Address(url)
@@ -252,6 +254,99 @@ def test_tls_is_verified(to, tmp_path):
     thread.join(5)
 
 
+@pytest.fixture
+def full():
+    """Addresses of loopback whose queues of connections are full: they answer nothing."""
+    held = []
+
+    def full_(*hosts):
+        with socket.create_server(("127.0.0.1", 0)) as any_port:
+            port = any_port.getsockname()[1]
+        for host in hosts:
+            server = socket.socket()
+            server.bind((host, port))
+            server.listen(0)
+            held.append(server)
+            for _ in range(3):
+                client = socket.socket()
+                client.setblocking(False)
+                client.connect_ex((host, port))
+                held.append(client)
+        time.sleep(0.1)
+        return port
+
+    yield full_
+    for each in held:
+        each.close()
+
+
+def resolving_to(monkeypatch, *hosts):
+    """Let any name have these addresses: the system's resolver is the one part we can't run."""
+
+    def look_up(_name, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def test_time_is_bounded_for_all_addresses_of_a_host_together(full, monkeypatch):
+    hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]
+    port = full(*hosts)
+    resolving_to(monkeypatch, *hosts)
+    started = time.monotonic()
+
+    with pytest.raises(PostFailed, match="timed out"):
+        Poster(Address(f"http://several.test:{port}/")).post(b"BODY", {}, 0.4)
+
+    assert time.monotonic() - started < 0.6
+
+
+def test_a_dead_address_leaves_time_for_the_next(full, monkeypatch):
+    port = full("127.0.0.2")
+    peer = Peer(OK)
+    peer_port = int(peer.url.split(":")[2].split("/")[0])
+    real = [("127.0.0.2", port), ("127.0.0.1", peer_port)]
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in real],
+    )
+    poster = Poster(Address("http://several.test/"))
+
+    assert poster.post(b"BODY", {}, 1.0).status == 200
+    poster.close()
+
+
+def test_a_look_up_that_takes_its_time_is_bounded_and_the_next_attempt_has_its_answer(monkeypatch):
+    peer = Peer(OK)
+    port = int(peer.url.split(":")[2].split("/")[0])
+    answered, asked = threading.Event(), []
+
+    def look_up(name, *_, **__):
+        asked.append(name)
+        answered.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    poster = Poster(Address("http://slow.test/"))
+    started = time.monotonic()
+
+    for _ in range(2):
+        with pytest.raises(PostFailed, match="timed out"):
+            poster.post(b"BODY", {}, 0.1)
+
+    assert time.monotonic() - started < 0.5
+    answered.set()
+    assert poster.post(b"BODY", {}, 2.0).status == 200
+    assert asked == ["slow.test"]
+    poster.close()
+
+
+def test_a_name_that_nobody_knows_is_a_failure():
+    with pytest.raises(PostFailed, match="gaierror"):
+        Poster(Address("http://nobody.invalid/")).post(b"BODY", {}, 5.0)
+
+
 @pytest.mark.parametrize("status", [200, 202, 204, 299])
 def test_any_2xx_delivers(status):
     assert judge(status, None).kind == SENT
@@ -270,8 +365,10 @@ def test_other_4xx_are_final(status):
 @pytest.mark.parametrize(
     ("said", "wait_s"),
     [
-        (None, None), ("0", 0.0), ("7", 7.0), ("1.5", 1.5), ("-3", 0.0), ("x", None), ("nan", None),
-        ("1e9", 3600.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("", None),
+        (None, None), ("7", 7.0), ("1.5", 1.5), ("x", None), ("nan", None), ("", None),
+        ("3600", 3600.0), ("3601", 3600.0), ("inf", 3600.0),
+        ("0", None), ("-3", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None), ("Mon, 01", None),
         ("Fri, 31 Dec 2100 23:59:59 GMT", 3600.0), ("Fri, 99 Dec 2100 23:59:59 GMT", None),
     ],
 )  # fmt: skip

@@ -3,8 +3,11 @@
 The queue is moto's, over HTTP; it checks no signatures (those are held against botocore elsewhere).
 """
 
+import contextlib
+import http.server
 import json
 import logging
+import threading
 import time
 
 import boto3
@@ -14,11 +17,19 @@ from tests.fakes.collector import Collector
 from tests.fakes.visitors import a_ruleset, some_events
 
 from bucketer.core.errors import SettingsError
-from bucketer.core.events import batch_of, visitor_json
+from bucketer.core.events import Event, batch_of, track, visitor_json
+from bucketer.core.user import User
 from bucketer.doors.sqs import make_handler
 from bucketer.settings import read_settings
-from bucketer.sinks.delivery import Delivery
-from bucketer.sinks.sqs import MAX_MESSAGE_BYTES, QueueAddress, from_message, to_messages
+from bucketer.sinks.delivery import LATER, NEVER, SENT, Delivery, Verdict
+from bucketer.sinks.sqs import (
+    MAX_MESSAGE_BYTES,
+    HandOver,
+    Queue,
+    QueueAddress,
+    from_message,
+    to_message,
+)
 from bucketer.wiring import LAMBDA, SERVER, build_outbox
 
 AWS = {
@@ -142,7 +153,7 @@ def test_from_end_to_end_what_arrives_is_what_was_sent(queue, collector, outbox_
 
 
 def a_record(name, events):
-    [body] = to_messages(batch_of(events[0]), [visitor_json(event) for event in events])
+    body = to_message(batch_of(events[0]), [visitor_json(event) for event in events])
     return {"messageId": name, "body": body}
 
 
@@ -203,7 +214,39 @@ def test_a_message_delivered_in_part_comes_again(collector, delivery):
     assert failures(answer) == ["m0"]
 
 
-@pytest.mark.parametrize("body", ["{", "[]", "null", '{"bucketer": 2}', '{"bucketer": 1}', "1"])
+def a_body(**changes):
+    whole = {"bucketer": 1, "region": "US", "head": '{"visitors": [', "visitors": [{}]}
+    return json.dumps({**whole, **changes})
+
+
+def test_the_smallest_message_of_ours_is_read():
+    assert from_message(a_body()) == (("US", '{"visitors": ['), ["{}"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[]",
+        "null",
+        "1",
+        '{"bucketer": 2}',
+        '{"bucketer": 1}',
+        a_body(bucketer=True),
+        a_body(region="MOON"),
+        a_body(region=[]),
+        a_body(head=7),
+        a_body(head=None),
+        a_body(head="x"),
+        a_body(head="{"),
+        a_body(head='{"é": 1, "visitors": ['),
+        a_body(visitors=[]),
+        a_body(visitors="ab"),
+        a_body(visitors={"a": 1}),
+        a_body(visitors=[{}, 1]),
+        a_body().replace("[{}]", '[{"x": NaN}]'),
+    ],
+)
 def test_a_message_that_is_not_ours_fails_alone_and_is_logged(collector, caplog, body, delivery):
     records = [{"messageId": "odd", "body": body}, a_record("m1", some_events(1))]
 
@@ -212,6 +255,23 @@ def test_a_message_that_is_not_ours_fails_alone_and_is_logged(collector, caplog,
     assert failures(answer) == ["odd"]
     assert "message odd" in caplog.text
     assert len(collector.uuids()) == 1
+
+
+def test_what_nobody_foresaw_fails_its_messages_and_no_others(collector, caplog):
+    class Odd(Delivery):
+        def send(self, batch, visitors, timeout_s):
+            if '"revision": "8"' in batch.head:
+                raise KeyError("MOON")
+            return super().send(batch, visitors, timeout_s)
+
+    odd = Odd(collector.url)
+    records = [a_record("m0", some_events(1, a_ruleset("8"))), a_record("m1", some_events(1))]
+
+    answer = make_handler(odd, 500)({"Records": records}, None)
+
+    assert failures(answer) == ["m0"]
+    assert len(collector.uuids()) == 1
+    odd.close()
 
 
 def test_when_time_runs_out_the_rest_is_left_to_the_queue(collector, delivery):
@@ -225,15 +285,206 @@ def test_when_time_runs_out_the_rest_is_left_to_the_queue(collector, delivery):
     assert collector.requests == 0
 
 
-def test_messages_stay_within_the_limit_of_the_queue():
-    events = some_events(2_000)
-    visitors = [visitor_json(event) for event in events]
+def conversions(count, note="", first=0):
+    ruleset = a_ruleset()
+    users = [User(f"user-{n}") for n in range(first, first + count)]
+    return [
+        Event(track(ruleset, "purchase", user, {"note": note}), user, ruleset, 1, user.id)
+        for user in users
+    ]
 
-    messages = list(to_messages(batch_of(events[0]), visitors))
 
-    assert max(map(len, messages)) <= MAX_MESSAGE_BYTES
-    assert visitors == [each for message in messages for each in from_message(message)[1]]
-    assert len(messages) < 10
+def test_messages_stay_within_the_limit_of_the_queue(queue, outbox_for):
+    events = conversions(600, "x" * 1_000)
+    outbox = outbox_for(queue.setting, LAMBDA)
+
+    outbox.add(events)
+
+    bodies = [record["body"] for record in queue.records()]
+    assert 1 < len(bodies) < 8
+    assert max(map(len, bodies)) <= MAX_MESSAGE_BYTES
+    found = sorted(each for body in bodies for each in from_message(body)[1])
+    assert sorted(visitor_json(event) for event in events) == found
+    assert not outbox.waits()
+
+
+@pytest.mark.parametrize(("over", "sent"), [(0, 1), (1, 0)])
+def test_a_message_of_several_is_sent_up_to_the_limit_and_divided_above_it(over, sent):
+    batch = batch_of(some_events(1)[0])
+    [body] = [to_message(batch, ["{}", ""])]
+    visitors = ["{}", "x" * (MAX_MESSAGE_BYTES - len(body) + over)]
+    sqs = Sqs()
+
+    verdict = sqs.asked_for(batch, visitors)
+
+    assert (sent, SENT if sent else NEVER) == (len(sqs.bodies), verdict.kind)
+    sqs.close()
+
+
+class Sqs:
+    """SQS as far as its refusals go: `answer` is made of the message's length."""
+
+    def __init__(self, answer=lambda _: (200, "{}")):
+        sqs = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                message = body["MessageBody"]
+                status, said = answer(len(message))
+                if status == 200:
+                    sqs.bodies.append(message)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.bodies = []
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def asked_for(self, batch, visitors):
+        queue = Queue(QueueAddress(f"sqs://{self.url}/1/q", AWS), lambda *_: {})
+        with contextlib.closing(queue):
+            return queue.send(batch, visitors, 2.0)
+
+    def users(self):
+        return [
+            json.loads(each)["visitor_id"] for body in self.bodies for each in from_message(body)[1]
+        ]
+
+
+TOO_LONG = (
+    '{"__type":"com.amazonaws.sqs#InvalidParameterValue","message":"One or more parameters are '
+    'invalid. Reason: Message must be shorter than 262144 bytes."}'
+)
+
+
+def shorter_than(limit):
+    return lambda length: (400, TOO_LONG) if length > limit else (200, "{}")
+
+
+def test_on_a_server_an_event_too_large_for_the_queue_is_refused_and_holds_up_nothing(
+    tmp_path, outbox_for
+):
+    sqs = Sqs(shorter_than(MAX_MESSAGE_BYTES))
+    more = {"BUCKETER_STATE_DIR": str(tmp_path), "BUCKETER_EVENTS_INTERVAL": "0.02"}
+    outbox = outbox_for(f"sqs://{sqs.url}/1/q", SERVER, **more)
+
+    outbox.add([*some_events(3), *conversions(1, "x" * 300_000, first=3), *some_events(3, first=4)])
+    outbox.close()
+
+    assert [f"user-{n}" for n in range(7) if n != 3] == sorted(sqs.users())
+    assert (outbox.counters.sent, outbox.counters.dead) == (6, 1)
+    sqs.close()
+
+
+def test_a_queue_that_takes_less_is_sent_smaller_messages(outbox_for):
+    sqs = Sqs(shorter_than(2_000))
+    outbox = outbox_for(f"sqs://{sqs.url}/1/q", LAMBDA)
+
+    outbox.add(some_events(20))
+
+    assert [f"user-{n}" for n in range(20)] == sqs.users()
+    assert not outbox.waits()
+    sqs.close()
+
+
+def test_in_lambda_what_the_queue_will_never_take_is_sent_after_the_answer(collector, outbox_for):
+    sqs = Sqs(shorter_than(2_000))
+    outbox = outbox_for(f"sqs://{sqs.url}/1/q", LAMBDA)
+
+    outbox.add([*some_events(2), *conversions(1, "x" * 3_000, first=2), *some_events(2, first=3)])
+    outbox.after_response(2.0)
+
+    assert sqs.users() == ["user-0", "user-1", "user-3", "user-4"]
+    assert collector.uuids() == ["user-2"]
+    sqs.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "com.amazonaws.sqs#RequestThrottled"),
+        (400, "com.amazon.coral.service#ExpiredTokenException"),
+        (400, "com.amazonaws.sqs#QueueDoesNotExist"),
+        (400, "com.amazonaws.sqs#MissingParameter"),
+        (403, "com.amazon.coral.service#AccessDeniedException"),
+        (503, "InvalidParameterValue"),
+    ],
+)
+def test_what_somebody_can_mend_lets_events_wait(status, kind):
+    sqs = Sqs(lambda _: (status, json.dumps({"__type": kind})))
+
+    verdict = sqs.asked_for(batch_of(some_events(1)[0]), ["{}"])
+
+    assert (verdict.kind, verdict.status) == (LATER, status)
+    assert kind in verdict.why
+    sqs.close()
+
+
+WITHOUT_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/x",
+}
+
+
+def test_without_credentials_the_events_are_sent_after_the_answer(collector, outbox_for, caplog):
+    outbox = outbox_for("sqs://http://127.0.0.1:9/1/q", LAMBDA, **WITHOUT_CREDENTIALS)
+
+    outbox.add(some_events(3))
+    outbox.after_response(2.0)
+
+    assert collector.uuids() == ["000000", "000001", "000002"]
+    assert "can't be asked: 127.0.0.1: Connection refused" in caplog.text
+
+
+def test_without_credentials_or_collector_the_events_are_logged_whole_at_the_end(
+    collector, outbox_for, capfd
+):
+    collector.mood = 503
+    outbox = outbox_for("sqs://http://127.0.0.1:9/1/q", LAMBDA, **WITHOUT_CREDENTIALS)
+    outbox.add(some_events(10))
+
+    outbox.close()
+
+    assert capfd.readouterr().err.count("outbox: undelivered (") == 10
+
+
+def test_a_dead_queue_keeps_a_caller_no_longer_than_a_second_however_much_there_is():
+    class Dead:
+        def send(self, batch, visitors, timeout_s):
+            if len(visitors) > 1:
+                return Verdict(NEVER, 413, "more than a message can hold", None)
+            time.sleep(min(0.1, timeout_s))
+            return Verdict(LATER, 0, "timed out", None) if timeout_s < 0.1 else SENT_ONE
+
+    kept = Kept()
+    started = time.monotonic()
+
+    HandOver(Dead(), kept, timeout_s=0.35).write(batch_of(some_events(1)[0]), list("abcdefgh"))
+
+    assert time.monotonic() - started < 0.6
+    assert kept.visitors == list("defgh")
+
+
+SENT_ONE = Verdict(SENT, 200, "", None)
+
+
+class Kept:
+    def write(self, _batch, visitors):
+        self.visitors = visitors
 
 
 @pytest.mark.parametrize(
@@ -266,6 +517,6 @@ def test_a_queue_without_a_region_is_refused_at_the_start():
 
 
 def test_a_large_message_body_is_json():
-    [message] = to_messages(batch_of(some_events(1)[0]), [visitor_json(some_events(1)[0])])
+    message = to_message(batch_of(some_events(1)[0]), [visitor_json(some_events(1)[0])])
 
     assert json.loads(message)["region"] == "US"

@@ -60,16 +60,24 @@ def start(runtime: Runtime, environ: Mapping[str, str], work_s: float) -> Callab
         return None
     address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if not address:
-        return lambda: runtime.after_response(work_s)
+        return lambda: _work(runtime, work_s)
     extension = Extension(address, runtime, work_s)
     try:
         extension.register()
     except (OSError, ValueError) as error:
         _log.warning("no internal extension (%s): events are sent before the answer", error)
-        return lambda: runtime.after_response(work_s)
+        return lambda: _work(runtime, work_s)
     extension.start()
     _close_on_sigterm(runtime)
     return extension.handler_is_done
+
+
+def _work(runtime: Runtime, work_s: float) -> None:
+    """Never raises: the extension's thread must go on, and a handler has its answer already."""
+    try:
+        runtime.after_response(work_s)
+    except Exception:  # noqa: BLE001 -- without the thread Lambda would wait for ever
+        _log.exception("work after the response failed")
 
 
 class Extension(threading.Thread):
@@ -122,10 +130,7 @@ class Extension(threading.Thread):
             if not self._runtime.has_work():
                 continue
             time.sleep(_GIVE_WAY_S)
-            try:
-                self._runtime.after_response(self._work_s)
-            except Exception:  # noqa: BLE001 -- without this thread Lambda would wait for ever
-                _log.exception("work after the response failed")
+            _work(self._runtime, self._work_s)
 
     def _next(self) -> float:
         """Wait (frozen, mostly) for the next invocation; return the seconds it may take."""
@@ -215,7 +220,10 @@ def _close_on_sigterm(runtime: Runtime) -> None:
     from _signal import SIGTERM, signal  # type: ignore[import-not-found]  # `signal` costs 1 ms
 
     def close(_number: int, _frame: object) -> None:
-        runtime.close()
+        try:
+            runtime.close()
+        except Exception:  # noqa: BLE001 -- it would rise in whatever was interrupted, and go on
+            _log.exception("the end of the environment met something unforeseen")
         sys.stdout.flush()
         sys.stderr.flush()
         # `sys.exit` would wait for the thread that polls for the next invocation (on 3.13 until

@@ -75,7 +75,12 @@ class _Run:
         for batch, group in self._grouped(records, failed).items():
             while group:
                 part = _head(group, self._max_events)
-                if not self._deliver(batch, part, failed):
+                try:
+                    tried = self._deliver(batch, part, failed)
+                except Exception:  # noqa: BLE001 -- one batch must not cost the others
+                    _log.exception("%d messages met something unforeseen", len(part))
+                    tried = False
+                if not tried:
                     failed.update(dict.fromkeys(message_id for message_id, _ in part))
         return [each["messageId"] for each in records if each["messageId"] in failed]
 
@@ -97,7 +102,7 @@ class _Run:
     def _deliver(
         self, batch: Batch, part: list[tuple[str, list[str]]], failed: dict[str, None]
     ) -> bool:
-        """Deliver some messages of one batch; False when all of them have to wait."""
+        """Deliver some messages of one batch, if there is time; False when there is none."""
         if self._stopped or self._deadline - monotonic() < _LEAST_S:
             return False
         outcome = deliver(self._attempt, batch, [each for _, many in part for each in many])

@@ -3,11 +3,15 @@
 A flush is bounded in time and starts no attempt that it can't finish; what is left is carried over
 to the next. What can't be delivered by the end of the environment goes to the log, whole: one line
 of JSON per event, which `bucketer events export` would have printed.
+
+At the end there is half a second for all of it, and little processor time. So no more is kept than
+can be written then, and it is written past the log's formatting, in one piece.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from time import monotonic
 
@@ -26,10 +30,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.outbox")
 
-#: More than this is not kept in memory: the oldest go to the log.
-MAX_BYTES = 16 * 1024 * 1024
+#: More than this is not kept in memory: the oldest go to the log. Measured: docs/decisions/0055.
+MAX_BYTES = 1024 * 1024
+#: At the end, how long each courier may deliver before what is left goes to the log.
+CLOSING_S = 0.1
 #: An attempt is not begun with less time than this.
 _LEAST_S = 0.05
+#: When more comes at once than memory takes, a caller waits this long for its delivery.
+_MAKE_ROOM_S = 1.0
+_STANDARD_ERROR = 2
 
 
 class Buffer:
@@ -55,7 +64,7 @@ class Buffer:
         last_resort: Courier | None = None,
     ) -> None:
         self._counters = counters
-        self._courier = courier
+        self._courier = self._first = courier
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._attempt_s = attempt_s
@@ -76,34 +85,50 @@ class Buffer:
         return bool(self._waiting) and monotonic() >= self._not_before
 
     def write(self, batch: Batch, visitors: list[str]) -> None:
-        """Keep them; the oldest are logged when there is no room left."""
+        """Keep them. Without room for all the oldest leave: delivered, or else logged whole."""
         with self._lock:
             self._waiting += [(batch, visitor) for visitor in visitors]
             self._bytes += sum(map(len, visitors))
-            spilt = self._spill()
-        for spilt_batch, visitor in spilt:
-            _log_whole(spilt_batch, visitor, "no room in memory while the collector fails")
+            too_much = self._bytes > self._max_bytes
+        if too_much:
+            if not self._counters.trouble:  # the collector isn't known to fail: it is only a lot
+                self._flush(_MAKE_ROOM_S)
+            with self._lock:
+                spilt = self._spill()
+            _write_whole(spilt, "no room in memory while the collector fails")
 
     def after_response(self, deadline_s: float) -> None:
         """Deliver for at most *deadline_s* seconds; what is left waits for the next call."""
         if self.waits():
             self._flush(deadline_s)
 
-    def close(self, deadline_s: float = 0.25) -> None:
+    def close(self, deadline_s: float = CLOSING_S) -> None:
         """The last chance: deliver for *deadline_s* seconds, then log what is left.
 
-        Half of the time is kept for the last resort, where there is one.
+        The last resort, where there is one, has as long again. Whatever happens meanwhile, the log
+        isn't late: delivery has a thread of its own, which is left behind when its time is up.
         """
-        self._flush(deadline_s if self._last_resort is None else deadline_s / 2)
-        self._courier.close()
-        if self._last_resort is not None and self._waiting:
-            self._courier, self._not_before = self._last_resort, 0.0
-            self._flush(deadline_s / 2)
-            self._courier.close()
-        with self._lock:
-            left, self._waiting, self._bytes = self._waiting, [], 0
-        for batch, visitor in left:
-            _log_whole(batch, visitor, "not delivered before the environment ended")
+        try:
+            if self._waiting:
+                total_s = deadline_s * (1 if self._last_resort is None else 2)
+                last = threading.Thread(target=self._deliver_last, args=(deadline_s,), daemon=True)
+                last.start()
+                last.join(total_s)
+        finally:
+            with self._lock:
+                left, self._waiting, self._bytes = self._waiting, [], 0
+            _write_whole(left, "not delivered before the environment ended")
+        for courier in filter(None, (self._first, self._last_resort)):
+            courier.abort()
+            courier.close()
+
+    def _deliver_last(self, deadline_s: float) -> None:
+        try:
+            self._flush(deadline_s)
+        finally:
+            if self._last_resort is not None and self._waiting:
+                self._courier, self._not_before = self._last_resort, 0.0
+                self._flush(deadline_s)
 
     def _flush(self, deadline_s: float) -> None:
         self._deadline = monotonic() + deadline_s
@@ -137,8 +162,8 @@ class Buffer:
         counters.sent += outcome.sent
         for visitors, verdict in outcome.dead:
             counters.dead += len(visitors)
-            for visitor in visitors:
-                _log_whole(batch, visitor, f"refused by the collector: {verdict.why}")
+            lines = [(batch, visitor) for visitor in visitors]
+            _write_whole(lines, f"refused by the collector: {verdict.why}")
         if outcome.later is None:
             counters.trouble = ""
             self._at_most = min(self._at_most * 2, self._max_events)
@@ -178,7 +203,22 @@ class Buffer:
         return found
 
 
-def _log_whole(batch: Batch, visitor: str, why: str) -> None:
-    """One line that holds all that is needed to send the event: the last resort."""
-    line = f'{{"region": "{batch.region}", {batch.head[1:]}{visitor}]}}'
-    _log.error("outbox: undelivered (%s): %s", why, line)
+def _write_whole(events: list[tuple[Batch, str]], why: str) -> None:
+    """A line for each that holds all that is needed to send it: the last resort.
+
+    To standard error, which Lambda takes line by line into the log. A call of `logging` for each
+    would take thirty times as long.
+    """
+    if not events:
+        return
+    said = " ".join(why.split())  # an answer of the collector's may hold line breaks
+    text = "".join(
+        [
+            f'outbox: undelivered ({said}): {{"region": "{batch.region}", '
+            f"{batch.head[1:]}{visitor}]}}\n"
+            for batch, visitor in events
+        ]
+    )
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(_STANDARD_ERROR, data) :]

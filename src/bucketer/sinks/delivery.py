@@ -21,6 +21,7 @@ SENT, LATER, NEVER = "sent", "later", "never"
 _TRY_AGAIN = frozenset({408, 429})
 #: Refusals that may be the fault of one visitor, or of there being too many.
 _DIVISIBLE = frozenset({400, 413, 422})
+_TOO_LARGE = 413
 #: After so many visitors refused one by one and none taken, the fault is the batch's.
 _LONELY_REFUSALS = 8
 #: Nobody can ask us to wait longer than this.
@@ -81,7 +82,9 @@ def deliver(
     while waiting:
         part = waiting.pop()
         verdict = send(batch, part)
-        hopeless = len(outcome.dead) >= _LONELY_REFUSALS and not outcome.sent
+        # Of a payload that is too large any part may be small enough, whatever came before.
+        alike = verdict.status != _TOO_LARGE and not outcome.sent
+        hopeless = alike and len(outcome.dead) >= _LONELY_REFUSALS
         if verdict.kind == LATER:
             outcome.later, outcome.put_off = verdict, len(part)
             break
@@ -111,17 +114,26 @@ class Delivery:
         self._posters: dict[str, Poster] = {}
 
     def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
-        """Try once, for at most *timeout_s* seconds. Never raises for what the network does."""
+        """Try once, for at most *timeout_s* seconds. Never raises for what the network does.
+
+        Events whose common part can't be sent are refused; a person has to look at them.
+        """
         from .post import Address, Poster, PostFailed  # after the first answer, in Lambda
 
-        url = self._endpoint or ENDPOINTS[batch.region]
-        poster = self._posters.get(url)
-        if poster is None:
-            poster = self._posters[url] = Poster(Address(url), self._ca_file)
         try:
-            answer = poster.post(payload(batch, visitors), _HEADERS, timeout_s)
+            url = self._endpoint or ENDPOINTS[batch.region]
+            body = payload(batch, visitors)
+        except (KeyError, TypeError, ValueError):  # of a file or a message that somebody changed
+            return Verdict(NEVER, 0, "what they have in common is damaged", None)
+        try:
+            poster = self._posters.get(url)
+            if poster is None:
+                poster = self._posters[url] = Poster(Address(url), self._ca_file)
+            answer = poster.post(body, _HEADERS, timeout_s)
         except PostFailed as failure:
             return Verdict(LATER, 0, failure.why, None)
+        except ValueError as error:  # a setting that can't be asked: somebody will mend it
+            return Verdict(LATER, 0, f"the endpoint is no URL: {error}", None)
         return judge(answer.status, answer.headers.get("retry-after"), answer.body)
 
     def abort(self) -> None:
@@ -151,7 +163,10 @@ def judge(status: int, retry_after: str | None, body: bytes = b"") -> Verdict:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds, from its number or its date; None if absent or unreadable."""
+    """`Retry-After` in seconds, above 0 and at most an hour, from its number or its date.
+
+    None if it is absent, unreadable, 0 or past: then the pace is ours, which never is "at once".
+    """
     if retry_after is None:
         return None
     try:
@@ -162,8 +177,6 @@ def _seconds(retry_after: str | None) -> float | None:
 
         try:
             wait_s = parsedate_to_datetime(retry_after).timestamp() - time()
-        except ValueError:
+        except (ValueError, OverflowError, TypeError, IndexError):
             return None
-    if wait_s != wait_s:  # NaN  # noqa: PLR0124
-        return None
-    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+    return min(wait_s, _LONGEST_WAIT_S) if wait_s > 0 else None  # NaN is not above 0, either

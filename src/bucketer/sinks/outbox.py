@@ -146,6 +146,9 @@ class Outbox:
             self._refuse(len(visitors), full.why)
         except OSError as error:
             self._refuse(len(visitors), error.strerror or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the count
+            _log.exception("outbox: a home met something unforeseen")
+            self._refuse(len(visitors), type(error).__name__)
         else:
             self.counters.accepted += len(visitors)
 

@@ -4,12 +4,13 @@ Over a plain socket, because `http.client` costs a Lambda 27 ms of cold start an
 speaks what these two collectors need: POST with a body, an answer with a length, in chunks or up
 to the end of the connection, kept alive where the collector allows it.
 
-Everything has an end: connecting, sending and answering share one time limit per request, and an
-answer's head and body are cut at a size.
+Everything has an end: looking the host up, connecting (to each of its addresses), sending and
+answering share one time limit per request, and an answer's head and body are cut at a size.
 """
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from time import monotonic
 
@@ -17,6 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Sequence
+    from typing import Any
+
+    #: As `socket.getaddrinfo` gives it: family, kind, protocol, name, address.
+    _Where = tuple[int, int, int, str, Any]
 
 _MAX_HEAD_BYTES = 32 * 1024
 _MAX_BODY_BYTES = 256 * 1024
@@ -73,6 +79,9 @@ class Address:
             host, port = self.authority, ""
         self.host = host.strip("[]")
         self.port = int(port) if port else (443 if scheme == "https" else 80)
+        if not 0 < self.port < 65_536:  # noqa: PLR2004 -- TCP's
+            message = "expected a port from 1 to 65535"
+            raise ValueError(message)
         self.path = path if path.startswith("/") else f"/{path}"
         self.secure = scheme == "https"
 
@@ -84,6 +93,7 @@ class Poster:
         self.address = address
         self._ca_file = ca_file
         self._socket: socket.socket | ssl.SSLSocket | None = None
+        self._lookup: _Lookup | None = None
 
     def post(self, body: bytes, headers: dict[str, str], timeout_s: float) -> Answer:
         """Send *body* and wait for the answer, both within *timeout_s* seconds.
@@ -145,7 +155,7 @@ class Poster:
         import socket  # 6 ms at cold start, paid after the response
 
         address = self.address
-        plain = socket.create_connection((address.host, address.port), _left(deadline))
+        plain = self._connect_to_one(deadline)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not address.secure:
             return plain
@@ -158,6 +168,65 @@ class Poster:
         except BaseException:
             plain.close()
             raise
+
+    def _connect_to_one(self, deadline: float) -> socket.socket:
+        """Try the host's addresses in turn, all of them within the one deadline.
+
+        Each gets its share of what is left, so that a dead first address leaves time for the rest;
+        `socket.create_connection` would give the whole time to each of them.
+        """
+        import socket
+
+        found = self._look_up(deadline)
+        failure: OSError = TimeoutError("timed out")
+        for tried, (family, kind, protocol, _, where) in enumerate(found):
+            try:
+                plain = socket.socket(family, kind, protocol)
+            except OSError as error:  # a host's IPv6 address where there is no IPv6
+                failure = error
+                continue
+            try:
+                plain.settimeout(_left(deadline) / (len(found) - tried))
+                plain.connect(where)
+            except OSError as error:
+                plain.close()
+                failure = error
+            else:
+                return plain
+        raise failure
+
+    def _look_up(self, deadline: float) -> Sequence[_Where]:
+        """The host's addresses. The system's look-up knows no limit, so it has a thread."""
+        pending = self._lookup
+        if pending is None:
+            pending = self._lookup = _Lookup(self.address.host, self.address.port)
+            pending.start()
+        pending.join(_left(deadline))
+        if pending.is_alive():  # the next attempt waits for the same answer
+            raise TimeoutError("timed out")
+        self._lookup = None
+        if pending.failure is not None:
+            raise pending.failure
+        return pending.found
+
+
+class _Lookup(threading.Thread):
+    """Asks for a host's addresses, however long that takes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(name="bucketer-lookup", daemon=True)
+        self._host, self._port = host, port
+        self.found: Sequence[_Where] = ()
+        self.failure: OSError | ValueError | None = None
+
+    def run(self) -> None:
+        """The thread."""
+        import socket
+
+        try:
+            self.found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as error:  # ValueError: what can't be a name of a host
+            self.failure = error
 
 
 class _Closed(Exception):

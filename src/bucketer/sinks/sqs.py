@@ -13,24 +13,31 @@ import logging
 from time import monotonic
 
 from bucketer.core.errors import SettingsError
-from bucketer.core.events import Batch
+from bucketer.core.events import ENDPOINTS, Batch
 
-from .delivery import LATER, SENT, Verdict
+from .delivery import LATER, NEVER, SENT, Verdict, deliver
 from .post import Address, Poster, PostFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
 
     from .buffer import Buffer
+    from .sender import Courier
 
     #: Headers of a request and its body → the headers with the signature's among them.
     Sign = Callable[[Mapping[str, str], bytes], dict[str, str]]
 
 _log = logging.getLogger("bucketer.outbox")
 
-#: SQS refuses messages of more than 256 KiB (more only where a queue was told so).
+#: Some queues take more, and some less: they say so, then what they refuse is divided. One event
+#: that is larger is tried all the same.
 MAX_MESSAGE_BYTES = 256 * 1024
+#: What SQS calls a message that it will never take: too long, or of characters it doesn't take.
+_FINAL = ("InvalidParameterValue", "InvalidMessageContents")
+_TOO_LARGE = 413
+_CLIENT_ERRORS = range(400, 500)
 #: How a queue is written in the setting.
 ALLOWED = "sqs://QUEUE-URL or sqs://arn:aws:sqs:REGION:ACCOUNT:NAME"
 _FORMAT = 1
@@ -96,20 +103,29 @@ class Queue:
         self._poster = Poster(Address(address.endpoint), ca_file)
 
     def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
-        """Send as many messages as the visitors need; what SQS refuses may be mended, so: later."""
+        """Send one message. More than one can hold are refused, to be divided, without asking.
+
+        What SQS says against the message itself is final; everything else may be mended (a
+        throttle, credentials, a queue that isn't there), so: later. Never raises.
+        """
         deadline = monotonic() + timeout_s
-        verdict = Verdict(SENT, 200, "", None)
-        for message in to_messages(batch, visitors):
-            body = json.dumps({"QueueUrl": self._url, "MessageBody": message}).encode("ascii")
-            try:
-                headers = self._sign(_HEADERS, body)
-                answer = self._poster.post(body, headers, max(0.05, deadline - monotonic()))
-            except PostFailed as failure:
-                return Verdict(LATER, 0, f"SQS: {failure.why}", None)
-            if answer.status != 200:  # noqa: PLR2004
-                said = answer.body[:200].decode("ascii", "replace")
-                return Verdict(LATER, answer.status, f"SQS: status {answer.status}: {said}", None)
-        return verdict
+        message = to_message(batch, visitors)
+        if len(message) > MAX_MESSAGE_BYTES and len(visitors) > 1:
+            return Verdict(NEVER, _TOO_LARGE, "more than a message can hold", None)
+        body = json.dumps({"QueueUrl": self._url, "MessageBody": message}).encode("ascii")
+        try:
+            headers = self._sign(_HEADERS, body)
+            answer = self._poster.post(body, headers, max(0.05, deadline - monotonic()))
+        except PostFailed as failure:
+            return Verdict(LATER, 0, f"SQS: {failure.why}", None)
+        except Exception as error:  # noqa: BLE001 -- whatever keeps us from asking, the events stay
+            return Verdict(LATER, 0, f"SQS: can't be asked: {error}", None)
+        if answer.status == 200:  # noqa: PLR2004
+            return Verdict(SENT, 200, "", None)
+        said = answer.body[:200].decode("ascii", "replace")
+        why = f"SQS: status {answer.status}: {said}"
+        final = answer.status in _CLIENT_ERRORS and any(word in said for word in _FINAL)
+        return Verdict(NEVER if final else LATER, answer.status, why, None)
 
     def abort(self) -> None:
         """Cut short an attempt that another thread is making."""
@@ -123,8 +139,8 @@ class Queue:
 class HandOver:
     """Lambda's home where there is a queue: told before the caller is answered.
 
-    When the queue can't be told in time, the events stay in memory and are delivered after the
-    response, as without a queue.
+    When the queue can't be told in time, or doesn't want an event, it stays in memory and is
+    delivered after the response, as without a queue.
 
     Args:
         queue: takes the events.
@@ -132,17 +148,24 @@ class HandOver:
         timeout_s: how long a caller may be kept for the queue.
     """
 
-    def __init__(self, queue: Queue, buffer: Buffer, timeout_s: float = 1.0) -> None:
+    def __init__(self, queue: Courier, buffer: Buffer, timeout_s: float = 1.0) -> None:
         self._queue = queue
         self._buffer = buffer
         self._timeout_s = timeout_s
 
     def write(self, batch: Batch, visitors: list[str]) -> None:
         """Tell the queue, or else remember."""
-        verdict = self._queue.send(batch, visitors, self._timeout_s)
-        if verdict.kind != SENT:
-            _log.warning("outbox: %s; %d events wait in memory", verdict.why, len(visitors))
-            self._buffer.write(batch, visitors)
+        deadline = monotonic() + self._timeout_s
+
+        def send(batch: Batch, visitors: Sequence[str]) -> Verdict:
+            return self._queue.send(batch, visitors, max(0.05, deadline - monotonic()))
+
+        outcome = deliver(send, batch, visitors)
+        left = [each for part, _ in outcome.dead for each in part] + visitors[outcome.settled :]
+        if left:
+            verdict = outcome.later or outcome.dead[0][1]
+            _log.warning("outbox: %s; %d events wait in memory", verdict.why, len(left))
+            self._buffer.write(batch, left)
 
     def waits(self) -> bool:
         """Whether the queue could not take something."""
@@ -158,38 +181,46 @@ class HandOver:
         self._queue.close()
 
 
-def to_messages(batch: Batch, visitors: Sequence[str]) -> Iterator[str]:
-    """Bodies of messages that hold all of *visitors*, each within SQS's limit."""
+def to_message(batch: Batch, visitors: Sequence[str]) -> str:
+    """The body of a message that holds *visitors*: one line of ASCII, of any length."""
     about = json.dumps({"bucketer": _FORMAT, "region": batch.region, "head": batch.head})
-    opening = f'{about[:-1]}, "visitors": ['
-    part: list[str] = []
-    size = room = len(opening) + 2
-    for visitor in visitors:
-        if part and size + len(visitor) + 2 > MAX_MESSAGE_BYTES:
-            yield f"{opening}{', '.join(part)}]}}"
-            part, size = [], room
-        part.append(visitor)
-        size += len(visitor) + 2
-    if part:
-        yield f"{opening}{', '.join(part)}]}}"
+    return f'{about[:-1]}, "visitors": [{", ".join(visitors)}]}}'
 
 
 def from_message(body: str) -> tuple[Batch, list[str]]:
-    """What `to_messages` put into a message.
+    """What `to_message` put into a message.
 
     Raises:
-        ValueError: the message is not one of ours.
+        ValueError: the message is not one of ours: its parts are not what they should be, or
+            what would be sent isn't JSON.
     """
     try:
-        found = json.loads(body)
-        if found["bucketer"] != _FORMAT:
-            message = f"a message of format {found['bucketer']!r}"
+        found = json.loads(body, parse_constant=_refuse)
+        region, head, visitors = found["region"], found["head"], found["visitors"]
+        if found["bucketer"] != _FORMAT or found["bucketer"] is True:
+            message = f"a message of format {str(found['bucketer'])[:20]}"
             raise ValueError(message)
-        visitors = [json.dumps(visitor) for visitor in found["visitors"]]
-        return Batch(found["region"], found["head"]), visitors
-    except (KeyError, TypeError, RecursionError) as error:
+        if region not in ENDPOINTS:
+            message = f"a message for the region {str(region)[:20]}"
+            raise ValueError(message)
+        if not (visitors and isinstance(visitors, list)):
+            message = "a message of nobody"
+            raise ValueError(message)
+        if not (head.isascii() and isinstance(json.loads(f"{head}]}}")["visitors"], list)):
+            message = "the head of a payload is damaged"
+            raise ValueError(message)
+        if not all(isinstance(each, dict) for each in visitors):
+            message = "a visitor that is none"
+            raise ValueError(message)
+        return Batch(region, head), [json.dumps(visitor) for visitor in visitors]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         message = "the message is not one of ours"
         raise ValueError(message) from error
+
+
+def _refuse(word: str) -> NoReturn:
+    message = f"{word} is not JSON"
+    raise ValueError(message)
 
 
 def _bad_setting(why: str) -> SettingsError:
