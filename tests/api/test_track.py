@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.editions import Client
 
 from bucketer.api.track import MAX_EVENTS
-from bucketer.core.events import visitor_json
+from bucketer.core.events import MAX_VISITOR_BYTES, visitor_json
 
 GOAL = {
     "event": "purchase",
@@ -112,6 +112,36 @@ def test_an_unknown_event_is_told_with_the_nearest(client):
         assert reply.events == ()
 
 
+def test_in_a_list_an_unknown_event_is_told_with_its_place(client):
+    reply = post(client, [GOAL, {"event": "purchse", "user": "c"}])
+
+    assert (404, "unknown_event") == (reply.response.status, answer(reply)["error"]["code"])
+    assert answer(reply)["error"]["message"].startswith("Event 2 of 2: No event has the key 'pur")
+
+
+def test_a_key_twice_further_inside_is_the_last_one_in_a_list_too(client):
+    body = b'[{"event": "purchase", "tags": {"x": 1, "x": 2}}]'
+
+    assert sent(post(client, body))[0]["snapshots"][0]["events"][0]["tags"] == {"x": 2}
+
+
+@pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413)])
+def test_an_event_too_large_to_be_sent_is_refused_before_anything_is_kept(client, over, status):
+    """The limit is of the text that is sent, where each of these characters takes six."""
+    small = len(visitor_json(post(client, {**GOAL, "tags": {"note": ""}}).events[0]))
+    wide, narrow = divmod(MAX_VISITOR_BYTES - small + over, 6)
+    large = {**GOAL, "tags": {"note": "é" * wide + "x" * narrow}}
+
+    alone, in_a_list = post(client, large), post(client, [GOAL, large])
+
+    assert (status, status) == (alone.response.status, in_a_list.response.status)
+    if over:
+        assert alone.events == in_a_list.events == ()
+        assert answer(alone)["error"]["code"] == "too_large"
+        message = answer(in_a_list)["error"]["message"]
+        assert message.startswith("Event 2 of 2: The event is over the limit of 245760 bytes.")
+
+
 def test_an_error_carries_what_was_understood(client):
     found = answer(client.ask(path="/track", query="ev=purchse&u=c"))
 
@@ -126,12 +156,24 @@ def test_an_error_carries_what_was_understood(client):
         ({"event": ""}, "'event'"),
         ({"event": 5}, "'event'"),
         ({"event": "purchase", "user": 5}, "'user' must be a string"),
+        ({"event": "purchase", "user": 0}, "'user' must be a string"),
+        ({"event": "purchase", "user": False}, "'user' must be a string"),
+        ({"event": "purchase", "user": []}, "'user' must be a string"),
         ({"event": "purchase", "attributes": [1]}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "attributes": []}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "attributes": 0}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "attributes": False}, "'attributes' must be a JSON object"),
+        ({"event": "purchase", "tags": []}, "'tags' must be a JSON object"),
+        ({"event": "purchase", "tags": 0}, "'tags' must be a JSON object"),
         ({"event": "purchase", "attributes": "tier:x"}, "'attributes' must be a JSON object"),
         ({"event": "purchase", "tags": "a:1"}, "'tags' must be a JSON object"),
         (b'{"event": "purchase", "tags": {"value": 1e400}}', "The tag 'value' can't be sent"),
         (b'{"event": "purchase", "tags": {"value": NaN}}', "not JSON"),
         (b'{"event": "purchase", "event": "x"}', "given twice"),
+        (
+            b'[{"event": "purchase"}, {"user": "a", "event": "purchase", "user": "b"}]',
+            "Event 2 of 2: Parameter 'user' is given twice",
+        ),
         (b'{"event": "purchase", "user": "\\ud800"}', "lone surrogate"),
         (b'{"event": "\\ud800"}', "No event has the key"),
         (b"[]", "must have 1 to"),
@@ -161,8 +203,8 @@ def test_as_many_goals_as_allowed_are_taken(client):
     [
         ("u=c", "'event'"),
         ("ev=purchase&ev=purchase", "given twice"),
-        ("ev=purchase&tags=x", "Parameter 'tags': "),
-        ("ev=purchase&tags={", "Parameter 'tags': "),
+        ("ev=purchase&tags=x", "Parameter 'tags': bad tags at position 0: no colon after the key"),
+        ("ev=purchase&tags={", "Parameter 'tags': it is not JSON"),
         ("ev=purchase&a=x", "position 0"),
     ],
 )

@@ -56,13 +56,15 @@ class TooLarge(BucketerError):
     code = "too_large"
     what = "body"
     remedy = "Send less."
+    item = ""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
         self.limit_bytes = limit_bytes
 
     def __str__(self) -> str:
-        return f"The {self.what} is over the limit of {self.limit_bytes} bytes. {self.remedy}"
+        over = f"over the limit of {self.limit_bytes} bytes"
+        return f"{self.item}The {self.what} is {over}. {self.remedy}"
 
 
 class BodyTooLarge(TooLarge):
@@ -74,6 +76,13 @@ class UrlTooLarge(TooLarge):
 
     what = "URL"
     remedy = "Send the attributes with POST, as a JSON object."
+
+
+class EventTooLarge(TooLarge):
+    """A conversion's text is over what each home of events can take."""
+
+    what = "event"
+    remedy = "Send less in its tags and attributes."
 
 
 #: Status by error class; a class that isn't in here has its parent's.
@@ -88,6 +97,7 @@ STATUS: dict[type[BucketerError], int] = {
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
     UrlTooLarge: 414,
+    EventTooLarge: 413,
     errors.NoDatafile: _UNAVAILABLE,
     errors.DatafileError: _UNAVAILABLE,
     errors.SourceError: _UNAVAILABLE,

@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
-from bucketer.core.errors import InvalidRequest, NoDatafile
-from bucketer.core.events import Event, track
+from bucketer.core.errors import InvalidRequest, NoDatafile, UnknownEvent
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, track, visitor_json
 from bucketer.core.user import User
 
 from .answer import to_json
 from .attributes import check_attributes, parse_attributes
 from .body import parse_json, parse_object
 from .http import Reply, Response
-from .query import parse_query
+from .problems import EventTooLarge
+from .query import given_twice, parse_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts
 
     from .http import ApiOptions, Known, Request
@@ -80,14 +82,12 @@ class TrackRoute:
         events: list[Event] = []
         for number, goal in enumerate(goals, start=1):
             try:
-                user = _user(goal, request.ip)
-                conversion = track(edition.ruleset, _key(goal), user, _tags(goal))
-            except InvalidRequest as error:
+                event = _event(goal, edition.ruleset, request.ip, now_ms, new_uuid())
+            except (InvalidRequest, UnknownEvent, EventTooLarge) as error:
                 if found is goal:
                     raise
-                message = f"Event {number} of {len(goals)}: {error}"
-                raise InvalidRequest(message, field=error.field) from None
-            events.append(Event(conversion, user, edition.ruleset, now_ms, new_uuid()))
+                raise _of_item(error, f"Event {number} of {len(goals)}: ") from None
+            events.append(event)
         taken = [{"event": _key(goal), "user": event.user.id} for goal, event in zip(goals, events)]  # noqa: B905 -- made together
         body: object = {"events": taken} if found is goals else taken[0]
         response = Response(200, self._headers, to_json(body).encode("ascii"), request.request_id)
@@ -117,7 +117,17 @@ class TrackRoute:
             return goal
         if request.body.lstrip()[:1] != b"[":
             return parse_object(request.body, self._options.max_json_depth)
-        goals = parse_json(request.body, self._options.max_json_depth)
+        repeated: dict[int, tuple[object, str]] = {}
+
+        def remember_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            built = dict(pairs)
+            if len(built) < len(pairs):
+                names = [name for name, _ in pairs]
+                twice = next(name for name in built if names.count(name) > 1)
+                repeated[id(built)] = built, twice  # held, so that nothing else gets its id
+            return built
+
+        goals = parse_json(request.body, self._options.max_json_depth, remember_twice)
         if not 0 < len(goals) <= MAX_EVENTS:
             message = f"The list has {len(goals)} events; it must have 1 to {MAX_EVENTS}."
             raise InvalidRequest(message, field="body")
@@ -127,6 +137,9 @@ class TrackRoute:
                     f"Event {number} of {len(goals)}: it must be an object such as {_EXAMPLE}."
                 )
                 raise InvalidRequest(message, field="body")
+            if id(each) in repeated:
+                error = given_twice(repeated[id(each)][1])
+                raise _of_item(error, f"Event {number} of {len(goals)}: ")
         return goals  # type: ignore[no-any-return]
 
     def _parse_tags(self, text: str) -> dict[str, Any]:
@@ -136,8 +149,33 @@ class TrackRoute:
                 return parse_object(text.encode(), self._options.max_json_depth)
             return parse_attributes(text)
         except InvalidRequest as error:
-            message = f"Parameter 'tags': {error}"
+            said = str(error).replace("Bad attributes in 'a' at", "bad tags at", 1)
+            message = f"Parameter 'tags': {said.replace('The body is', 'it is', 1)}"
             raise InvalidRequest(message, field="tags", position=error.position) from None
+
+
+def _event(goal: dict[str, Any], ruleset: Ruleset, ip: str, now_ms: int, uuid: str) -> Event:
+    """Make the event of one goal, which can be sent: what can't be is refused here.
+
+    Raises:
+        InvalidRequest, UnknownEvent, EventTooLarge: it can't.
+    """
+    user = _user(goal, ip)
+    conversion = track(ruleset, _key(goal), user, _tags(goal))
+    event = Event(conversion, user, ruleset, now_ms, uuid)
+    if len(visitor_json(event)) > MAX_VISITOR_BYTES:
+        raise EventTooLarge(MAX_VISITOR_BYTES)
+    return event
+
+
+def _of_item(
+    error: InvalidRequest | UnknownEvent | EventTooLarge, item: str
+) -> InvalidRequest | UnknownEvent | EventTooLarge:
+    """Return the same error, which says in which item of the list it is."""
+    if isinstance(error, InvalidRequest):
+        return InvalidRequest(f"{item}{error}", field=error.field)
+    error.item = item
+    return error
 
 
 def _key(goal: dict[str, Any]) -> str:
@@ -149,7 +187,9 @@ def _key(goal: dict[str, Any]) -> str:
 
 
 def _user(goal: dict[str, Any], ip: str) -> User:
-    user_id = goal.get("user") or ip
+    user_id = goal.get("user")
+    if user_id is None or user_id == "":
+        user_id = ip
     if not isinstance(user_id, str):
         raise InvalidRequest("'user' must be a string.", field="user")
     if not user_id:
@@ -157,7 +197,9 @@ def _user(goal: dict[str, Any], ip: str) -> User:
             "'user' (the user's id; `u` in a query) is missing, and their address isn't known."
         )
         raise InvalidRequest(message, field="user")
-    attributes = goal.get("attributes") or {}
+    attributes = goal.get("attributes")
+    if attributes is None or attributes == "":
+        attributes = {}
     if not isinstance(attributes, dict):
         message = '\'attributes\' must be a JSON object, such as {"tier": "platinum"}.'
         raise InvalidRequest(message, field="attributes")

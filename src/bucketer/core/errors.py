@@ -106,9 +106,11 @@ class UnknownKey(BucketerError):
         key: what was asked for.
         revision: of the datafile that was asked.
         suggestion: the nearest key that exists, or None.
+        item: which part of a list asked for it, with a colon and a space; else empty.
     """
 
     noun = "thing"
+    item = ""
 
     def __init__(self, key: str, revision: str, suggestion: str | None = None) -> None:
         super().__init__(key, revision, suggestion)
@@ -116,7 +118,9 @@ class UnknownKey(BucketerError):
 
     def __str__(self) -> str:
         hint = f" Did you mean '{self.suggestion}'?" if self.suggestion else ""
-        return f"No {self.noun} has the key '{self.key}' in revision {self.revision}.{hint}"
+        return (
+            f"{self.item}No {self.noun} has the key '{self.key}' in revision {self.revision}.{hint}"
+        )
 
 
 class UnknownExperiment(UnknownKey):

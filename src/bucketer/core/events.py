@@ -40,6 +40,10 @@ ENDPOINTS = {
     "EU": "https://eu.logx.optimizely.com/v1/events",
 }
 
+#: The most that one conversion's text may have, so that with the head of its payload it fits into
+#: one message of a queue and one line of a log, 256 KiB both.
+MAX_VISITOR_BYTES = 240 * 1024
+
 #: The largest number that an attribute may carry, either sign, bound included.
 LARGEST_NUMBER = 2**53
 
