@@ -12,6 +12,7 @@ from tests.lab.prepare import LAB, LabUnavailable, find_python, one_at_a_time
 
 SAM = ("aws-sam-cli==1.170.0",)
 MINISTACK = ("ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3", "mmh3>=5,<6")
+SWIFT = ("swift==2.38.3",)
 #: They run on this one; ministack runs the functions with it too.
 PYTHON = "3.12"
 
@@ -24,6 +25,11 @@ def sam_folder(folder: Path = LAB) -> Path:
 def ministack_folder(folder: Path = LAB) -> Path:
     """``bin`` of the environment that has `ministack`. Raises LabUnavailable."""
     return _environment(folder, "ministack", MINISTACK)
+
+
+def swift_folder(folder: Path = LAB) -> Path:
+    """``bin`` of the environment that has OpenStack's object store. Raises LabUnavailable."""
+    return _environment(folder, "swift", SWIFT)
 
 
 def or_skip(make) -> Path:
