@@ -1,6 +1,7 @@
 """Lambda's memory of events: bounded in time and bytes, emptied to the log at the end."""
 
 import json
+import os
 import threading
 import time
 
@@ -185,6 +186,27 @@ def test_the_age_of_the_oldest_is_known_until_it_is_sent(open_outbox, collector)
     collector.mood = 200
     outbox.after_response(0.2)
     assert outbox.health()["oldest_age_s"] == 0
+
+
+def test_what_memory_has_no_room_for_is_forgotten_only_once_it_is_in_the_log(
+    open_outbox, collector
+):
+    collector.mood = 503
+    outbox = open_outbox(max_bytes=2_000)
+    reader, broken = os.pipe()
+    os.close(reader)
+    kept = os.dup(2)
+    os.dup2(broken, 2)
+    os.close(broken)
+    try:
+        outbox.add(some_events(10))
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+    collector.mood = 204
+    outbox.after_response(1.0)
+    assert [f"{n:06}" for n in range(10)] == collector.uuids()
 
 
 def test_a_full_memory_asks_a_collector_that_fails_only_once(open_outbox, collector):

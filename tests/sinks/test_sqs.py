@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import json
 import logging
+import socket
 import threading
 import time
 
@@ -448,6 +449,21 @@ def test_without_credentials_the_events_are_sent_after_the_answer(collector, out
 
     assert collector.uuids() == ["000000", "000001", "000002"]
     assert "can't be asked: 127.0.0.1: Connection refused" in caplog.text
+
+
+def test_an_endpoint_for_credentials_that_hangs_keeps_a_caller_no_longer_than_the_queue(
+    collector, outbox_for
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        environ = {**WITHOUT_CREDENTIALS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint}
+        outbox = outbox_for("sqs://http://127.0.0.1:9/1/q", LAMBDA, **environ)
+        started = time.monotonic()
+
+        outbox.add(some_events(1))
+
+        assert time.monotonic() - started < 1.4
+    assert outbox.waits()
 
 
 def test_without_credentials_or_collector_the_events_are_logged_whole_at_the_end(

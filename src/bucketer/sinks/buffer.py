@@ -93,9 +93,9 @@ class Buffer:
         if too_much:
             if not self._counters.trouble:  # the collector isn't known to fail: it is only a lot
                 self._flush(_MAKE_ROOM_S)
-            with self._lock:
-                spilt = self._spill()
+            spilt = self._too_much()
             _write_whole(spilt, "no room in memory while the collector fails")
+            self._forget(spilt)
 
     def after_response(self, deadline_s: float) -> None:
         """Deliver for at most *deadline_s* seconds; what is left waits for the next call."""
@@ -116,8 +116,9 @@ class Buffer:
                 last.join(total_s)
         finally:
             with self._lock:
-                left, self._waiting, self._bytes = self._waiting, [], 0
+                left = self._waiting[:]
             _write_whole(left, "not delivered before the environment ended")
+            self._forget(left)
         for courier in filter(None, (self._first, self._last_resort)):
             courier.abort()
             courier.close()
@@ -157,13 +158,14 @@ class Buffer:
     def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
         batch = part[0][0]
         outcome = deliver(self._attempt, batch, [visitor for _, visitor in part])
-        self._forget(part[: outcome.settled])
         counters = self._counters
         counters.sent += outcome.sent
         for visitors, verdict in outcome.dead:
             counters.dead += len(visitors)
             lines = [(batch, visitor) for visitor in visitors]
             _write_whole(lines, f"refused by the collector: {verdict.why}")
+        # Only now: SIGTERM may end the process at any line, then this is logged twice, not never.
+        self._forget(part[: outcome.settled])
         if outcome.later is None:
             counters.trouble = ""
             self._at_most = min(self._at_most * 2, self._max_events)
@@ -193,14 +195,14 @@ class Buffer:
         left = max(_LEAST_S, self._deadline - monotonic())
         return self._courier.send(batch, visitors, min(left, self._attempt_s))
 
-    def _spill(self) -> list[tuple[Batch, str]]:
-        """Take the oldest out until the rest fits (the lock is held)."""
-        spilt = 0
-        while self._bytes > self._max_bytes and spilt < len(self._waiting):
-            self._bytes -= len(self._waiting[spilt][1])
-            spilt += 1
-        found, self._waiting = self._waiting[:spilt], self._waiting[spilt:]
-        return found
+    def _too_much(self) -> list[tuple[Batch, str]]:
+        """The oldest, without which the rest fits."""
+        with self._lock:
+            excess, count = self._bytes - self._max_bytes, 0
+            while excess > 0:
+                excess -= len(self._waiting[count][1])
+                count += 1
+            return self._waiting[:count]
 
 
 def _write_whole(events: list[tuple[Batch, str]], why: str) -> None:

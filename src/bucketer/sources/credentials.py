@@ -53,7 +53,7 @@ class CredentialChain:
 
     def _from_container(self, url: str) -> tuple[Credentials, float]:
         answer = wire.exchange(
-            wire.split_url(url), self._container_headers(), timeout_s=2.0, max_bytes=64 * 1024
+            wire.split_url(url), self._container_headers(), timeout_s=1.0, max_bytes=64 * 1024
         )
         if answer.status != 200:  # noqa: PLR2004 -- HTTP's OK
             raise SourceError(_WHERE, f"the container's endpoint answered {answer.status}")
