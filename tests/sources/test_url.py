@@ -149,9 +149,10 @@ def test_a_message_has_the_status_and_how_much_came(said, told):
     assert f"127.0.0.1: {told}" == _told(said, timeout_s=0.4)
 
 
-def test_a_time_out_names_the_limit_after_redirects_too():
-    with Origin(answer(302, Location="/b"), [2.0]) as origin:
-        assert "no complete answer within 0.4 s" == _why(_source(origin, timeout_s=0.4))
+def test_the_time_limit_is_for_all_redirects_and_is_told_as_it_was_set():
+    hop = [0.3, answer(302, Location="/b")]
+    with Origin(hop, hop, [0.3, ok(b"{}")]) as origin:
+        assert "no complete answer within 0.7 s" == _why(_source(origin, timeout_s=0.7))
 
 
 @pytest.mark.parametrize(
