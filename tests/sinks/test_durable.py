@@ -1,5 +1,6 @@
 """The durable outbox against a real collector on loopback."""
 
+import itertools
 import json
 import threading
 import time
@@ -7,51 +8,9 @@ import time
 import pytest
 from tests.fakes.collector import Collector
 from tests.fakes.visitors import a_ruleset, some_events
+from tests.fakes.waiting import wait_until
 
-from bucketer.sinks.counters import Counters
 from bucketer.sinks.dead_letters import DeadLetters
-from bucketer.sinks.delivery import Delivery
-from bucketer.sinks.durable import Durable
-from bucketer.sinks.outbox import Outbox
-from bucketer.sinks.sender import Pace
-
-QUICK = {"interval_s": 0.02, "timeout_s": 0.4, "first_wait_s": 0.02, "longest_wait_s": 0.1}
-
-
-@pytest.fixture
-def collector():
-    with Collector() as collector:
-        yield collector
-
-
-@pytest.fixture
-def open_outbox(tmp_path, collector):
-    opened = []
-
-    def open_(home=tmp_path / "outbox", limit_bytes=1 << 30, closing_s=2.0, url="", **pace):
-        counters = Counters()
-        durable = Durable(
-            home,
-            Delivery(url or collector.url),
-            counters,
-            limit_bytes=limit_bytes,
-            pace=Pace(**{**QUICK, **pace}),
-            closing_s=closing_s,
-        )
-        outbox = Outbox(durable, counters)
-        opened.append(outbox)
-        return outbox
-
-    yield open_
-    for outbox in opened:
-        outbox.close()
-
-
-def wait_until(true, timeout_s=10.0):
-    until = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < until, "it did not come true"
-        time.sleep(0.01)
 
 
 def test_events_arrive_in_order_in_batches_of_at_most_the_limit(open_outbox, collector):
@@ -331,3 +290,52 @@ def test_the_end_does_not_wait_for_a_collector_that_hangs(open_outbox, collector
     collector.mood = 200
     open_outbox()
     collector.wait_for(3)
+
+
+def test_a_collector_that_asks_for_no_wait_at_all_is_backed_off_from(open_outbox, collector):
+    collector.script = [(429, {"Retry-After": "0"})] * 4
+    outbox = open_outbox(first_wait_s=0.1, longest_wait_s=0.2)
+
+    outbox.add(some_events(1))
+
+    collector.wait_for(1)
+    waits = [after - before for before, after in itertools.pairwise(collector.times)]
+    assert min(waits) >= 0.05
+    assert max(waits[1:]) <= 0.3
+
+
+def test_events_that_trickle_in_travel_together(open_outbox, collector):
+    collector.delay_s = 0.01  # while it answers, the next ones come
+    outbox = open_outbox(interval_s=0.4)
+    started = time.monotonic()
+
+    for n in range(150):
+        outbox.add(some_events(1, first=n))
+        time.sleep(0.005)
+
+    took_s = time.monotonic() - started
+    collector.wait_for(150)
+    assert collector.requests <= 2 + (took_s + 0.4) / 0.4
+
+
+def test_a_full_batch_leaves_at_once_and_the_rest_waits_for_others(open_outbox, collector):
+    outbox = open_outbox(interval_s=30.0, max_events=10)
+    wait_until(lambda: outbox._home._sender._due_at)  # it has looked, and waits
+
+    outbox.add(some_events(25))
+
+    collector.wait_for(20)
+    time.sleep(0.1)
+    assert len(collector.uuids()) == 20
+    outbox.close()
+    collector.wait_for(25)
+
+
+def test_why_the_outbox_cannot_be_opened_is_told_each_time(open_outbox, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    outbox = open_outbox(home=tmp_path / "file/outbox")
+
+    outbox.add(some_events(1))
+
+    assert "Not a directory" in caplog.records[-1].getMessage()
+    assert "1 now, 1 since the start" in caplog.records[-1].getMessage()

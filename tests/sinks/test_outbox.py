@@ -2,10 +2,16 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
 
 import pytest
 from tests.fakes.collector import Collector
 from tests.fakes.visitors import a_ruleset, an_impression, some_events
+from tests.fakes.waiting import wait_until
 
 from bucketer.core.errors import SettingsError
 from bucketer.core.events import Event, track
@@ -61,7 +67,7 @@ def test_what_the_home_refuses_is_counted_and_told_once_in_a_while(error, told, 
     assert len(caplog.records) == 1
     assert told in caplog.text
     outbox.close()
-    assert "8 events could not be kept" in caplog.records[1].getMessage()
+    assert f"8 now, 10 since the start ({told})" in caplog.records[1].getMessage()
 
 
 def test_what_nobody_foresaw_costs_neither_the_answer_nor_the_count(caplog):
@@ -70,7 +76,7 @@ def test_what_nobody_foresaw_costs_neither_the_answer_nor_the_count(caplog):
     outbox.add(some_events(2))
 
     assert (outbox.counters.refused, outbox.counters.accepted) == (2, 0)
-    assert "2 events could not be kept (KeyError)" in caplog.text
+    assert "2 now, 2 since the start (KeyError)" in caplog.text
 
 
 def test_deadlines_and_the_end_are_passed_on():
@@ -245,3 +251,79 @@ def test_settings_reach_the_outbox(build):
         assert [len(payload["visitors"]) for payload in collector.payloads] == [2, 2, 1]
         assert outbox.counters.repeated == 5
         outbox.close()
+
+
+def test_a_burst_of_refusals_is_summed_up_though_nothing_comes_after_it(caplog):
+    outbox = an_outbox(Kept(OutboxFull("no room")), log_every_s=0.1)
+
+    for _ in range(5):
+        outbox.add(some_events(2))
+
+    wait_until(lambda: len(caplog.records) == 2)
+    assert "8 now, 10 since the start (no room)" in caplog.records[1].getMessage()
+    outbox.close()
+    assert len(caplog.records) == 2
+
+
+def test_an_impression_that_could_not_be_kept_makes_its_like_no_repeat():
+    home = Kept(OutboxFull("no room"))
+    outbox = an_outbox(home, Deduplication(10.0))
+    outbox.add([at(0), at(1, user="v")])
+    home.error = None
+
+    outbox.add([at(2), at(3, user="v"), at(4)])
+
+    assert len(home.visitors) == 2
+    assert (1, 2) == (outbox.counters.repeated, outbox.counters.refused)
+
+
+def test_a_clock_that_is_set_back_suppresses_nothing():
+    repeats = Deduplication(10.0)
+
+    found = [repeats.is_repeat(at(ms)) for ms in (3_600_000, 0, 5_000, 1_800_000, 1_809_999)]
+
+    assert [False, False, True, False, True] == found
+
+
+def test_a_long_user_id_takes_no_more_memory_than_a_short_one():
+    repeats = Deduplication(1_000.0)
+    tracemalloc.start()
+
+    for n in range(1_000):
+        repeats.is_repeat(at(n, user=f"{n}" + "u" * 7_000))
+
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used < 500_000
+
+
+WRITER = """
+import sys
+from bucketer.core.events import Batch
+from bucketer.sinks.stdout import Lines
+lines = Lines()
+sys.stdin.readline()
+visitors = [f'{{"visitor_id": "{sys.argv[1]}-{n}", "tag": "{"x" * 5_000}"}}' for n in range(40)]
+for _ in range(100):
+    lines.write(Batch("US", '{"visitors": ['), visitors)
+"""
+
+
+def test_lines_of_two_processes_on_one_pipe_never_mix():
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", WRITER]
+    processes = [
+        subprocess.Popen([*command, name], stdout=writing, stdin=subprocess.PIPE) for name in "ab"
+    ]
+    os.close(writing)
+    time.sleep(0.5)  # until both are ready
+    for process in processes:
+        process.stdin.close()
+
+    with os.fdopen(reading, "rb") as pipe:
+        found = [json.loads(line)["visitors"][0]["visitor_id"] for line in pipe]
+
+    assert [0, 0] == [process.wait(10) for process in processes]
+    assert sorted(f"{name}-{n}" for name in "ab" for n in range(40) for _ in range(100)) == sorted(
+        found
+    )

@@ -10,14 +10,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 
-from bucketer.core.events import Batch
+from .files import append_lines, private_directory
+from .reader import batch_from, is_json_visitor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from bucketer.core.events import Batch
 
     from .delivery import Verdict
 
@@ -65,22 +69,23 @@ class DeadLetters:
         """Keep what was refused, on the disk when this returns; False when there is no room.
 
         Raises:
-            OSError: the disk refused.
+            OSError: the disk refused; nothing of them is kept.
         """
         letters = [DeadLetter(now, verdict.status, verdict.why, batch, each) for each in visitors]
         data = "".join(letter.to_line() for letter in letters).encode("ascii")
         with self._alone():
             if sum(path.stat().st_size for path in self._files()) + len(data) > self._limit_bytes:
                 return False
-            with self._path.open("ab") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            append_lines(self._path, data, sync=True)
         return True
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All dead letters of all processes, file by file, oldest file first."""
-        for path in [*self._directory.glob("*.taken"), *self._files()]:
+        return (letter for letter in self.read() if isinstance(letter, DeadLetter))
+
+    def read(self) -> Iterator[DeadLetter | bytes]:
+        """The same, with the lines that are no letter as they were found."""
+        for path in [*sorted(self._directory.glob("*.taken")), *self._files()]:
             yield from read_letters(path)
 
     def take(self) -> list[Path]:
@@ -91,7 +96,8 @@ class DeadLetters:
         """
         with self._alone():
             for path in self._files():
-                path.rename(path.with_suffix(f".{os.getpid()}.taken"))
+                # In containers every process may have the same number; a rename would replace.
+                path.rename(path.with_suffix(f".{time.time_ns()}-{os.getpid()}.taken"))
         return sorted(self._directory.glob("*.taken"))
 
     def size_bytes(self) -> int:
@@ -104,7 +110,7 @@ class DeadLetters:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process adds or takes meanwhile."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self._directory)
         fd = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -113,14 +119,27 @@ class DeadLetters:
             os.close(fd)
 
 
-def read_letters(path: Path) -> Iterator[DeadLetter]:
-    """The letters of one file; a torn or edited line that can't be read is left out."""
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                found = json.loads(line)
-                batch = Batch(found["region"], found["head"])
-                visitor = json.dumps(found["visitor"])
-                yield DeadLetter(found["at"], found["status"], found["why"], batch, visitor)
-            except (ValueError, KeyError, TypeError):
-                continue
+def read_letters(path: Path) -> Iterator[DeadLetter | bytes]:
+    """The letters of one file; a torn or edited line that is none comes as it was found."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                yield _letter(line) or line
+    except FileNotFoundError:  # taken and sent meanwhile
+        return
+
+
+def _letter(line: bytes) -> DeadLetter | None:
+    try:
+        found = json.loads(line)
+        at, status, why = found["at"], found["status"], found["why"]
+        batch = batch_from(found["region"], found["head"])
+        visitor = json.dumps(found["visitor"])
+        time.gmtime(at)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+        return None
+    if not (batch and isinstance(status, int) and isinstance(why, str)):
+        return None
+    return (
+        DeadLetter(at, status, why, batch, visitor) if is_json_visitor(visitor.encode()) else None
+    )

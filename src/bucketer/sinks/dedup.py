@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bucketer.core.events import Event
 
-#: Impressions remembered at a time: some 30 MB. The oldest are forgotten first, which at worst
-#: sends an impression twice.
+#: Impressions remembered at a time: 20 MB at most, however long their users' ids are. The oldest
+#: are forgotten first, which at worst sends an impression twice.
 MAX_REMEMBERED = 100_000
 
 
@@ -26,23 +26,39 @@ class Deduplication:
     def __init__(self, window_s: float, max_remembered: int = MAX_REMEMBERED) -> None:
         self._window_ms = int(window_s * 1000)
         self._max_remembered = max_remembered
-        #: In the order in which they were seen, so the oldest come first.
-        self._seen: dict[tuple[object, ...], int] = {}
+        #: By their hash, in the order in which they were seen, so the oldest come first. Ids may be
+        #: kilobytes. A hash has 64 bits and its key is drawn at each start of Python, so nobody can
+        #: look for two alike; that an event is one by chance is as likely as 1 in 10**14.
+        self._seen: dict[int, int] = {}
 
     def is_repeat(self, event: Event) -> bool:
         """Whether its like was seen within the window; if not, remember it. Not thread-safe."""
-        what = event.what
-        if not isinstance(what, Impression):
+        key = _key(event)
+        if key is None:
             return False
-        # Decisions outside any experiment have no id to go by, only their flag.
-        where = what.experiment_id or what.flag_key
-        key = (event.user.id, where, what.variation_id, what.variation_key, event.ruleset.revision)
-        before = self._seen.get(key)
-        if before is not None:
-            if event.timestamp_ms - before < self._window_ms:
-                return True
-            del self._seen[key]
+        before = self._seen.pop(key, None)
+        # A clock that was set back makes ages negative: then nobody knows, and it is sent.
+        if before is not None and 0 <= event.timestamp_ms - before < self._window_ms:
+            self._seen[key] = before
+            return True
         self._seen[key] = event.timestamp_ms
         if len(self._seen) > self._max_remembered:
             del self._seen[next(iter(self._seen))]
         return False
+
+    def forget(self, event: Event) -> None:
+        """It was not taken after all: its like must not be left out for it."""
+        key = _key(event)
+        if key is not None:
+            self._seen.pop(key, None)
+
+
+def _key(event: Event) -> int | None:
+    """What makes two impressions alike; None for what is no impression."""
+    what = event.what
+    if not isinstance(what, Impression):
+        return None
+    # Decisions outside any experiment have no id to go by, only their flag.
+    where = what.experiment_id or what.flag_key
+    revision = event.ruleset.revision
+    return hash((event.user.id, where, what.variation_id, what.variation_key, revision))

@@ -1,7 +1,7 @@
 """The server's home for events: written to a lane before the answer, sent behind it.
 
 Threads: whoever adds (the loop) appends; *bucketer-sync* brings appended bytes to the disk each
-second; *bucketer-sender* delivers.
+second, and looks whether the lane is still there; *bucketer-sender* delivers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 
 from .dead_letters import DeadLetters
-from .journal import Writer, open_lane
+from .journal import LaneClosed, Writer, open_lane
 from .outbox import OutboxFull
 from .sender import Pace, Sender
 
@@ -67,6 +67,7 @@ class Durable:
         self._writer: Writer | None = None
         self._sender: Sender | None = None
         self._reopen_at = 0.0
+        self._why_not = ""
         self._opening = threading.Lock()
         self._ended = threading.Event()
         self._syncer = threading.Thread(target=self._sync, name="bucketer-sync", daemon=True)
@@ -79,9 +80,11 @@ class Durable:
     def write(self, batch: Batch, visitors: list[str]) -> None:
         """Append; from then on the death of this process can't take them."""
         writer = self._writer or self._open()
-        writer.append(batch, visitors)
-        if self._sync_first:
-            writer.sync()
+        try:
+            self._append(writer, batch, visitors)
+        except (LaneClosed, FileNotFoundError):  # the lane was deleted, perhaps found so already
+            writer = self._replace(writer)
+            self._append(writer, batch, visitors)
         if self._sender is not None and writer.count >= self._pace.max_events:
             writer.count = 0
             self._sender.wake()
@@ -100,6 +103,27 @@ class Durable:
         if self._sender is not None:
             self._sender.stop(self._closing_s)
 
+    def _append(self, writer: Writer, batch: Batch, visitors: list[str]) -> None:
+        writer.append(batch, visitors)
+        if self._sync_first:
+            writer.sync()
+
+    def _replace(self, lost: Writer) -> Writer:
+        """Go on in a new lane, unless another thread has begun one.
+
+        Raises:
+            OutboxFull: that's impossible now; it is tried again when the next events come.
+        """
+        with self._opening:
+            if self._writer is lost:
+                _log.error(
+                    "outbox: lane %s was deleted while it was in use; a new one is made",
+                    lost.lane.name,
+                )
+                lost.seal()
+                self._writer = None
+        return self._open()
+
     def _open(self) -> Writer:
         with self._opening:
             if self._writer is not None:
@@ -108,30 +132,49 @@ class Durable:
                 raise OutboxFull("the outbox is closed")
             now = time.monotonic()
             if now < self._reopen_at:
-                raise OutboxFull("the outbox could not be opened a moment ago")
+                raise OutboxFull(self._why_not)
             self._reopen_at = now + _REOPEN_AFTER_S
             try:
-                name = f"{int(time.time() * 1000):015}-{os.getpid()}-{os.urandom(3).hex()}"
-                lane = open_lane(self._home / "lanes", name)
-                writer = Writer(lane, limit_bytes=self._limit_bytes)
-                dead = DeadLetters(self._home / "dead", name, self._limit_bytes)
-                sender = Sender(self._home, writer, self._courier, dead, self._counters, self._pace)
+                writer = self._begin()
             except OSError as error:
-                why = f"{self._home} can't be used: {error.strerror}"
-                raise OutboxFull(why) from error
-            sender.start()
-            self._writer, self._sender = writer, sender
+                self._why_not = f"{self._home} can't be used: {error.strerror}"
+                raise OutboxFull(self._why_not) from error
+            self._reopen_at = 0.0
+            self._writer = writer
             return writer
+
+    def _begin(self) -> Writer:
+        """Make a lane, and let the sender know."""
+        name = f"{int(time.time() * 1000):015}-{os.getpid()}-{os.urandom(3).hex()}"
+        lane = open_lane(self._home / "lanes", name)
+        try:
+            writer = Writer(lane, limit_bytes=self._limit_bytes)
+            if self._sender is not None:
+                self._sender.move_to(writer)
+                return writer
+            dead = DeadLetters(self._home / "dead", name, self._limit_bytes)
+            sender = Sender(self._home, writer, self._courier, dead, self._counters, self._pace)
+            sender.start()
+        except BaseException:
+            lane.release()
+            raise
+        self._sender = sender
+        return writer
 
     def _sync(self) -> None:
         """Once a second; a disk that refuses is logged once until it takes bytes again."""
         failing = False
         while not self._ended.wait(_SYNC_EVERY_S):
-            if self._writer is None:
+            writer = self._writer
+            if writer is None:
                 continue
             try:
-                self._writer.sync()
+                if not writer.lane.is_there():
+                    writer = self._replace(writer)
+                writer.sync()
                 failing = False
+            except OutboxFull:  # told when events are refused for it
+                continue
             except OSError as error:
                 if not failing:
                     _log.error("outbox: events can't be brought to the disk: %s", error.strerror)

@@ -10,6 +10,7 @@ A lane whose lock can be taken belonged to a process that is gone; whoever takes
 is left and removes it. A segment holds one batch, so events that may not travel together never
 meet. An append is one `write` to the end of a file: once it has returned, the death of the
 process can't take the events. Only a crash of the machine can, until the next `fdatasync`.
+Whatever else lies in a lane is nobody's of ours: it is left alone, then moved away with the lane.
 
 See docs/decisions/0050: why an append-only log and not SQLite.
 """
@@ -20,13 +21,16 @@ import errno
 import fcntl
 import json
 import os
+import re
 import threading
+from time import time
 
+from .files import private_directory, sync_directory
 from .outbox import OutboxFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bucketer.core.events import Batch
@@ -35,6 +39,18 @@ if TYPE_CHECKING:
 SEGMENT_BYTES = 8 * 1024 * 1024
 
 _FORMAT = 1
+#: Where a system has only the slower one, that.
+_to_disk = getattr(os, "fdatasync", os.fsync)
+_SEGMENT = re.compile(r"\d{10}\.jsonl")
+#: What a delivered lane consists of, beside segments. Its lock goes last.
+_BELONGINGS = ("sent", "counters.json", "counters.new", "lock")
+#: A lane without a lock file is nobody's when nothing has changed in it for so long: the process
+#: that wrote it would have seen within a second that its lock is gone, and have left.
+_QUIET_S = 10.0
+
+
+class LaneClosed(OutboxFull):
+    """The lane takes no more, but another one may."""
 
 
 class Lane:
@@ -51,18 +67,44 @@ class Lane:
 
     def segments(self) -> list[Path]:
         """The lane's segments, oldest first."""
-        return sorted(self.directory.glob("*.jsonl"))
+        return segments_in(self.directory)
 
-    def remove(self) -> None:
-        """Delete the lane, delivered or empty, and let go of its lock."""
-        for path in sorted(self.directory.iterdir(), key=lambda path: path.name == "lock"):
-            path.unlink()
-        self.directory.rmdir()
-        self.release()
+    def is_there(self) -> bool:
+        """Whether the lane can still be found, by this process and by those to come."""
+        try:
+            self.directory.stat()
+            return os.fstat(self._lock_fd).st_nlink > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # nobody can tell; as long as appending works, nothing is lost
+            return True
+
+    def remove(self, strays: Path) -> None:
+        """Delete the lane, delivered or empty, and let go of its lock.
+
+        Args:
+            strays: a directory that takes what we have not put there; made if needed.
+
+        Raises:
+            OSError: something can't be deleted or moved; the lock is let go of all the same.
+        """
+        try:
+            ours = {*_BELONGINGS, *(path.name for path in self.segments())}
+            for path in self.directory.iterdir():
+                if path.name not in ours:
+                    private_directory(strays)
+                    path.rename(strays / f"{self.name}-{path.name}")
+            for path in [*self.segments(), *(self.directory / name for name in _BELONGINGS)]:
+                path.unlink(missing_ok=True)
+            self.directory.rmdir()
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Let go of the lock: another process may take the lane over."""
-        os.close(self._lock_fd)
+        fd, self._lock_fd = self._lock_fd, -1
+        if fd >= 0:  # somebody else may have its number by now
+            os.close(fd)
 
 
 def open_lane(lanes: Path, name: str) -> Lane:
@@ -77,22 +119,35 @@ def open_lane(lanes: Path, name: str) -> Lane:
     """
     # Locked under a name that nobody adopts, then renamed: there is no moment in which the lane
     # is visible and free.
+    made = [each for each in (lanes, *lanes.parents) if not each.is_dir()]
     unborn = lanes / f".{name}"
     unborn.mkdir(parents=True)
     lock_fd = _lock(unborn / "lock", os.O_CREAT)
     if lock_fd is None:  # nobody else knows the name
         raise OSError(errno.EAGAIN, "lock taken on a lane just made", str(unborn))
     directory = lanes / name
-    unborn.rename(directory)
+    try:
+        unborn.rename(directory)
+        for each in (lanes, *(parent.parent for parent in made)):
+            sync_directory(each)
+    except OSError:
+        os.close(lock_fd)
+        raise
     return Lane(directory, lock_fd)
 
 
 def adopt_lane(directory: Path) -> Lane | None:
-    """Take over *directory* if the process that wrote it is gone, else return None."""
+    """Take over *directory* if the process that wrote it is gone, else return None.
+
+    Raises:
+        OSError: its lock can't be opened, so nobody can tell.
+    """
     try:
         lock_fd = _lock(directory / "lock")
-    except FileNotFoundError:  # somebody adopted, delivered and removed it
-        return None
+    except FileNotFoundError:  # somebody delivered and removed it, or has lost only its lock
+        if not _is_quiet(directory):
+            return None
+        lock_fd = _lock(directory / "lock", os.O_CREAT)
     if lock_fd is None:
         return None
     if not directory.exists():
@@ -103,10 +158,13 @@ def adopt_lane(directory: Path) -> Lane | None:
 
 def is_alive(directory: Path) -> bool:
     """Whether the process that writes *directory* lives. Takes nothing over."""
-    lane = adopt_lane(directory)
-    if lane is None:
+    try:
+        lock_fd = _lock(directory / "lock")
+    except OSError:
+        return False
+    if lock_fd is None:
         return directory.exists()
-    lane.release()
+    os.close(lock_fd)
     return False
 
 
@@ -123,18 +181,37 @@ def bytes_in(lanes: Path, but: str = "") -> int:
     for lane in lanes_in(lanes):
         if lane.name == but:
             continue
-        for segment in lane.glob("*.jsonl"):
+        for segment in segments_in(lane):
             try:
                 total += segment.stat().st_size
-            except FileNotFoundError:  # delivered meanwhile
+            except OSError:  # delivered meanwhile
                 continue
     return total
+
+
+def segments_in(lane: Path) -> list[Path]:
+    """The segments of the lane in this directory, oldest first; none if there is no directory."""
+    try:
+        found = [path for path in lane.iterdir() if _SEGMENT.fullmatch(path.name)]
+    except OSError:
+        return []
+    return sorted(path for path in found if path.is_file())
+
+
+def _is_quiet(directory: Path) -> bool:
+    """Whether a lane without a lock has segments, and nothing was done to it for a while."""
+    try:
+        segments = segments_in(directory)  # while a lane is removed, they go before the lock
+        newest = max(path.stat().st_mtime for path in (directory, *segments))
+    except OSError:
+        return False
+    return bool(segments) and time() - newest > _QUIET_S
 
 
 def _lock(path: Path, create: int = 0) -> int | None:
     """Hold *path* for the life of the process; None if another process does.
 
-    Only who makes a lane makes its lock: a lane that is just being removed must stay empty.
+    A lane that is just being removed must stay empty, so *create* is for new lanes and lost locks.
     """
     lock_fd = os.open(path, os.O_RDWR | create, 0o600)
     try:
@@ -148,6 +225,11 @@ def _lock(path: Path, create: int = 0) -> int | None:
 class Writer:
     """Appends to one lane. Any thread may append; the lock is hardly ever contended.
 
+    Args:
+        lane: held by this process.
+        limit_bytes: of all lanes together.
+        to_disk: brings a file's bytes to the disk itself, or raises OSError.
+
     Attributes:
         sequence: number of the segment being written; 0 before the first.
         committed: bytes of that segment that readers may see.
@@ -155,7 +237,9 @@ class Writer:
         count: events appended since somebody last set it to 0.
     """
 
-    def __init__(self, lane: Lane, *, limit_bytes: int) -> None:
+    def __init__(
+        self, lane: Lane, *, limit_bytes: int, to_disk: Callable[[int], None] = _to_disk
+    ) -> None:
         self.lane = lane
         self.sequence = 0
         self.committed = 0
@@ -167,12 +251,17 @@ class Writer:
         #: Bytes of other lanes under the same limit; the sender looks now and then.
         self.elsewhere_bytes = 0
         self._limit_bytes = limit_bytes
+        self._to_disk = to_disk
         # What is delivered counts until its segment is closed, so segments are a small part.
         self._segment_bytes = min(SEGMENT_BYTES, limit_bytes // 8)
         self._batch: Batch | None = None
         self._fd = -1
         self._retired: list[int] = []
+        self._new_names = False
+        self._sealed = False
         self._lock = threading.Lock()
+        #: Held as long as the disk works, so that whoever comes second waits for it, too.
+        self._syncing = threading.Lock()
 
     def end(self) -> tuple[int, int]:
         """Segment and offset up to which readers may read."""
@@ -188,11 +277,14 @@ class Writer:
         """Write *visitors*; when it returns, the death of the process can't take them.
 
         Raises:
+            LaneClosed: nothing was written, nor will be.
             OutboxFull: nothing was written; what had been written stays.
             OSError: likewise, for any other reason than room.
         """
         data = ("\n".join(visitors) + "\n").encode("ascii")
         with self._lock:
+            if self._sealed:
+                raise LaneClosed("the outbox is closed")
             if self.held_bytes + self.elsewhere_bytes + len(data) > self._limit_bytes:
                 why = f"the limit of {self._limit_bytes} bytes is reached"
                 raise OutboxFull(why)
@@ -227,7 +319,8 @@ class Writer:
         header = json.dumps({"bucketer": _FORMAT, "region": batch.region, "head": batch.head})
         path = self.lane.directory / f"{self.sequence + 1:010}.jsonl"
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            # For reading, too: see `descriptor`.
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OutboxFull(f"no room on the disk ({os.strerror(error.errno)})") from error
@@ -237,6 +330,7 @@ class Writer:
         self._closed_bytes += self.committed
         self._fd = fd
         self._batch = None
+        self._new_names = True
         self.committed = 0
         self.sequence += 1
         try:
@@ -251,40 +345,62 @@ class Writer:
     def sync(self) -> None:
         """Bring everything appended before this call to the disk. Slow; not for the loop.
 
+        When it returns, the disk has it, whichever thread brought it there. After a failure all
+        of it is tried again the next time. What the failure concerned may be lost in a crash of
+        the machine even if that succeeds: the system may take for written what it has given up.
+
         Raises:
             OSError: the disk refused.
         """
-        with self._lock:
-            if not self.unsynced:
-                return
-            self.unsynced = False
-            waiting, self._retired = self._retired, []
-            new_names = bool(waiting) or self.sequence == 1
-            if self._fd >= 0:
-                waiting.append(os.dup(self._fd))
-        try:
-            for fd in waiting:
-                os.fdatasync(fd)
-            if new_names:
-                _sync_directory(self.lane.directory)
-        finally:
-            for fd in waiting:
+        with self._syncing:
+            with self._lock:
+                if not self.unsynced:
+                    return
+                sequence, committed = self.sequence, self.committed
+                retired, new_names = list(self._retired), self._new_names
+                current = os.dup(self._fd) if self._fd >= 0 else -1
+            try:
+                for fd in (*retired, current):
+                    if fd >= 0:
+                        self._to_disk(fd)
+                if new_names:
+                    sync_directory(self.lane.directory)
+            finally:
+                if current >= 0:
+                    os.close(current)
+            with self._lock:
+                self._retired = self._retired[len(retired) :]
+                if self.sequence == sequence:
+                    self._new_names = False
+                    self.unsynced = self.committed > committed
+            for fd in retired:
                 os.close(fd)
 
-    def close(self) -> None:
-        """Bring everything to the disk and close the files; the lane stays."""
-        self.sync()
+    def descriptor(self, sequence: int) -> int | None:
+        """A file descriptor to read that segment with, if it is the one being written.
+
+        For when its file was deleted, and can't be opened any more. The caller closes it.
+        """
         with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
-            self._batch = None  # a later append would open a new segment
+            return os.dup(self._fd) if sequence == self.sequence and self._fd >= 0 else None
 
+    def seal(self) -> None:
+        """Take no more; what was appended can still be read."""
+        with self._lock:
+            self._sealed = True
 
-def _sync_directory(directory: Path) -> None:
-    """Without this a crash of the machine may lose a new file's name, and its bytes with it."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    def close(self) -> None:
+        """Take no more, bring everything to the disk and close the files; the lane stays.
+
+        Raises:
+            OSError: the disk refused; the files are closed.
+        """
+        self.seal()
+        try:
+            self.sync()
+        finally:
+            with self._lock:
+                fds, self._fd, self._retired = [self._fd, *self._retired], -1, []
+            for fd in fds:
+                if fd >= 0:
+                    os.close(fd)

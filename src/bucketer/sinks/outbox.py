@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.outbox")
 
-#: Refusals are logged at once, then summed up this often.
 _LOG_EVERY_S = 10.0
 
 
@@ -78,6 +77,7 @@ class Outbox:
         deduplication: leaves out repeats, or None.
         with_demonstration: take events of the demonstration datafile too. Only for homes that
             send nothing anywhere.
+        log_every_s: refusals are told at once, then summed up so often.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Outbox:
         deduplication: Deduplication | None = None,
         *,
         with_demonstration: bool = False,
+        log_every_s: float = _LOG_EVERY_S,
     ) -> None:
         self.counters = counters
         self._home = home
@@ -95,7 +96,10 @@ class Outbox:
         self._demonstration: Ruleset | None = None
         self._checked: Ruleset | None = None
         self._unlogged = 0
-        self._logged_at = -_LOG_EVERY_S
+        self._why = ""
+        self._log_every_s = log_every_s
+        self._logged_at = -log_every_s
+        self._timer: threading.Timer | None = None
         #: A server adds from its loop and from threads; it is hardly ever contended.
         self._lock = threading.Lock()
 
@@ -114,8 +118,8 @@ class Outbox:
 
     def close(self) -> None:
         """Deliver or keep what is left; the process is about to end."""
-        if self._unlogged:
-            self._log_refusals("", monotonic())
+        with self._lock:
+            self._log_refusals()
         self._home.close()
 
     def health(self) -> dict[str, object]:
@@ -124,6 +128,7 @@ class Outbox:
 
     def _add(self, events: Sequence[Event]) -> None:
         batch: Batch | None = None
+        together: list[Event] = []
         visitors: list[str] = []
         for event in events:
             if event.ruleset is not self._checked:
@@ -133,39 +138,59 @@ class Outbox:
             its_batch = batch_of(event)
             if its_batch is not batch:
                 if visitors and batch is not None:
-                    self._write(batch, visitors)
-                batch, visitors = its_batch, []
+                    self._write(batch, visitors, together)
+                batch, visitors, together = its_batch, [], []
             visitors.append(visitor_json(event))
+            together.append(event)
         if visitors and batch is not None:
-            self._write(batch, visitors)
+            self._write(batch, visitors, together)
 
-    def _write(self, batch: Batch, visitors: list[str]) -> None:
+    def _write(self, batch: Batch, visitors: list[str], events: list[Event]) -> None:
         try:
             self._home.write(batch, visitors)
         except OutboxFull as full:
-            self._refuse(len(visitors), full.why)
+            self._refuse(events, full.why)
         except OSError as error:
-            self._refuse(len(visitors), error.strerror or type(error).__name__)
+            self._refuse(events, error.strerror or type(error).__name__)
         except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the count
             _log.exception("outbox: a home met something unforeseen")
-            self._refuse(len(visitors), type(error).__name__)
+            self._refuse(events, type(error).__name__)
         else:
             self.counters.accepted += len(visitors)
 
-    def _refuse(self, count: int, why: str) -> None:
-        self.counters.refused += count
-        self._unlogged += count
-        now = monotonic()
-        if now - self._logged_at >= _LOG_EVERY_S:
-            self._log_refusals(why, now)
+    def _refuse(self, events: list[Event], why: str) -> None:
+        """Count them; tell the first at once, and the rest a while after, though no more come."""
+        self.counters.refused += len(events)
+        if self._deduplication is not None:
+            for event in events:
+                self._deduplication.forget(event)
+        self._unlogged += len(events)
+        self._why = why
+        wait_s = self._logged_at + self._log_every_s - monotonic()
+        if wait_s <= 0:
+            self._log_refusals()
+        elif self._timer is None:
+            self._timer = threading.Timer(wait_s, self._time_to_log)
+            self._timer.daemon = True
+            self._timer.start()
 
-    def _log_refusals(self, why: str, now: float) -> None:
+    def _time_to_log(self) -> None:
+        with self._lock:
+            self._log_refusals()
+
+    def _log_refusals(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        if not self._unlogged:
+            return
         _log.error(
-            "outbox: %d events could not be kept%s; the callers were answered all the same",
-            self._unlogged, f" ({why})" if why else "",
+            "outbox: events could not be kept: %d now, %d since the start (%s); "
+            "the callers were answered all the same",
+            self._unlogged, self.counters.refused, self._why,
         )  # fmt: skip
         self._unlogged = 0
-        self._logged_at = now
+        self._logged_at = monotonic()
 
     def _is_repeat(self, event: Event) -> bool:
         if self._deduplication is None or not self._deduplication.is_repeat(event):

@@ -7,6 +7,7 @@ import time
 import pytest
 from tests.fakes.collector import Collector
 from tests.fakes.visitors import some_events
+from tests.fakes.waiting import wait_until
 
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
@@ -169,3 +170,67 @@ def test_export_waiting_prints_what_was_left(run, leave_behind):
     _, text = run("export", "--waiting")
 
     assert len(text.splitlines()) == 2
+
+
+def test_status_is_bad_while_events_are_refused_for_want_of_room(run, tmp_path, collector):
+    counters = Counters()
+    durable = Durable(tmp_path / "outbox", Delivery(collector.url), counters, limit_bytes=500)
+    outbox = Outbox(durable, counters)
+    outbox.add(some_events(3))
+    [lane] = (tmp_path / "outbox/lanes").iterdir()
+    wait_until(lambda: '"refused": 3' in counters_of(lane))
+
+    status, text = run("status")
+    outbox.close()
+
+    assert status == 1
+    assert "3 events were not kept, and are lost." in text
+    assert ["dead letters", "refused"] == [
+        line.split("  ")[0] for line in text.splitlines() if "refused" in line.split("since")[0]
+    ]
+
+
+def counters_of(lane):
+    path = lane / "counters.json"
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.parametrize("action", ["status", "list", "export", "retry"])
+def test_a_state_directory_that_is_none_is_an_error_and_is_not_made(tmp_path, action):
+    mistyped = tmp_path / "mistyped"
+    out, err = io.StringIO(), io.StringIO()
+
+    status = main(
+        ["events", action, "--state-dir", str(mistyped)],
+        Terminal(out, err, {"HOME": str(tmp_path)}),
+    )
+
+    assert status == 1
+    assert "mistyped is no directory" in err.getvalue()
+    assert not mistyped.exists()
+
+
+def test_lists_go_on_after_a_line_that_cannot_be_read(run, leave_behind, tmp_path):
+    leave_behind(403, 1)
+    leave_behind(503, 1)
+    [segment] = (tmp_path / "outbox/lanes").glob("*/*.jsonl")
+    [letters] = (tmp_path / "outbox/dead").glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes() + b'{"snapshots": []}\n{garbage}\n')
+    letters.write_bytes(letters.read_bytes() + b"garbage\n")
+
+    waiting = [json.loads(line) for line in run("list", "--waiting", "--json")[1].splitlines()]
+    dead = [json.loads(line) for line in run("list", "--json")[1].splitlines()]
+
+    assert ["waiting", 'can\'t be read: {"snapshots": []}', "can't be read: {garbage}"] == [
+        row["why"] for row in waiting
+    ]
+    assert ["status 403: ok", "a line that is no letter: garbage"] == [row["why"] for row in dead]
+    status, text = run("status")
+    assert status == 1
+    assert "1 lines of dead/ can't be read." in text
+
+
+def test_export_takes_the_option_of_the_other_commands(run, leave_behind):
+    leave_behind(403, 1)
+
+    assert run("export") == run("export", "--json")

@@ -20,16 +20,37 @@ if TYPE_CHECKING:
 
     from bucketer.core.events import Batch
     from bucketer.settings import Settings
+    from bucketer.sinks.dead_letters import DeadLetter
 
     from .terminal import Terminal
 
 _HOUR_S, _MINUTE_S = 3600, 60
+#: So much is shown of a line that is no event.
+_SHOWN_BYTES = 100
+_DEAD = "refused by the collector; see `bucketer events list`"
 
 
 class EventsWait(BucketerError):
     """Events could not be put back or delivered."""
 
     code = "events_wait"
+
+
+class NoStateDirectory(BucketerError):
+    """The directory that was named isn't there, so nothing can be said of it.
+
+    Attributes:
+        directory: its path.
+    """
+
+    code = "no_state_directory"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.directory = directory
+
+    def __str__(self) -> str:
+        return f"{self.directory} is no directory (see BUCKETER_STATE_DIR or --state-dir)"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +64,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     ):
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         add_setting(sub, "BUCKETER_STATE_DIR", "--state-dir", "DIRECTORY")
-        if name != "export":
-            sub.add_argument("--json", action="store_true", help="for programs")
+        said = "for programs" if name != "export" else "what it prints is JSON in any case"
+        sub.add_argument("--json", action="store_true", help=said)
         if name in {"list", "export"}:
             sub.add_argument(
                 "--waiting", action="store_true", help="what waits, instead of what was refused"
@@ -70,16 +91,21 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
             ("what", "events", "remark"),
             [
                 ("waiting", str(status.waiting), _oldest(status.oldest_age_s)),
-                ("refused", str(status.dead), "by the collector; see `bucketer events list`"),
-                *((name, str(count), "since the start") for name, count in status.counters.items()),
+                ("dead letters", str(status.dead), _DEAD),
+                *((name, str(count), _remark(name)) for name, count in status.counters.items()),
             ],
         )
         terminal.line(f"{status.processes} processes write here.")
+        if status.counters["refused"]:
+            terminal.line(f"{status.counters['refused']} events were not kept, and are lost.", BAD)
+        if status.unreadable:
+            terminal.line(f"{status.unreadable} lines of dead/ can't be read.", BAD)
         if status.damaged_files:
             terminal.line(f"{status.damaged_files} files with damaged lines in damaged/.", BAD)
         for trouble in status.trouble:
             terminal.line(f"Delivery fails now: {trouble}", BAD)
-    return 1 if status.dead or status.trouble or status.damaged_files else 0
+    bad = status.dead or status.unreadable or status.damaged_files or status.counters["refused"]
+    return 1 if bad or status.trouble else 0
 
 
 def list_command(args: argparse.Namespace, terminal: Terminal) -> None:
@@ -88,15 +114,7 @@ def list_command(args: argparse.Namespace, terminal: Terminal) -> None:
     if args.waiting:
         rows = [{"why": "waiting", **_facts(*each)} for each in store.waiting()]
     else:
-        rows = [
-            {
-                "refused_at": _utc(letter.at),
-                "status": letter.status,
-                "why": letter.why,
-                **_facts(letter.batch, letter.visitor),
-            }
-            for letter in store.dead
-        ]
+        rows = [_row(letter) for letter in store.dead.read()]
     if args.json:
         for row in rows:
             terminal.json(row)
@@ -112,7 +130,7 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     from bucketer.wiring import build_courier
 
     settings = settings_of(args, terminal)
-    store = _store(settings)
+    store = _store(settings)  # before anything is made: the directory may be mistyped
     try:
         lane, count = store.put_back()
     except (OutboxFull, OSError) as error:
@@ -154,28 +172,51 @@ def export_command(args: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _store(settings: Settings) -> Store:
-    return Store(_home(settings), settings.events_max_bytes)
+    """The outbox of the state directory.
+
+    Raises:
+        NoStateDirectory: there is no such directory.
+    """
+    home = _home(settings)
+    if not home.parent.is_dir():
+        raise NoStateDirectory(home.parent)
+    return Store(home, settings.events_max_bytes)
 
 
 def _home(settings: Settings) -> Path:
     return Path(settings.state_dir).expanduser() / "outbox"
 
 
-def _facts(batch: Batch, visitor: str) -> dict[str, object]:
-    """What a person wants to know of an event."""
-    about = json.loads(batch.head + "]}")
-    found = json.loads(visitor)
-    [event] = found["snapshots"][0]["events"]
+def _row(letter: DeadLetter | bytes) -> dict[str, object]:
+    if isinstance(letter, bytes):
+        begins = letter[:_SHOWN_BYTES].decode("ascii", "backslashreplace").rstrip()
+        return {"why": f"a line that is no letter: {begins}"}
     return {
-        "decided_at": _utc(event["timestamp"] / 1000),
-        "visitor": found["visitor_id"],
-        "event": event["key"],
-        "uuid": event["uuid"],
-        "account": about["account_id"],
-        "project": about["project_id"],
-        "revision": about["revision"],
-        "region": batch.region,
+        "refused_at": _utc(letter.at),
+        "status": letter.status,
+        "why": letter.why,
+        **_facts(letter.batch, letter.visitor),
     }
+
+
+def _facts(batch: Batch, visitor: str) -> dict[str, object]:
+    """What a person wants to know of an event, as far as its text tells."""
+    try:
+        about = json.loads(batch.head + "]}")
+        found = json.loads(visitor)
+        [event] = found["snapshots"][0]["events"]
+        return {
+            "decided_at": _utc(event["timestamp"] / 1000),
+            "visitor": found["visitor_id"],
+            "event": event["key"],
+            "uuid": event["uuid"],
+            "account": about["account_id"],
+            "project": about["project_id"],
+            "revision": about["revision"],
+            "region": batch.region,
+        }
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, OSError, RecursionError):
+        return {"why": f"can't be read: {visitor[:_SHOWN_BYTES]}"}
 
 
 def _utc(epoch_s: float) -> str:
@@ -190,3 +231,7 @@ def _oldest(age_s: float) -> str:
     if age_s < _HOUR_S:
         return f"the oldest for {age_s / _MINUTE_S:.0f} min"
     return f"the oldest for {age_s / _HOUR_S:.1f} h"
+
+
+def _remark(counter: str) -> str:
+    return "for want of room, since the start: lost" if counter == "refused" else "since the start"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import sys
 from typing import TYPE_CHECKING
 
 from bucketer import wiring
@@ -67,7 +68,10 @@ class Application:
         sweeper = Sweeper(loop, worker.connections, self._limits)
         sweeper.start()
         if multiprocessing.current_process().name in _FIRST:
-            print("\n".join(first_lines(runtime.edition, self._address)), flush=True)  # noqa: T201 -- to the person who started it
+            # Standard output is the events' alone when they go there.
+            home = wiring.events_home(self._settings, wiring.SERVER)
+            out = sys.stderr if home == "stdout" else sys.stdout
+            print("\n".join(first_lines(runtime.edition, self._address)), file=out, flush=True)
         # The edition lives long and refers to nothing young: collections needn't walk it.
         gc.collect()
         gc.freeze()
