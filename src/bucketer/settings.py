@@ -165,7 +165,7 @@ def web_url(value: str) -> str:
         return value
     if not value.startswith(("https://", "http://")):
         raise ValueError
-    from bucketer.sources.wire import split_url
+    from bucketer.wire import split_url
 
     try:
         split_url(value)

@@ -194,7 +194,7 @@ def _is_ours(location: str, settings: Settings, among: Sequence[str]) -> bool:
     It is for the host of `DATAFILE_URL`. Where that isn't set, it is for the one host that is
     named at all; of several nobody knows which.
     """
-    from bucketer.sources.wire import split_url
+    from bucketer.wire import split_url
 
     named = (settings.datafile_url,) if settings.datafile_url else (*among, *settings.datafile)
     hosts = set()
@@ -310,7 +310,7 @@ def _events_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
     from bucketer.sinks.sqs import ALLOWED, Queue, QueueAddress
     from bucketer.sources.credentials import CredentialChain
     from bucketer.sources.sigv4 import sign
-    from bucketer.sources.wire import split_url
+    from bucketer.wire import split_url
 
     address = QueueAddress(chosen, environ)
     try:
@@ -413,17 +413,17 @@ class _Line:
     """The prediction client's way to speak HTTP: the client that sends events away, lent."""
 
     def __init__(self, url: str) -> None:
-        from bucketer.sinks.post import Address, Poster
+        from bucketer.sinks.post import Poster
 
-        self._poster = Poster(Address(url))
+        self._poster = Poster(url)
 
     def post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
         from bucketer.predictions.client import NoPrediction
-        from bucketer.sinks.post import PostFailed
+        from bucketer.wire import ExchangeFailed
 
         try:
             answer = self._poster.post(body, {"Content-Type": "application/json"}, timeout_s)
-        except PostFailed as failed:
+        except ExchangeFailed as failed:
             raise NoPrediction(failed.why) from failed
         return answer.status, answer.body
 

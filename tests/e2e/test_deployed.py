@@ -27,7 +27,7 @@ from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
 from bucketer.publishing import archive
 from bucketer.publishing.function import FunctionCode, packaged_in
-from bucketer.sources.wire import exchange, split_url
+from bucketer.wire import exchange, split_url
 
 pytestmark = pytest.mark.e2e
 

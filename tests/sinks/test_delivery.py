@@ -72,5 +72,5 @@ def test_an_endpoint_that_is_none_lets_events_wait():
 
     assert (verdict.kind, verdict.why) == (
         LATER,
-        "the endpoint is no URL: expected a port from 1 to 65535",
+        "the endpoint is no URL: it has a port outside 1 to 65535",
     )

@@ -12,7 +12,7 @@ import botocore.credentials
 import pytest
 
 from bucketer.sources import sigv4
-from bucketer.sources.wire import Address, split_url
+from bucketer.wire import Address, split_url
 
 CASES = 2_000
 KEYS = "abcXYZ0129-._~/ +=&%$@:,;!'()*äß中🙂"

@@ -10,8 +10,8 @@ import time
 import pytest
 from tests.fakes.origin import Origin, answer, ok
 
+from bucketer import wire
 from bucketer.core.errors import SourceError
-from bucketer.sources import wire
 from bucketer.sources.url import UrlSource, _is_same_host, _next_address
 
 
@@ -219,7 +219,7 @@ def test_the_time_limit_is_for_all_addresses_of_a_host():
     with _a_place_that_never_answers() as place:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            wire._reach([place] * 4, started + 0.8)
+            wire.reach([place] * 4, started + 0.8)
 
     assert 0.7 < time.monotonic() - started < 2
 
@@ -228,7 +228,7 @@ def test_an_address_that_never_answers_leaves_time_for_the_next():
     with _a_place_that_never_answers() as place, socket.create_server(("127.0.0.1", 0)) as server:
         there = (*place[:4], server.getsockname())
         started = time.monotonic()
-        with wire._reach([place, there], started + 1.0) as connection:
+        with wire.reach([place, there], started + 1.0) as connection:
             assert connection.getpeername() == server.getsockname()
 
     assert 0.4 < time.monotonic() - started < 0.95
@@ -238,7 +238,7 @@ def test_of_several_addresses_the_last_ones_trouble_is_told():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", unused.getsockname())
     with _a_place_that_never_answers() as place, pytest.raises(ConnectionRefusedError):
-        wire._reach([place, nobody], time.monotonic() + 0.4)
+        wire.reach([place, nobody], time.monotonic() + 0.4)
 
 
 def test_nobody_there_is_told_by_host():
@@ -348,6 +348,8 @@ def test_a_refused_token_is_named():
 @pytest.mark.parametrize(
     "text",
     [
+        "",
+        "host/x",
         "ftp://host/x",
         "https:/host",
         "https://",
@@ -372,6 +374,8 @@ def test_what_is_no_url_is_refused_before_anything_is_sent(text):
     [
         ("https://cdn.example/a?b=c#d", "cdn.example", 443, "/a?b=c", "cdn.example"),
         ("HTTP://h", "h", 80, "/", "h"),
+        ("https://h:/x", "h", 443, "/x", "h"),
+        ("http://h:81?x=/y#z", "h", 81, "/?x=/y", "h:81"),
         ("http://h?x", "h", 80, "/?x", "h"),
         ("http://h:8080/a", "h", 8080, "/a", "h:8080"),
         ("https://[::1]:9/a", "::1", 9, "/a", "[::1]:9"),

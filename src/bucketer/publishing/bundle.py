@@ -75,7 +75,7 @@ LATER = (
     "bucketer/sources/s3",
     "bucketer/sources/sigv4",
     "bucketer/sources/url",
-    "bucketer/sources/wire",
+    "bucketer/wire",
 )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bucketer.core.errors import SourceError
 from bucketer.sources.packaged import from_package
-from bucketer.sources.wire import exchange, split_url
+from bucketer.wire import exchange, split_url
 
 from .archive import write_entry
 from .precedence import Standing, reason_to_keep, replaced, standing_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from bucketer.core.errors import SourceError
 from bucketer.core.events import ENDPOINTS, payload
 
 TYPE_CHECKING = False
@@ -118,7 +119,9 @@ class Delivery:
 
         Events whose common part can't be sent are refused; a person has to look at them.
         """
-        from .post import Address, Poster, PostFailed  # after the first answer, in Lambda
+        from bucketer.wire import ExchangeFailed
+
+        from .post import Poster  # after the first answer, in Lambda
 
         try:
             url = self._endpoint or ENDPOINTS[batch.region]
@@ -128,12 +131,12 @@ class Delivery:
         try:
             poster = self._posters.get(url)
             if poster is None:
-                poster = self._posters[url] = Poster(Address(url), self._ca_file)
+                poster = self._posters[url] = Poster(url, self._ca_file)
             answer = poster.post(body, _HEADERS, timeout_s)
-        except PostFailed as failure:
+        except ExchangeFailed as failure:
             return Verdict(LATER, 0, failure.why, None)
-        except ValueError as error:  # a setting that can't be asked: somebody will mend it
-            return Verdict(LATER, 0, f"the endpoint is no URL: {error}", None)
+        except SourceError as error:  # a setting that can't be asked: somebody will mend it
+            return Verdict(LATER, 0, f"the endpoint is no URL: it {error.why}", None)
         return judge(answer.status, answer.headers.get("retry-after"), answer.body)
 
     def abort(self) -> None:

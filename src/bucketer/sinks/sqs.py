@@ -14,9 +14,10 @@ from time import monotonic
 
 from bucketer.core.errors import SettingsError
 from bucketer.core.events import ENDPOINTS, Batch
+from bucketer.wire import ExchangeFailed
 
 from .delivery import LATER, NEVER, SENT, Verdict, deliver
-from .post import Address, Poster, PostFailed
+from .post import Poster
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Queue:
     def __init__(self, address: QueueAddress, sign: Sign, ca_file: str | None = None) -> None:
         self._url = address.url
         self._sign = sign
-        self._poster = Poster(Address(address.endpoint), ca_file)
+        self._poster = Poster(address.endpoint, ca_file)
 
     def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
         """Send one message. More than one can hold are refused, to be divided, without asking.
@@ -116,7 +117,7 @@ class Queue:
         try:
             headers = self._sign(_HEADERS, body)
             answer = self._poster.post(body, headers, max(0.05, deadline - monotonic()))
-        except PostFailed as failure:
+        except ExchangeFailed as failure:
             return Verdict(LATER, 0, f"SQS: {failure.why}", None)
         except Exception as error:  # noqa: BLE001 -- whatever keeps us from asking, the events stay
             return Verdict(LATER, 0, f"SQS: can't be asked: {error}", None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 
+from bucketer import wire
 from bucketer.core.errors import SourceError
 
-from . import wire
 from .sigv4 import Credentials
 
 TYPE_CHECKING = False

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import time
 
+from bucketer import wire
 from bucketer.core.errors import SourceError
 from bucketer.ports import Fetched
 
-from . import sigv4, wire
+from . import sigv4
 from .credentials import CredentialChain
 from .file import MAX_DATAFILE_BYTES
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bucketer import wire
 from bucketer.core.errors import SourceError
 from bucketer.ports import Fetched
 
-from . import wire
 from .file import MAX_DATAFILE_BYTES
 
 MAX_REDIRECTS = 3

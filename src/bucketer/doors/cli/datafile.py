@@ -162,7 +162,7 @@ def _ask(source: DatafileSource) -> dict[str, object]:
 
 def _server_status(args: argparse.Namespace, terminal: Terminal) -> int:
     """Print what a running service says under /health."""
-    from bucketer.sources.wire import exchange, split_url
+    from bucketer.wire import exchange, split_url
 
     address = split_url(args.server.rstrip("/") + "/health")
     answer = exchange(address, {}, timeout_s=10.0, max_bytes=1024 * 1024)
