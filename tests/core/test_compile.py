@@ -618,6 +618,24 @@ def test_a_deep_rule_tree_is_the_same_for_decision_and_explanation(depth):
     assert ([] if met else ["error"]) == [each.severity for each in deep]
 
 
+@pytest.mark.parametrize(("depth", "outcome"), [(100, "TRUE"), (101, "UNKNOWN"), (150, "UNKNOWN")])
+def test_a_deep_audience_is_the_same_for_decision_and_explanation(depth, outcome):
+    tree = leaf()
+    for _ in range(depth):
+        tree = ["or", tree]
+    datafile = two_flags(typedAudiences=typed(tree))
+    datafile["experiments"][0]["audienceIds"] = ["5"]
+    trace = []
+
+    decision = decide(compiled(datafile), "flag_1", User("u", {"a": "x"}), trace=trace)
+
+    [about] = [each for each in trace if each.code.startswith("audience_")]
+    [told] = about.children
+    [innermost] = told.children
+    assert ("v10" if outcome == "TRUE" else None) == decision.variation_key
+    assert (outcome, outcome) == (told.values["outcome"], innermost.values["outcome"])
+
+
 def test_trees_as_deep_as_allowed_within_one_another_are_explained():
     inner = nested(100, leaf(), "not")
     datafile = two_flags(typedAudiences=typed(inner))
