@@ -56,6 +56,7 @@ LEFT_OUT = (
     # The durable outbox of the server.
     "sinks/dead_letters.py",
     "sinks/durable.py",
+    "sinks/files.py",
     "sinks/journal.py",
     "sinks/reader.py",
     "sinks/sender.py",
