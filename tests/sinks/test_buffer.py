@@ -118,6 +118,23 @@ def test_a_rate_limit_while_a_batch_is_halved_repeats_nothing(open_outbox, colle
     assert logged_whole(capfd) == ["user-5"]
 
 
+def test_dividing_what_is_refused_takes_no_longer_than_a_flush_may(open_outbox, collector, capfd):
+    collector.mood, collector.delay_s = 400, 0.04
+    outbox = open_outbox()
+    outbox.add(some_events(30))
+    started = time.monotonic()
+
+    outbox.after_response(0.3)
+
+    assert time.monotonic() - started < 0.5
+    before = collector.requests
+    for _ in range(20):
+        outbox.after_response(0.3)
+    assert outbox.counters.dead == 30
+    assert collector.requests > before
+    assert logged_whole(capfd) == [f"user-{n}" for n in range(30)]
+
+
 def test_what_is_refused_for_good_is_logged_whole(open_outbox, collector, capfd):
     collector.judge = lambda payload: (
         400 if any(v["visitor_id"] == "user-1" for v in payload["visitors"]) else 200

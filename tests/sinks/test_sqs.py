@@ -275,6 +275,21 @@ def test_what_nobody_foresaw_fails_its_messages_and_no_others(collector, caplog)
     odd.close()
 
 
+def test_dividing_what_is_refused_takes_no_longer_than_the_invocation_may(collector, delivery):
+    class Context:
+        def get_remaining_time_in_millis(self):
+            return 1_400  # a second of it is kept free
+
+    collector.mood, collector.delay_s = 400, 0.05
+    records = [a_record(f"m{n}", some_events(10, first=10 * n)) for n in range(10)]
+    started = time.monotonic()
+
+    answer = make_handler(delivery, 500)({"Records": records}, Context())
+
+    assert time.monotonic() - started < 0.7
+    assert failures(answer) == [f"m{n}" for n in range(10)]
+
+
 def test_when_time_runs_out_the_rest_is_left_to_the_queue(collector, delivery):
     class Context:
         def get_remaining_time_in_millis(self):

@@ -19,7 +19,7 @@ import os
 from time import monotonic
 
 from bucketer.settings import read_settings
-from bucketer.sinks.delivery import Delivery, deliver
+from bucketer.sinks.delivery import LATER, Delivery, Verdict, deliver
 from bucketer.sinks.sqs import from_message
 
 TYPE_CHECKING = False
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.events import Batch
-    from bucketer.sinks.delivery import Verdict
     from bucketer.sinks.sender import Courier
 
 _log = logging.getLogger("bucketer.sqs")
@@ -122,7 +121,9 @@ class _Run:
         return True
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
-        left = max(_LEAST_S, self._deadline - monotonic())
+        left = self._deadline - monotonic()
+        if left < _LEAST_S:  # in the middle of a division
+            return Verdict(LATER, 0, "the time of this invocation is over", None)
         return self._courier.send(batch, visitors, min(left, _LONGEST_ATTEMPT_S))
 
 

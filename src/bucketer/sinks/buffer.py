@@ -16,7 +16,7 @@ import threading
 from time import monotonic
 
 from .counters import timestamp_of
-from .delivery import deliver
+from .delivery import LATER, Verdict, deliver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from bucketer.core.events import Batch
 
     from .counters import Counters
-    from .delivery import Verdict
     from .sender import Courier
 
 _log = logging.getLogger("bucketer.outbox")
@@ -192,7 +191,9 @@ class Buffer:
             self._bytes = sum(len(visitor) for _, visitor in self._waiting)
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
-        left = max(_LEAST_S, self._deadline - monotonic())
+        left = self._deadline - monotonic()
+        if left < _LEAST_S:  # in the middle of a division, which goes on in the next flush
+            return Verdict(LATER, 0, "the time for a flush is over", None)
         return self._courier.send(batch, visitors, min(left, self._attempt_s))
 
     def _too_much(self) -> list[tuple[Batch, str]]:
