@@ -293,8 +293,10 @@ def _(datafile: Datafile, rng: Random) -> Broken:
 
 @breakage("broken rule with the key of a whole one")
 def _(datafile: Datafile, rng: Random) -> Broken:
-    twin = deepcopy(datafile)
-    rule = experiment("broken-1", key=rng.choice(datafile["experiments"])["key"])
+    """A whole one of its own: any of the others may have lost its key to one with the same id."""
+    for each in (datafile, twin := deepcopy(datafile)):
+        each["experiments"].append(experiment("whole-1"))
+    rule = experiment("broken-1", key="key-whole-1")
     del rule["status"]
     datafile["rollouts"].append({"id": "777", "experiments": [rule]})
     datafile["featureFlags"].append(flag("dead", [], "777"))
