@@ -388,6 +388,8 @@ def _conditions_breakage(conditions: Any, same_as: Any, *, refused: bool) -> Bre
         for each in (datafile, twin := deepcopy(datafile)):
             each["experiments"].append(experiment("odd-1", audienceConditions=same_as))
             each["featureFlags"].append(flag("odd", ["odd-1"]))
+            for audience in each.get("typedAudiences", ()):
+                audience["name"] = "a"  # the SDK's constructor writes the names of these out
         datafile["experiments"][-1]["audienceConditions"] = conditions
         told = conditions != [["not", "8000"]]
         return Broken(datafile, twin, told=told, refused=refused)
