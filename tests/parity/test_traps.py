@@ -436,7 +436,7 @@ def test_trap_28_variables_are_read_as_python_reads_them():
     texts = {
         "boolean": ("true", "True", "1"), "integer": (" 7 ", "1_0", "12.0", "x"),
         "double": ("1e3", "nan", "inf", " 2 ", "x"), "json": ('{"a": [1]}', "{", "null"),
-        "string": ("x", ""), "other": ("x",),
+        "string": ("x", ""), "other": ("x",), float("nan"): ("x",),
     }  # fmt: skip
     for kind, values in texts.items():
         for value in values:
@@ -444,9 +444,11 @@ def test_trap_28_variables_are_read_as_python_reads_them():
             overriding = variation("71", variables=[{"id": "1", "value": value}])
             for enabled in (True, False):
                 on = {**overriding, "featureEnabled": enabled}
-                Scene(datafile(rule("1", on), featureFlags=[flag("1", variables=[variable])])).ask(
-                    "decide", "flag", ()
+                scene = Scene(
+                    datafile(rule("1", on), featureFlags=[flag("1", variables=[variable])])
                 )
+                scene.ask("decide", "flag", ())
+                scene.ask("get_feature_variable", "flag", "v", None)
     variable = {"id": "1", "key": "v", "type": "string", "defaultValue": "default"}
     mine = rule("1", variation("70", "on", variables=[{"id": "1", "value": "first"}]))
     theirs = rule("2", variation("70", "on", variables=[{"id": "1", "value": "last"}]))

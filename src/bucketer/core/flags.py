@@ -106,7 +106,7 @@ def get_feature_variable(
     variable = variables.get(variable_key)
     if variable is None:
         raise UnknownVariable(variable_key, ruleset.revision, nearest(variable_key, variables))
-    if kind and variable.kind != kind:
+    if (kind or variable.kind) != variable.kind:  # even a type that isn't itself: JSON's NaN
         return None, None
     decision = get_all_feature_variables(ruleset, flag_key, user)
     return decision.variables[variable_key], decision
