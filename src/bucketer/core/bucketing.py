@@ -5,7 +5,7 @@ Source: optimizely-sdk 5.7.0, bucketer.py.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 from mmh3 import mmh3_32_uintdigest
 
@@ -87,7 +87,7 @@ class Allocation:
                 ranges.append((entity_id, reached, end))
                 reached = end
         self.ranges = tuple(ranges)
-        self.thresholds = [threshold(end) for _, _, end in ranges]
+        self.thresholds = tuple([threshold(end) for _, _, end in ranges])
         self.part = _part_among(self.thresholds)
 
     def entity_id(self, hashed: int) -> str | None:
@@ -96,14 +96,15 @@ class Allocation:
         return self.ranges[part][0] if part < len(self.ranges) else None
 
 
-def _first_two(thresholds: list[int]) -> tuple[int, int]:
+def _first_two(thresholds: tuple[int, ...]) -> tuple[int, int]:
     """The bounds to try before searching, for few lines have more parts; 0 where there is none."""
     first, second, *_ = [*thresholds, 0, 0]
     return first, second
 
 
-def _part_among(thresholds: list[int]) -> Callable[[int], int]:
-    """What finds the part of the line that a hash falls in."""
+@lru_cache(1_000)
+def _part_among(thresholds: tuple[int, ...]) -> Callable[[int], int]:
+    """What finds the part of the line that a hash falls in. Lines are much alike, and share one."""
     last = len(thresholds)
     first, second = _first_two(thresholds)
     if last <= 2:  # noqa: PLR2004 -- the first two
