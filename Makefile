@@ -65,7 +65,7 @@ e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide (tw
 parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity
 
-soak: setup ## twenty kills, and minutes of a collector that fails in every way
+soak: setup ## twenty kills, and half a minute of each way in which a collector fails (7 minutes)
 	@$(BIN)/python -m tests.soak
 
 bench: setup ## decisions, requests, compile: tables, JSON and plots

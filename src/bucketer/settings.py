@@ -337,7 +337,7 @@ TABLE: Final = (
         one_of("second", "answer"),
         "`second` or `answer`",
         "When events of the `outbox` are brought to the disk itself. Either way the death of the "
-        "process can't take them; a crash of the machine can take the last second, unless "
+        "process can't take them; a crash of the machine can take the last second or so, unless "
         "`answer` makes each answer wait for the disk.",
     ),
     Setting(

@@ -292,8 +292,11 @@ def test_the_end_does_not_wait_for_a_collector_that_hangs(open_outbox, collector
     collector.wait_for(3)
 
 
-def test_a_collector_that_asks_for_no_wait_at_all_is_backed_off_from(open_outbox, collector):
-    collector.script = [(429, {"Retry-After": "0"})] * 4
+@pytest.mark.parametrize("asked", ["0", "0.001"])
+def test_a_collector_that_asks_for_next_to_no_wait_is_backed_off_from(
+    open_outbox, collector, asked
+):
+    collector.script = [(429, {"Retry-After": asked})] * 4
     outbox = open_outbox(first_wait_s=0.1, longest_wait_s=0.2)
 
     outbox.add(some_events(1))

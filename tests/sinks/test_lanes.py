@@ -164,6 +164,8 @@ def test_a_lane_that_cannot_be_removed_is_not_delivered_again(
 ):
     lane = leave_lane()
     (lane / "stray").touch()
+    (lane / "sent").unlink()
+    (lane / "sent").symlink_to("/dev/full")  # nor can its cursor be written
     (tmp_path / "outbox/damaged").write_text("in the way")
 
     outbox = open_outbox()

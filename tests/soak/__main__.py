@@ -1,4 +1,4 @@
-"""`make soak`: twenty kills, then minutes of every failure; prints what came of it.
+"""`make soak`: twenty kills, then half a minute of every failure; prints what came of it.
 
 python -m tests.soak [ROUNDS] [SECONDS_OF_EACH_FAILURE]
 """

@@ -12,11 +12,26 @@ from tests.fakes.collector import Collector
 
 from .server import Load, Server
 
+#: A segment is an eighth of it at most: half a MiB, some 800 events.
+_SMALL_SEGMENTS = {"BUCKETER_EVENTS_MAX_BYTES": str(4 << 20)}
+#: So often a revision follows another, which begins a segment too.
+_REVISION_EVERY_S = 0.1
+
 
 class Killed(NamedTuple):
-    """What came of it: users answered, events lost, events that arrived more than once."""
+    """What came of it.
+
+    Attributes:
+        rounds: kills.
+        revisions: of the datafile, as far as their events arrived.
+        segments: the most that a lane had come to when its process was killed.
+        answered, lost: users answered, and those of them whose event never arrived.
+        doubled: how often an event arrived that had arrived already.
+    """
 
     rounds: int
+    revisions: int
+    segments: int
     answered: int
     lost: int
     doubled: int
@@ -25,18 +40,30 @@ class Killed(NamedTuple):
 def run_kills(
     folder: Path, rounds: int, seed: int = 1, longest_s: float = 0.6, **settings: str
 ) -> Killed:
-    """Start, load, `kill -9`, start again, *rounds* times; then let all be delivered."""
+    """Start, load, `kill -9`, start again, *rounds* times; then let all be delivered.
+
+    In every second round revisions follow each other quickly; in two of three segments are small.
+    """
     rng = random.Random(seed)
     answered: list[str] = []
+    revision = segments = 0
     with Collector() as collector:
         server = Server(folder, collector.url, **settings)
         for number in range(rounds):
-            server.start()
+            changing = number % 2 == 1
+            small = _SMALL_SEGMENTS if number % 3 != 0 else {}
+            server.start(DATAFILE_MAX_AGE="0.05", **small)
             # A collector that is slow in some rounds leaves more to be resumed.
             collector.delay_s = rng.choice((0.0, 0.0, 0.05, 0.3))
             with Load(server.port, f"round{number}") as load:
-                time.sleep(rng.uniform(0.05, longest_s))
+                until = time.monotonic() + rng.uniform(0.05, longest_s)
+                while changing and time.monotonic() + _REVISION_EVERY_S < until:
+                    revision += 1
+                    server.publish(f"r{revision}")
+                    time.sleep(_REVISION_EVERY_S)
+                time.sleep(max(0.0, until - time.monotonic()))
                 server.kill()
+            segments = max(segments, *map(int, (p.stem for p in server.state.rglob("0*.jsonl"))), 0)
             answered += load.answered
         collector.delay_s = 0.0
         server.start()
@@ -44,9 +71,11 @@ def run_kills(
         server.stop()
         server.log.close()
         assert not list((server.state / "outbox/lanes").iterdir()), "delivered lanes are removed"
+        revisions = len({payload["revision"] for payload in collector.payloads})
         arrived = Counter(visitor["visitor_id"] for visitor in collector.visitors())
     doubled = sum(times - 1 for times in arrived.values())
-    return Killed(rounds, len(answered), len(set(answered) - set(arrived)), doubled)
+    lost = len(set(answered) - set(arrived))
+    return Killed(rounds, revisions, segments, len(answered), lost, doubled)
 
 
 def wait_for(collector: Collector, users: set[str], timeout_s: float = 30.0) -> None:

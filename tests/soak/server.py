@@ -26,11 +26,12 @@ class Server:
 
     def __init__(self, folder: Path, collector_url: str, **settings: str) -> None:
         self.state = folder / "state"
+        self.datafile = write_datafile(folder / "datafile.json")
         with socket.create_server(("127.0.0.1", 0)) as found:
             self.port = found.getsockname()[1]
         self._environment = {
             **{name: value for name, value in os.environ.items() if "BUCKETER" not in name},
-            "BUCKETER_DATAFILE": str(write_datafile(folder / "datafile.json")),
+            "BUCKETER_DATAFILE": str(self.datafile),
             "BUCKETER_EVENTS_ENDPOINT": collector_url,
             "BUCKETER_EVENTS_INTERVAL": "0.05",
             "BUCKETER_STATE_DIR": str(self.state),
@@ -40,11 +41,12 @@ class Server:
         self.log = (folder / "server.log").open("ab")
         self.process: subprocess.Popen | None = None
 
-    def start(self) -> None:
-        """Start, and wait until it answers."""
+    def start(self, **settings: str) -> None:
+        """Start, with *settings* for this time, and wait until it answers."""
         command = [sys.executable, "-m", "bucketer", "serve"]
+        environment = {**self._environment, **settings}
         self.process = subprocess.Popen(
-            command, env=self._environment, stdout=self.log, stderr=self.log, start_new_session=True
+            command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
         )
         until = time.monotonic() + 20
         while True:
@@ -64,6 +66,19 @@ class Server:
     def events(self) -> dict:
         """The counters in it."""
         return self.health()["events"]
+
+    def publish(self, revision: str) -> None:
+        """Another revision of the datafile; the server has it within `DATAFILE_MAX_AGE`."""
+        new = write_datafile(self.datafile.with_suffix(".new"), revision=revision)
+        new.replace(self.datafile)
+
+    def retry_dead_letters(self) -> dict:
+        """What `bucketer events retry` says when it has delivered them, beside the server."""
+        command = [sys.executable, "-m", "bucketer", "events", "retry", "--json", "--within", "120"]
+        done = subprocess.run(
+            command, env=self._environment, stdout=subprocess.PIPE, stderr=self.log, check=False
+        )
+        return json.loads(done.stdout)
 
     def kill(self) -> None:
         """`kill -9`, to the whole group of processes."""

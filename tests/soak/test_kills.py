@@ -11,6 +11,8 @@ def test_no_event_of_an_answered_request_is_lost_when_the_server_is_killed(tmp_p
 
     assert found.answered > 100
     assert found.lost == 0
+    assert found.revisions > 1
+    assert found.segments > 1
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A second of each failure; `make soak` gives each of them minutes."""
+"""Half a second of each failure; `make soak` gives each of them half a minute."""
 
 import pytest
 
@@ -10,7 +10,8 @@ def test_whatever_the_collector_does_callers_do_not_notice_and_all_arrives_in_or
     found = run_storm(tmp_path, each_s=0.5, BUCKETER_EVENTS_TIMEOUT="0.3")
 
     assert found.answered > 500
-    assert found.lost == found.dead == 0
+    assert found.lost == 0
+    assert found.dead > 0
     assert found.in_order
     assert found.p50_storm_ms < 3 * found.p50_calm_ms + 2
     assert found.resident_mb[1] < found.resident_mb[0] + 15

@@ -222,9 +222,13 @@ class Reader:
         """Delete segments before the cursor: the process may have died before it could."""
         for path in self.lane.segments():
             if int(path.stem) < self._sequence:
+                size = path.stat().st_size
+                try:
+                    path.unlink()
+                except OSError:  # what is behind it is not to wait for that; the lane can't go then
+                    continue
                 if self.writer:
-                    self.writer.released_bytes += path.stat().st_size
-                path.unlink()
+                    self.writer.released_bytes += size
 
 
 def read_header(line: bytes) -> Batch | None:
