@@ -21,7 +21,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         weathered = run_storm(Path(folder), each_s)
         print(weathered)  # noqa: T201 -- a program
-    return 1 if killed.lost or weathered.lost or not weathered.in_order else 0
+    return 1 if killed.lost or killed.refused or weathered.lost or not weathered.in_order else 0
 
 
 if __name__ == "__main__":
