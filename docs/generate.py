@@ -7,6 +7,7 @@ this; tests/test_docs.py fails when a page is out of date.
 from __future__ import annotations
 
 import argparse
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +84,9 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 def _purposes(parser: argparse.ArgumentParser) -> dict[str, str]:
     for action in parser._actions:  # noqa: SLF001 -- as above
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 -- as above
-            return {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
+            told = action._choices_actions  # noqa: SLF001 -- as above
+            # As Python 3.13 keeps docstrings, so that every version writes the same page.
+            return {each.dest: cleandoc(each.help or "") for each in told}
     return {}
 
 
