@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .answer import to_json
 from .http import Reply, Response
+from .query import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from .http import ApiOptions, Known, Request
 
+#: What can't end a URL where somebody reads or clicks it.
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _DEBUG = "&debug=1"
 #: A visitor of the demonstration who qualifies, and gets one_step_checkout.
@@ -75,16 +77,10 @@ def example_of(edition: EditionFacts) -> str:
     running = [each.key for each in real if each.running and each.broken is None]
     for name, keys in (("e", running), ("f", ruleset.flags), ("e", ruleset.experiments)):
         for key in keys:
-            return f"/bucketer?{name}={_quoted(key)}&u=visitor1{_DEBUG}"
+            return f"/bucketer?{name}={quote(key, _UNRESERVED)}&u=visitor1{_DEBUG}"
     return "/health"
 
 
 def delivery_keys(ruleset: Ruleset) -> set[str]:
     """Return the keys of the rules that only deliver a flag: no experiments to the eye."""
     return {rule.key for flag in ruleset.flags.values() for rule in flag.rollout}
-
-
-def _quoted(key: str) -> str:
-    """Encode all that could end a URL where somebody reads or clicks it."""
-    raw = key.encode("utf-8", "surrogatepass")
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in raw)

@@ -118,13 +118,14 @@ def unquote(text: str) -> str:
     return b"".join(decoded).decode()
 
 
-def quote(text: str) -> str:
+def quote(text: str, literal: Collection[int] = _LITERAL) -> str:
     """Encode *text* for a query, as `unquote` decodes it; for doors that are given decoded text.
 
-    Only what must be encoded is, so that the result is no longer than what the client sent.
+    Only what isn't *literal* is encoded: without that, only what must be, so that the result is no
+    longer than what the client sent. Letters and digits of ASCII are always literal.
     A lone surrogate becomes bytes that aren't UTF-8, so that it ends as a 400, not in a user id.
     """
     if text.isalnum() and text.isascii():
         return text
     encoded = text.encode("utf-8", "surrogatepass")
-    return "".join(chr(byte) if byte in _LITERAL else f"%{byte:02X}" for byte in encoded)
+    return "".join(chr(byte) if byte in literal else f"%{byte:02X}" for byte in encoded)
