@@ -293,6 +293,7 @@ def _answer(event, source=None, *targets, **environ):
         return _desk(source or FakeSource(revision(5)), *(targets or (Shelf(),)))
 
     result = door.answer(event, read_settings(environ), make_desk)
+    assert "nosniff" == result["headers"]["X-Content-Type-Options"]  # as every answer says
     return result["statusCode"], json.loads(result["body"]), made
 
 

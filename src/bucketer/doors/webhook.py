@@ -14,6 +14,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from bucketer.api.http import JSON_HEADERS
 from bucketer.api.webhook import read_notice
 from bucketer.core.errors import (
     BucketerError,
@@ -111,5 +112,4 @@ def _failed(status: int, error: BucketerError) -> dict[str, Any]:
 
 
 def _result(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
+    return {"statusCode": status, "headers": dict(JSON_HEADERS), "body": json.dumps(body)}
