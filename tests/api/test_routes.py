@@ -217,8 +217,15 @@ def every(kind):
     return [kind, *(each for child in kind.__subclasses__() for each in every(child))]
 
 
+#: Errors of commands and functions of their own: no handler meets them, though a test that was
+#: collected before this one may have imported them.
+ELSEWHERE = ("bucketer.doors.", "bucketer.publishing.")
 LEAVES = sorted(
-    {each for each in every(BucketerError) if not each.__subclasses__()},
+    {
+        each
+        for each in every(BucketerError)
+        if not each.__subclasses__() and not each.__module__.startswith(ELSEWHERE)
+    },
     key=lambda each: each.__name__,
 )
 assert len(LEAVES) > 10
