@@ -94,6 +94,8 @@ class Scene:
         """The answer that both give; *raises* says that the SDK raises and answers when mended."""
         call = Call(name, arguments)
         ours = ask_core(call, self.ruleset, user)
+        for use in ("second", "third"):  # a rule is judged first, then written, then used
+            assert ours == ask_core(call, self.ruleset, user), f"another answer at its {use} use"
         try:
             theirs, raised = ask_sdk(call, self.sdk, user), False
         except (IndexError, TypeError, ValueError):

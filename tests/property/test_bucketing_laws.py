@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from optimizely.bucketer import Bucketer
@@ -48,3 +49,12 @@ def test_allocation_never_skips(entries, hashed):
     first = next((entity for entity, end in entries if bucket < end), "")
 
     assert first == (Allocation(entries).entity_id(hashed) or "")
+
+
+@pytest.mark.parametrize("parts", range(1, 7))
+def test_each_bound_of_a_line_is_the_first_place_of_the_next_part(parts):
+    """Lines of two, of up to four, and of more parts are searched in three ways."""
+    line = Allocation([(str(part), 1_000 * (part + 1)) for part in range(parts)])
+
+    for part, bound in enumerate(line.thresholds):
+        assert (part, part + 1) == (line.part(bound - 1), line.part(bound))

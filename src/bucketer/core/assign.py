@@ -1,45 +1,63 @@
-"""A rule's audience and traffic as one function, written when the rule is first asked.
+"""A rule's audience and traffic as one function, written when the rule is asked a second time.
 
-A project has hundreds of rules and an environment sees a few of them, so the writing waits.
+A project has hundreds of rules and an environment sees a few of them, some of those only once. To
+write a function takes as long as a thousand decisions, so the first is made by the predicates of
+the audiences, as they were compiled (docs/decisions/0002-audiences-become-python.md).
 """
 
 from __future__ import annotations
 
 import json
 
-from .bucketing import closed_to, place_in_group, place_on, write_place
+from .bucketing import closed_to, place_in_group, place_on, place_some_on, write_place
+from .conditions import compile_tree, unknown
 from .membership import expression_of, write_membership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .bucketing import Place, PlaceFor
+    from .conditions import Predicate
     from .membership import Membership
     from .ruleset import Experiment, Ruleset
     from .user import User
 
 
-def write_on_first_use(ruleset: Ruleset, experiment: Experiment) -> None:
-    """Let the first call of `experiment.assign` write it and put itself in its place.
+def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
+    """Let the first call of `experiment.assign` judge, and the second put a written one there.
 
-    Two threads that come first at once write it twice, to the same effect.
+    Two threads that come at once do the same twice, to the same effect.
     """
 
     def assign(user: User) -> int:
+        experiment.assign = write_and_assign
+        place = _place(experiment, _judge(ruleset, experiment))
+        return place(user)
+
+    def write_and_assign(user: User) -> int:
         experiment.assign = _written(ruleset, experiment)
         return experiment.assign(user)
 
     experiment.assign = assign
 
 
-def _written(ruleset: Ruleset, experiment: Experiment) -> Place:
+def _place(experiment: Experiment, audience: Membership | None) -> Place:
+    """Make the function that puts users on the rule's line, if *audience* lets them in."""
     allocation, group = experiment.allocation, experiment.group
     if experiment.closed is not None or allocation is None:
-        audience = membership_of(ruleset, experiment)
         return closed_to(audience, rest=len(experiment.variations) - 1)
     if group is not None:
-        audience = membership_of(ruleset, experiment)
         return place_in_group(experiment.id_bytes, allocation, group, audience)
-    return _place_for(ruleset, experiment)(experiment.id_bytes, allocation)
+    if audience is not None:
+        return place_some_on(experiment.id_bytes, allocation, audience)
+    return place_on(experiment.id_bytes, allocation)
+
+
+def _written(ruleset: Ruleset, experiment: Experiment) -> Place:
+    """Make the same with audience and traffic in one, where that is possible."""
+    allocation = experiment.allocation
+    if experiment.closed is None and experiment.group is None and allocation is not None:
+        return _place_for(ruleset, experiment)(experiment.id_bytes, allocation)
+    return _place(experiment, membership_of(ruleset, experiment))
 
 
 def _place_for(ruleset: Ruleset, experiment: Experiment) -> PlaceFor:
@@ -65,3 +83,17 @@ def membership_of(ruleset: Ruleset, experiment: Experiment) -> Membership | None
     if signature not in ruleset.memberships:
         ruleset.memberships[signature] = write_membership(tree, ruleset.audiences)
     return ruleset.memberships[signature]
+
+
+def _judge(ruleset: Ruleset, experiment: Experiment) -> Membership | None:
+    """Make the same without writing anything: it says so more slowly."""
+    tree = experiment.audience_tree
+    if tree is None or tree == []:
+        return None
+
+    def leaf(id_: object, _at: str) -> Predicate:
+        audience = ruleset.audiences.get(id_) if isinstance(id_, str) else None
+        return unknown if audience is None else audience.predicate
+
+    predicate = compile_tree(tree, leaf, [])
+    return lambda user: predicate(user) is True

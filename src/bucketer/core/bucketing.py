@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000
+#: Up to so many parts of a line are found by comparing, more by bisection.
+_FEW: Final = 3
 HASH_SEED: Final = 1
 _HASH_BITS: Final = 32
 
@@ -96,22 +98,28 @@ class Allocation:
         return self.ranges[part][0] if part < len(self.ranges) else None
 
 
-def _first_two(thresholds: tuple[int, ...]) -> tuple[int, int]:
+def _first_three(thresholds: tuple[int, ...]) -> tuple[int, int, int]:
     """The bounds to try before searching, for few lines have more parts; 0 where there is none."""
-    first, second, *_ = [*thresholds, 0, 0]
-    return first, second
+    first, second, third, *_ = [*thresholds, 0, 0, 0]
+    return first, second, third
 
 
 @lru_cache(1_000)
 def _part_among(thresholds: tuple[int, ...]) -> Callable[[int], int]:
     """What finds the part of the line that a hash falls in. Lines are much alike, and share one."""
     last = len(thresholds)
-    first, second = _first_two(thresholds)
-    if last <= 2:  # noqa: PLR2004 -- the first two
-        return lambda hashed: 0 if hashed < first else 1 if hashed < second else last
-    from bisect import bisect_right  # loading it costs a cold start 0.4 ms
+    if last > _FEW:
+        from bisect import bisect_right  # loading it costs a cold start 0.5 ms
 
-    return partial(bisect_right, thresholds)
+        return partial(bisect_right, thresholds)
+    first, second, third = _first_three(thresholds)
+
+    def part(hashed: int) -> int:
+        if hashed < first:
+            return 0
+        return 1 if hashed < second else 2 if hashed < third else last
+
+    return part
 
 
 #: What a place says of a user whom the audience keeps out. As an index it is the last part: none.
@@ -130,23 +138,33 @@ def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
         last for the unallocated rest.
     """
     part = allocation.part
-    first, second = _first_two(allocation.thresholds)
+    first, second, third = _first_three(allocation.thresholds)
 
     def place(user: User) -> int:
         hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
-        return 0 if hashed < first else 1 if hashed < second else part(hashed)
+        if hashed < first:
+            return 0
+        return 1 if hashed < second else 2 if hashed < third else part(hashed)
 
     return place
 
 
-#: `place_on` with an audience to pass first: asking it is part of the function, and costs no call.
+def place_some_on(id_bytes: bytes, allocation: Allocation, audience: Membership) -> Place:
+    """Make the function that does the same for whom *audience* lets in, and says `OUTSIDE` else."""
+    place = place_on(id_bytes, allocation)
+    return lambda user: place(user) if audience(user) else OUTSIDE
+
+
+#: The same, written: asking the audience is part of the function, and costs no call.
 _PLACE_SOME = f"""
-def place_for(id_bytes, part, first, second):
+def place_for(id_bytes, part, first, second, third):
     def place(user):
         facts = user.attributes
         if %s:
             hashed = hash_of(user.hash_prefix + id_bytes, {HASH_SEED})
-            return 0 if hashed < first else 1 if hashed < second else part(hashed)
+            if hashed < first:
+                return 0
+            return 1 if hashed < second else 2 if hashed < third else part(hashed)
         return {OUTSIDE}
     return place
 """
@@ -164,12 +182,12 @@ def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
     """
     values.update(hash_of=mmh3_32_uintdigest)
     exec(compile(_PLACE_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
-    make: Callable[[bytes, Callable[[int], int], int, int], Place] = values["place_for"]  # type: ignore[assignment]  # just written
+    make: Callable[..., Place] = values["place_for"]  # type: ignore[assignment]  # just written
 
-    def place_some_on(id_bytes: bytes, allocation: Allocation) -> Place:
-        return make(id_bytes, allocation.part, *_first_two(allocation.thresholds))
+    def place_for(id_bytes: bytes, allocation: Allocation) -> Place:
+        return make(id_bytes, allocation.part, *_first_three(allocation.thresholds))
 
-    return place_some_on
+    return place_for
 
 
 def place_in_group(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from . import entities
-from .assign import write_on_first_use
+from .assign import write_on_second_use
 from .bucketing import TOTAL_TRAFFIC, Allocation
 from .conditions import OPERATORS, Audience, compile_tree, unknown
 from .entities import TOLD, Malformed, Oddities
@@ -563,12 +563,12 @@ class _Compilation:
             and experiment.cmab is None
             and not any(own and own.of_holdout for own in experiment.variations)
         )
-        write_on_first_use(self.ruleset, experiment)
+        write_on_second_use(self.ruleset, experiment)
 
     def _finish_holdout(self, each: _Read) -> None:
         """The same for a holdout, which knows no bandit, no group and no whitelist."""
         self._put_on_line(each, Allocation(each.entries))
-        write_on_first_use(self.ruleset, each.experiment)
+        write_on_second_use(self.ruleset, each.experiment)
 
     def _put_on_line(self, each: _Read, allocation: Allocation) -> None:
         experiment = each.experiment

@@ -51,7 +51,8 @@ class DeadLetter:
                 "at": round(self.at, 3),
                 "status": self.status,
                 "why": self.why,
-                **self.batch._asdict(),
+                "region": self.batch.region,
+                "head": self.batch.head,
             }
         )
         return f'{about[:-1]}, "visitor": {self.visitor}}}\n'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from bucketer.core.errors import SourceError
 from bucketer.core.events import ENDPOINTS, payload
 
@@ -30,7 +28,7 @@ _LONGEST_WAIT_S = 3_600.0
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "bucketer"}
 
 
-class Verdict(namedtuple("Verdict", ("kind", "status", "why", "wait_s"))):  # noqa: PYI024 -- cold start
+class Verdict:
     """What came of one attempt.
 
     Attributes:
@@ -40,12 +38,13 @@ class Verdict(namedtuple("Verdict", ("kind", "status", "why", "wait_s"))):  # no
         wait_s: seconds that the collector asked us to wait (`Retry-After`), or None.
     """
 
-    __slots__ = ()
+    __slots__ = ("kind", "status", "wait_s", "why")
 
-    kind: str
-    status: int
-    why: str
-    wait_s: float | None
+    def __init__(self, kind: str, status: int, why: str, wait_s: float | None) -> None:
+        self.kind = kind
+        self.status = status
+        self.why = why
+        self.wait_s = wait_s
 
 
 class Outcome:
