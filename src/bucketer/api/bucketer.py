@@ -11,10 +11,7 @@ from bucketer.core.user import User
 
 from .answer import Answers, to_json
 from .attributes import check_attributes, parse_attributes
-from .body import parse_object
-from .debug import debug_block
 from .http import ProfileNeeded, Reply, Response
-from .problems import prediction_failed
 from .query import given_twice, parse_query
 
 TYPE_CHECKING = False
@@ -134,8 +131,12 @@ class BucketerRoute:
         """Add to the answer's *text* what few answers have: an error, the debug block."""
         more: dict[str, object] = {}
         if decision.error is not None:
+            from .problems import prediction_failed
+
             more["error"] = prediction_failed(decision.error)
         if trace is not None:
+            from .debug import debug_block
+
             more["debug"] = debug_block(edition, self._options, now, user, decision, trace)
         return f"{text[:-1]}, {to_json(more)[1:]}" if more else text
 
@@ -145,6 +146,8 @@ class BucketerRoute:
         body: dict[str, object] = {}
         visitor = request.ip
         if request.method == "POST":
+            from .body import parse_object
+
             try:
                 body = parse_object(request.body, self._options.max_json_depth)
             except InvalidRequest:
@@ -162,6 +165,8 @@ class BucketerRoute:
 
     def _fields_of_post(self, request: Request) -> dict[str, Any]:
         """Read the parameters of a POST: the body's, and the query's beside them."""
+        from .body import parse_object
+
         fields: dict[str, Any] = {**parse_query(request.query, _NAMES)}
         body = parse_object(request.body, self._options.max_json_depth)
         for name in _NAMES & body.keys():

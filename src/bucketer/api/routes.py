@@ -1,4 +1,8 @@
-"""Request in, Reply out: which route answers, and what every answer has in common."""
+"""Request in, Reply out: which route answers, and what every answer has in common.
+
+What few requests need (errors, other routes than ``/bucketer``) is imported when one does: a cold
+start doesn't wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,7 @@ from bucketer.core.bandit import PredictionNeeded
 
 from .answer import to_json
 from .bucketer import BucketerRoute
-from .health import HealthRoute
 from .http import COMMON_HEADERS, JSON_HEADERS, ApiOptions, Needed, Reply, Response
-from .problems import (
-    BodyTooLarge,
-    MethodNotAllowed,
-    NotFound,
-    UrlTooLarge,
-    describe,
-    headers_of,
-    status_of,
-)
-from .track import TrackRoute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +41,10 @@ if TYPE_CHECKING:
             ...
 
 
+#: The paths that every service has; the first is the one that nearly all requests are for.
+_PATHS = ("/bucketer", "/track", "/health")
+
+
 class Handler:
     """Everything under the service's URL, for one edition. Does no I/O and may be shared.
 
@@ -70,11 +67,9 @@ class Handler:
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
         self._routes: dict[str, Route] = {
-            "/bucketer": BucketerRoute(edition, options, self.json_headers, engine),
-            "/track": TrackRoute(edition, options, self.json_headers),
-            "/health": HealthRoute(edition, options, self.json_headers),
+            "/bucketer": BucketerRoute(edition, options, self.json_headers, engine)
         }
-        self._told: Iterable[str] = self._routes
+        self._told: Iterable[str] = _PATHS
         if options.revisions:
             from .revision import RevisionRoute  # seldom enabled
 
@@ -86,9 +81,9 @@ class Handler:
             from .webhook import PATH, WebhookRoute  # of no use to the decision function
 
             self._routes[PATH] = WebhookRoute(edition, options.webhook, self.json_headers)
-            if not options.webhook[0]:
-                # It refuses everything for want of a secret, and says so to whoever knows of it.
-                self._told = tuple(path for path in self._routes if path != PATH)
+            if options.webhook[0]:
+                # Without a secret it refuses everything, and says so to whoever knows of it.
+                self._told = (*_PATHS, PATH)
 
     def handle(
         self,
@@ -126,6 +121,8 @@ class Handler:
 
     def refuse(self, request: Request, error: Exception, route: Route | None = None) -> Reply:
         """Answer *error*; also for doors that give up before there is a whole request."""
+        from .problems import BodyTooLarge, UrlTooLarge, describe, headers_of, status_of
+
         status = status_of(error)
         body: dict[str, object] = {"variation": None}
         if isinstance(error, BodyTooLarge):
@@ -144,6 +141,8 @@ class Handler:
         Raises:
             TooLarge: and which of the two it is.
         """
+        from .problems import BodyTooLarge, UrlTooLarge
+
         if len(request.body) > self._options.max_body_bytes:
             raise BodyTooLarge(self._options.max_body_bytes)
         url = f"{request.path}?{request.query}" if request.query else request.path
@@ -162,6 +161,8 @@ class Handler:
             return IndexRoute(self.edition, self._options, self.json_headers)
         route = self._at(request.path)
         if route is None:
+            from .problems import NotFound
+
             raise NotFound(request.path, self._told)
         return route
 
@@ -169,7 +170,19 @@ class Handler:
         """Return the route behind a stage (``/prod/bucketer``) or a trailing slash, if any."""
         without_slash = path.removesuffix("/")
         stage, slash, rest = without_slash[1:].partition("/")
-        return self._routes.get(without_slash) or self._routes.get(slash + rest if stage else "")
+        return self._route(without_slash) or self._route(slash + rest if stage else "")
+
+    def _route(self, path: str) -> Route | None:
+        """Return the route at *path*, which is made and kept when it is first asked for."""
+        if path == "/track" and path not in self._routes:
+            from .track import TrackRoute
+
+            self._routes[path] = TrackRoute(self.edition, self._options, self.json_headers)
+        elif path == "/health" and path not in self._routes:
+            from .health import HealthRoute
+
+            self._routes[path] = HealthRoute(self.edition, self._options, self.json_headers)
+        return self._routes.get(path)
 
     def _preflight(self, request: Request, route: Route) -> Response:
         """Answer OPTIONS, as a browser asks before it sends a POST across origins.
@@ -178,6 +191,8 @@ class Handler:
             MethodNotAllowed: it is some other method that *route* doesn't take.
         """
         if request.method != "OPTIONS":
+            from .problems import MethodNotAllowed
+
             raise MethodNotAllowed(request.method, request.path, (*route.methods, "OPTIONS"))
         allowed = ", ".join((*route.methods, "OPTIONS"))
         headers = [("Allow", allowed), *COMMON_HEADERS, *_cors(self._options)]
