@@ -10,14 +10,19 @@ import os
 gc.disable()  # an import makes thousands of objects and no garbage; looking for some takes 1 ms
 
 from bucketer import wiring
-from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore
-from bucketer.doors.lambda_extension import start
+from bucketer.doors.aws_lambda import make_handler, run_after_restore
+from bucketer.doors.lambda_extension import ask_to_register, start
 from bucketer.settings import read_settings
 
 settings = read_settings(os.environ)
+# Each extension costs callers a little, so there is none where it will never have any work.
+works_later = wiring.works_after_responses(settings)
+extension = ask_to_register(os.environ) if works_later else None
 runtime = wiring.build(settings, place=wiring.LAMBDA)
-run_hooks_after_restore(runtime)
-lambda_handler = make_handler(runtime, answered=start(runtime, os.environ, settings.events_flush))
+answered = start(runtime, extension, settings.events_flush) if works_later else None
+# A copy of a snapshot may be days old: it asks for a fresh datafile, and for its invocations.
+run_after_restore(runtime.expire, *([extension.ask_again] if extension else []))
+lambda_handler = make_handler(runtime, answered)
 
 gc.freeze()  # all of this stays: later collections needn't walk it
 gc.enable()

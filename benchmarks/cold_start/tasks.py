@@ -36,13 +36,10 @@ def lambda_handler(event, context):
 _EXTENSION = """
 
 import os
-from bucketer.doors.lambda_extension import start
+from bucketer.doors.lambda_extension import ask_to_register, start
 
 
 class Nothing:
-    def may_have_work(self):
-        return True
-
     def has_work(self):
         return False
 
@@ -53,7 +50,7 @@ class Nothing:
         pass
 
 
-answered = start(Nothing(), os.environ, 1.0)
+answered = start(Nothing(), ask_to_register(os.environ), 1.0)
 inner = lambda_handler
 
 

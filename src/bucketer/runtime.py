@@ -321,10 +321,6 @@ class Runtime:
         """Make the next opportunity refresh: the process was frozen and copied (SnapStart)."""
         self._due_at = 0.0
 
-    def may_have_work(self) -> bool:
-        """Say whether `after_response` can ever do anything: there are events, or a refresh."""
-        return self.outbox is not None or self._pause() != _NEVER
-
     def has_work(self) -> bool:
         """Say whether `after_response` would do anything now."""
         waits = self.outbox is not None and self.outbox.waits()

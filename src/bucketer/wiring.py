@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.outbox import Home, Outbox
+    from bucketer.sinks.postponed import Postponed
     from bucketer.sinks.sender import Courier
     from bucketer.sinks.sqs import Queue
     from bucketer.sources.shared import SharedSource
@@ -223,9 +224,20 @@ def events_home(settings: Settings, place: str) -> str:
     raise SettingsError([f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: {allowed}"])
 
 
+def works_after_responses(settings: Settings) -> bool:
+    """Say whether a runtime in Lambda will ever have something to do after a response.
+
+    Raises:
+        SettingsError: there is no such home for events in Lambda.
+    """
+    delivers = events_home(settings, LAMBDA) not in {"off", "stdout"}
+    named = (settings.datafile_url, *settings.datafile)
+    return delivers or any(location not in {"", "packaged"} for location in named)
+
+
 def build_outbox(
     settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
-) -> Outbox | None:
+) -> Outbox | Postponed | None:
     """Return what takes the events; None where they are off (a command sends none).
 
     Raises:
@@ -234,6 +246,14 @@ def build_outbox(
     chosen = events_home(settings, place)
     if chosen == "off":
         return None
+    if place == LAMBDA and chosen == "flush":
+        from bucketer.sinks.postponed import Postponed
+
+        return Postponed(lambda: _open_outbox(chosen, settings, environ, place))
+    return _open_outbox(chosen, settings, environ, place)
+
+
+def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], place: str) -> Outbox:
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.outbox import Outbox
 

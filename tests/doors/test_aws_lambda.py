@@ -13,7 +13,7 @@ from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 from bucketer import wiring
 from bucketer.api.http import Response
 from bucketer.api.routes import Handler
-from bucketer.doors.aws_lambda import make_handler, run_hooks_after_restore, to_request
+from bucketer.doors.aws_lambda import make_handler, run_after_restore, to_request
 
 CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
 
@@ -238,22 +238,21 @@ def test_extension_is_told_after_each_answer(runtime):
     assert len(told) == 2
 
 
-def test_restored_snapshot_asks_for_a_fresh_datafile(runtime, monkeypatch):
-    """The copy may be days old; the hook runs before its first request."""
+def test_a_restored_snapshot_runs_the_hooks(monkeypatch):
     hooks = []
     library = SimpleNamespace(register_after_restore=hooks.append)
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", library)
 
-    run_hooks_after_restore(runtime)
+    run_after_restore(print, repr)
 
-    assert hooks == [runtime.expire]
+    assert hooks == [print, repr]
 
 
-def test_without_the_hooks_library_there_is_nothing_to_do(runtime, monkeypatch):
+def test_without_the_hooks_library_there_is_nothing_to_do(monkeypatch):
     """Anywhere but in Lambda."""
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
 
-    run_hooks_after_restore(runtime)
+    run_after_restore(print)
 
 
 def test_unknown_status_still_has_a_description():

@@ -21,6 +21,7 @@ from bucketer.settings import read_settings
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.dedup import Deduplication
 from bucketer.sinks.outbox import Outbox, OutboxFull
+from bucketer.sinks.postponed import Postponed
 from bucketer.sinks.stdout import Lines
 from bucketer.wiring import COMMAND, LAMBDA, SERVER, build_outbox, check
 
@@ -184,14 +185,20 @@ def build(tmp_path):
     ("place", "events", "home"),
     [
         (SERVER, "auto", "Durable"),
-        (LAMBDA, "auto", "Buffer"),
-        (LAMBDA, "flush", "Buffer"),
         (SERVER, "outbox", "Durable"),
         (SERVER, "stdout", "Lines"),
     ],
 )
 def test_each_place_has_its_home(build, place, events, home):
     assert type(build(place, BUCKETER_EVENTS=events)._home).__name__ == home
+
+
+@pytest.mark.parametrize("events", ["auto", "flush"])
+def test_lambda_opens_its_home_when_there_is_time(build, events):
+    postponed = build(LAMBDA, BUCKETER_EVENTS=events)
+
+    assert isinstance(postponed, Postponed)
+    assert type(postponed._up_to_date()._home).__name__ == "Buffer"
 
 
 @pytest.mark.parametrize(("place", "events"), [(COMMAND, "auto"), (SERVER, "off"), (LAMBDA, "off")])

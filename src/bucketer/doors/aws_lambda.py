@@ -132,17 +132,18 @@ def to_result(event: object, response: Response) -> dict[str, Any]:
     return result
 
 
-def run_hooks_after_restore(runtime: Runtime) -> None:
-    """Have a copy of a SnapStart snapshot ask for a fresh datafile before it trusts its own.
+def run_after_restore(*hooks: Callable[[], None]) -> None:
+    """Have a copy of a SnapStart snapshot call *hooks* before its first request.
 
     The runtime client has imported its hooks library before us if this is Lambda; anywhere
     else there is none, and nothing to do.
     """
     import sys
 
-    hooks = sys.modules.get("snapshot_restore_py")
-    if hooks is not None:
-        hooks.register_after_restore(runtime.expire)
+    library = sys.modules.get("snapshot_restore_py")
+    if library is not None:
+        for hook in hooks:
+            library.register_after_restore(hook)
 
 
 # The four triggers

@@ -20,7 +20,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import time
 
 TYPE_CHECKING = False
@@ -36,40 +35,58 @@ NAME = "bucketer"
 _REGISTER = "/2020-01-01/extension/register"
 _NEXT = "/2020-01-01/extension/event/next"
 _MAX_ANSWER_BYTES = 1024 * 1024
-#: The runtime posts the answer from another thread of this process. Work that began at once would
+#: The runtime posts the answer after the handler has returned it. Work that began at once would
 #: take the interpreter from it; the caller would wait for what was meant to come after.
 _GIVE_WAY_S = 0.002
-#: Longest wait for a handler whose deadline isn't known.
-_LONGEST_INVOKE_S = 900.0
+#: The same where there is no work, and only the next invocation to be asked for.
+_GIVE_WAY_SHORTLY_S = 0.0005
 
 
-def start(runtime: Runtime, environ: Mapping[str, str], work_s: float) -> Callable[[], None] | None:
+def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
+    """Ask Lambda to be told of each invocation; `start` reads what it says to that.
+
+    Must be called during init: Lambda lets nobody register later. What it takes Lambda to answer
+    can be spent on the datafile. Where there is no Extensions API (some emulators), or nobody to
+    be asked, the answer is None.
+
+    Args:
+        environ: AWS's variables.
+    """
+    address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
+    if not address:
+        return None
+    extension = Extension(address)
+    try:
+        extension.ask_to_register()
+    except OSError as error:
+        _warn(error)
+        return None
+    return extension
+
+
+def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Callable[[], None]:
     """Arrange for `runtime.after_response` to be called; return what the handler calls when done.
 
-    Must be called during init: Lambda lets nobody register later. Where there is no Extensions API
-    (some emulators), the work is done at the end of the handler instead, before the answer. Where
-    there will never be any work, nothing is arranged, for each extension costs its callers a tenth
-    of a millisecond, and None is returned.
+    Without an extension the work is done at the end of the handler instead, before the answer.
 
     Args:
         runtime: whose work it is.
-        environ: AWS's variables.
+        extension: that has asked to be registered.
         work_s: the longest that the work may take.
     """
-    if not runtime.may_have_work():
-        return None
-    address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
-    if not address:
-        return lambda: _work(runtime, work_s)
-    extension = Extension(address, runtime, work_s)
-    try:
-        extension.register()
-    except (OSError, ValueError) as error:
-        _log.warning("no internal extension (%s): events are sent before the answer", error)
-        return lambda: _work(runtime, work_s)
-    extension.start()
-    _close_on_sigterm(runtime)
-    return extension.handler_is_done
+    if extension is not None:
+        try:
+            extension.start(runtime, work_s)
+        except (OSError, ValueError) as error:
+            _warn(error)
+        else:
+            _close_on_sigterm(runtime)
+            return extension.handler_is_done
+    return lambda: _work(runtime, work_s)
+
+
+def _warn(error: Exception) -> None:
+    _log.warning("no internal extension (%s): events are sent before the answer", error)
 
 
 def _work(runtime: Runtime, work_s: float) -> None:
@@ -80,67 +97,121 @@ def _work(runtime: Runtime, work_s: float) -> None:
         _log.exception("work after the response failed")
 
 
-class Extension(threading.Thread):
-    """The thread that asks for the next event, and works in between.
+class Extension:
+    """A thread that asks for the next event, waits for the handler to be done, and works.
+
+    It isn't woken when the invocation comes: it would take the interpreter from the handler.
 
     Args:
         address: host and port of the Extensions API.
-        runtime: asked for its work after each invocation.
-        work_s: the longest that the work may take.
     """
 
-    def __init__(self, address: str, runtime: Runtime, work_s: float) -> None:
-        super().__init__(name="bucketer-extension", daemon=True)
+    def __init__(self, address: str) -> None:
         self._client = _ExtensionsApi(address)
-        self._runtime = runtime
-        self._work_s = work_s
-        self._identifier = ""
-        self._handled = threading.Event()
+        self._identity: dict[str, str] = {}
+        self._alarm = _Alarm()
 
-    def register(self) -> None:
+    def ask_to_register(self) -> None:
         """Ask to be told of each invocation.
 
         Raises:
-            OSError, ValueError: there is nobody to ask, or they refuse.
+            OSError: there is nobody to ask.
         """
-        headers, _ = self._client.call(
-            "POST", _REGISTER, {"Lambda-Extension-Name": NAME}, b'{"events": ["INVOKE"]}'
-        )
-        self._identifier = headers["lambda-extension-identifier"]
+        name = {"Lambda-Extension-Name": NAME}
+        self._client.send("POST", _REGISTER, name, b'{"events": ["INVOKE"]}')
+
+    def start(self, runtime: Runtime, work_s: float) -> None:
+        """Read that it is registered, and begin.
+
+        Raises:
+            OSError, ValueError: it isn't.
+        """
+        from _thread import start_new_thread
+
+        headers = self._client.receive()
+        self._identity["Lambda-Extension-Identifier"] = headers["lambda-extension-identifier"]
+        self._runtime = runtime
+        self._work_s = work_s
+        self._ask_for_next()
+        # `threading` would have the main thread wait until the other has begun.
+        start_new_thread(self._run, ())
 
     def handler_is_done(self) -> None:
         """The handler has an answer and is about to return it."""
-        self._handled.set()
+        self._alarm.set(_GIVE_WAY_S if self._runtime.has_work() else _GIVE_WAY_SHORTLY_S)
 
-    def run(self) -> None:
+    def ask_again(self) -> None:
+        """In a copy of a snapshot: ask for the next invocation anew if the question was lost."""
+        if self._client.is_gone():
+            self._ask_for_next()
+
+    def _run(self) -> None:
         """The thread. It ends only with the process: without it Lambda would wait for ever."""
+        while True:
+            self._alarm.wait()
+            if self._runtime.has_work():
+                _work(self._runtime, self._work_s)
+            try:
+                self._client.receive()  # that there was an invocation
+            except (OSError, ValueError) as error:
+                _log.warning("the Extensions API can't be read: %s", error)
+            self._ask_for_next()
+
+    def _ask_for_next(self) -> None:
+        """Say that the environment may be frozen until there is another invocation."""
         pause_s = 0.01
         while True:
             try:
-                deadline_s = self._next()
-                pause_s = 0.01
-            except (OSError, ValueError) as error:
-                # A restored snapshot finds its connection gone; anything else must not spin.
-                _log.warning("the Extensions API can't be read: %s", error)
+                self._client.send("GET", _NEXT, self._identity, b"")
+            except OSError as error:  # it must not spin
+                _log.warning("the Extensions API can't be asked: %s", error)
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 1.0)
-                continue
-            self._handled.wait(deadline_s)
-            self._handled.clear()
-            if not self._runtime.has_work():
-                continue
-            time.sleep(_GIVE_WAY_S)
-            _work(self._runtime, self._work_s)
+            else:
+                return
 
-    def _next(self) -> float:
-        """Wait (frozen, mostly) for the next invocation; return the seconds it may take."""
-        identity = {"Lambda-Extension-Identifier": self._identifier}
-        _, body = self._client.call("GET", _NEXT, identity, b"")
-        _, found, rest = body.partition(b'"deadlineMs":')
-        digits = rest.lstrip()[:20].partition(b",")[0].partition(b"}")[0].strip()
-        if not found or not digits.isdigit():
-            return _LONGEST_INVOKE_S
-        return min(max(0.0, int(digits) / 1000 - time.time()), _LONGEST_INVOKE_S)
+
+class _Timer:
+    """A clock of the kernel's, which wakes the thread when it is time, and not before.
+
+    From Python 3.13 on.
+    """
+
+    def __init__(self) -> None:
+        flags = os.TFD_CLOEXEC  # type: ignore[attr-defined]  # types are checked for 3.11
+        self._timer = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)  # type: ignore[attr-defined]
+
+    def set(self, after_s: float) -> None:
+        """Let `wait` return in so many seconds."""
+        os.timerfd_settime(self._timer, initial=after_s)  # type: ignore[attr-defined]
+
+    def wait(self) -> None:
+        """Wait until a time that was set is over; at once if it already is."""
+        os.read(self._timer, 8)
+
+
+class _Sleeper:
+    """The same without such a clock: the thread is woken to sleep."""
+
+    def __init__(self) -> None:
+        from threading import Event
+
+        self._is_set = Event()
+        self._after_s = 0.0
+
+    def set(self, after_s: float) -> None:
+        """Let `wait` return in so many seconds."""
+        self._after_s = after_s
+        self._is_set.set()
+
+    def wait(self) -> None:
+        """Wait until a time that was set is over."""
+        self._is_set.wait()
+        self._is_set.clear()
+        time.sleep(self._after_s)
+
+
+_Alarm = _Timer if hasattr(os, "timerfd_create") else _Sleeper
 
 
 class _ExtensionsApi:
@@ -154,14 +225,11 @@ class _ExtensionsApi:
         self._address = address
         self._connection: _socket.socket | None = None
 
-    def call(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[dict[str, str], bytes]:
-        """Send one request and wait for its answer, however long that takes.
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Send one request.
 
         Raises:
-            OSError: no connection.
-            ValueError: an answer that is no 200.
+            OSError: nobody takes it.
         """
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -169,18 +237,47 @@ class _ExtensionsApi:
         try:
             connection = self._connection or self._connect()
             connection.sendall("\r\n".join(lines).encode("ascii") + body)
-            return self._read(connection)
+        except OSError:
+            self._close()
+            raise
+
+    def receive(self) -> dict[str, str]:
+        """Wait for the answer to what was sent last, however long that takes; return its headers.
+
+        Raises:
+            OSError: no connection.
+            ValueError: an answer that is no 200.
+        """
+        try:
+            if self._connection is None:
+                raise ConnectionError("the connection is gone")
+            return self._read(self._connection)
         except (OSError, ValueError):
             self._close()
             raise
+
+    def is_gone(self) -> bool:
+        """Say whether what was sent last can't be answered any more."""
+        from _socket import MSG_DONTWAIT, MSG_PEEK
+
+        if self._connection is None:
+            return True
+        try:
+            is_gone = not self._connection.recv(1, MSG_PEEK | MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            is_gone = True
+        if is_gone:
+            self._close()
+        return is_gone
 
     def _connect(self) -> _socket.socket:
         from _socket import AF_INET, SOCK_STREAM, socket
 
         host, _, port = self._address.partition(":")
-        connection = socket(AF_INET, SOCK_STREAM)
+        connection = self._connection = socket(AF_INET, SOCK_STREAM)
         connection.connect((host, int(port or 80)))
-        self._connection = connection
         return connection
 
     def _close(self) -> None:
@@ -188,7 +285,7 @@ class _ExtensionsApi:
             self._connection.close()
             self._connection = None
 
-    def _read(self, connection: _socket.socket) -> tuple[dict[str, str], bytes]:
+    def _read(self, connection: _socket.socket) -> dict[str, str]:
         data = b""
         while b"\r\n\r\n" not in data:
             data += _some(connection, len(data))
@@ -204,7 +301,7 @@ class _ExtensionsApi:
         if first.split(" ")[1:2] != ["200"]:
             message = f"{first[:60]}: {body[:200].decode('ascii', 'replace')}"
             raise ValueError(message)
-        return headers, body
+        return headers
 
 
 def _some(connection: _socket.socket, so_far: int) -> bytes:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from bucketer.core.errors import BucketerError
 
-from .bundle import IMPORTER
+from .bundle import LOADER
 
 #: Lambda's architectures, and the wheels that run there.
 PLATFORMS = {
@@ -131,7 +131,8 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
                 _begin_with_bundle(root)
             _compile(root, interpreter, python)
             if not everything:
-                _run([str(interpreter), str(_BUNDLE), str(root), "bucketer"], "the bundle")
+                bundling = [*_without_columns(interpreter), str(_BUNDLE), str(root), "bucketer"]
+                _run(bundling, "the bundle")
         half_made = target.with_name(f".{target.name}.new")
         files = _zip(root, half_made)
         half_made.replace(target)
@@ -207,8 +208,7 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         why = f"{interpreter} makes bytecode that Python {python} in Lambda does not read"
         raise BuildError(f"{why}: magic number {said.stdout.strip()}, not {MAGIC[python]}")
     command = [
-        # Without columns, which only draw the carets of a traceback: a quarter of all bytecode.
-        *(str(interpreter), "-X", "no_debug_ranges", "-m", "compileall"),
+        *(*_without_columns(interpreter), "-m", "compileall"),
         *("-q", "-f", "-s", str(root), "-p", "/var/task"),
         # Without docstrings, which nobody reads there: a third smaller, so sooner loaded.
         *("--invalidation-mode", "unchecked-hash", "-o", "2", str(root)),
@@ -218,11 +218,15 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         path.rename(path.with_name(path.name.replace(".opt-2", "")))
 
 
+def _without_columns(interpreter: Path) -> tuple[str, ...]:
+    """Leave out what only draws the carets of a traceback: a quarter of all bytecode."""
+    return str(interpreter), "-X", "no_debug_ranges"
+
+
 def _begin_with_bundle(root: Path) -> None:
-    """Put what imports from the bundle into *root*, and have app.py begin with it."""
-    (root / "bundle.py").write_text(IMPORTER, encoding="utf-8")
+    """Have app.py begin with what makes modules of the bundle."""
     app = root / "app.py"
-    app.write_text(f"import bundle\n{app.read_text(encoding='utf-8')}", encoding="utf-8")
+    app.write_text(LOADER + app.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _run(command: list[str], what: str) -> None:

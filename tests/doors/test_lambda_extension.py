@@ -1,0 +1,180 @@
+"""Work after the answer: begun when the handler is done, whatever becomes of the connection."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+import pytest
+from tests.fakes.extensions_api import ExtensionsApi
+
+from bucketer.doors import lambda_extension
+from bucketer.doors.lambda_extension import ask_to_register, start
+
+
+class Busy:
+    """A runtime that always, or never, has work; it keeps when it worked."""
+
+    def __init__(self, has_work=True):
+        self.work = has_work
+        self.worked = []
+        self.done = threading.Event()
+        self.raises = None
+
+    def has_work(self):
+        return self.work
+
+    def after_response(self, deadline_s):
+        self.worked.append((time.monotonic(), deadline_s))
+        self.done.set()
+        if self.raises:
+            raise self.raises
+
+    def close(self):
+        pass
+
+
+CLOCKS = [
+    lambda_extension._Sleeper,
+    pytest.param(
+        lambda_extension._Timer,
+        marks=pytest.mark.skipif(
+            not hasattr(os, "timerfd_create"), reason="the kernel's clock: Python 3.13 on Linux"
+        ),
+    ),
+]
+
+
+@pytest.fixture(params=CLOCKS)
+def clock(request, monkeypatch):
+    """Each kind of clock in turn, whichever this Python would take."""
+    monkeypatch.setattr(lambda_extension, "_Alarm", request.param)
+
+
+@pytest.fixture
+def api():
+    with ExtensionsApi() as api:
+        yield api
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def begun(api, runtime):
+    extension = ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address})
+    done = start(runtime, extension, 0.7)
+    api.wait_until_asked(1)
+    return extension, done
+
+
+@pytest.mark.usefixtures("clock")
+def test_work_begins_a_little_after_the_handler_and_then_the_next_is_asked_for(api):
+    runtime = Busy()
+    _, done = begun(api, runtime)
+    api.invoke()
+    assert not runtime.worked  # the invocation alone wakes nobody
+
+    called = time.monotonic()
+    done()
+    api.wait_until_asked(2)
+
+    [(began, deadline_s)] = runtime.worked
+    assert began - called >= lambda_extension._GIVE_WAY_S
+    assert 0.7 == deadline_s
+
+
+@pytest.mark.usefixtures("clock")
+def test_invocation_after_invocation(api):
+    runtime = Busy()
+    _, done = begun(api, runtime)
+    for number in range(1, 6):
+        api.invoke()
+        done()
+        api.wait_until_asked(number + 1)
+        assert number == len(runtime.worked)
+
+
+@pytest.mark.usefixtures("clock")
+def test_without_work_only_the_next_is_asked_for(api):
+    runtime = Busy(has_work=False)
+    _, done = begun(api, runtime)
+    api.invoke()
+    done()
+    api.wait_until_asked(2)
+
+    assert not runtime.worked
+
+
+def test_work_that_raises_is_logged_and_the_thread_goes_on(api, caplog):
+    runtime = Busy()
+    runtime.raises = RuntimeError("unforeseen")
+    _, done = begun(api, runtime)
+    for times in (2, 3):
+        api.invoke()
+        done()
+        api.wait_until_asked(times)
+
+    assert 2 == len(runtime.worked)
+    assert "work after the response failed" in caplog.text
+
+
+def test_a_connection_that_is_cut_during_an_invocation_costs_no_work(api, caplog):
+    runtime = Busy()
+    _, done = begun(api, runtime)
+    api.drop()
+    done()
+    api.wait_until_asked(2)  # over a new one
+
+    assert 1 == len(runtime.worked)
+    assert "the Extensions API can't be read" in caplog.text
+    api.invoke()
+    done()
+    api.wait_until_asked(3)
+    assert 2 == len(runtime.worked)
+
+
+def test_a_copy_of_a_snapshot_asks_again_only_if_its_question_was_lost(api):
+    extension, done = begun(api, Busy())
+    extension.ask_again()
+    assert 1 == api._asked_for_next()
+
+    api.drop()
+    extension.ask_again()
+    api.wait_until_asked(2)
+    api.invoke()
+    done()
+    api.wait_until_asked(3)
+
+
+def test_who_is_refused_works_before_the_answer(caplog):
+    runtime = Busy()
+    with ExtensionsApi(status=403) as api:
+        done = start(runtime, ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address}), 0.7)
+    done()
+
+    assert [0.7] == [deadline_s for _, deadline_s in runtime.worked]
+    assert "no internal extension (HTTP/1.1 403" in caplog.text
+
+
+def test_where_nobody_listens_too(caplog):
+    runtime = Busy()
+    with ExtensionsApi() as api:
+        address = api.address
+    start(runtime, ask_to_register({"AWS_LAMBDA_RUNTIME_API": address}), 0.7)()
+
+    assert 1 == len(runtime.worked)
+    assert "no internal extension" in caplog.text
+
+
+def test_without_lambda_nobody_is_asked_and_nothing_logged(caplog):
+    caplog.set_level(logging.DEBUG)
+    runtime = Busy()
+    start(runtime, ask_to_register({}), 0.7)()
+
+    assert 1 == len(runtime.worked)
+    assert not caplog.records
