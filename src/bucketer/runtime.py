@@ -230,13 +230,15 @@ class Runtime:
 
     # -- requests ---------------------------------------------------------------------------
 
-    def serve(self, request: Request, deadline: float | None = None) -> Response:
+    def serve(
+        self, request: Request, deadline: Callable[[], float | None] | None = None
+    ) -> Response:
         """Answer *request*; what it obliges us to do is done or handed over when this returns.
 
         Args:
             request: from a door.
-            deadline: by `time.monotonic`, until when a contextual bandit may be waited for; None
-                leaves it to the predictor's own time-outs.
+            deadline: gives when, by `time.monotonic`, nobody waits for a contextual bandit any
+                longer; without one, or if it gives None, the predictor's own time-outs bound it.
         """
         now = self._clock()
         if self.inline or self.edition is None:
@@ -250,7 +252,9 @@ class Runtime:
             self.outbox.add(reply.events)
         return reply.response
 
-    def _reply(self, request: Request, now: float, deadline: float | None) -> Reply:
+    def _reply(
+        self, request: Request, now: float, deadline: Callable[[], float | None] | None
+    ) -> Reply:
         """Call the handler until it has all it needs to know."""
         handler = self.handler  # one edition for the whole request
         known: Known | None = None
@@ -262,7 +266,10 @@ class Runtime:
                 self._provide(needed, known, deadline)
 
     def _provide(
-        self, needed: PredictionNeeded | Needed, known: Known, deadline: float | None
+        self,
+        needed: PredictionNeeded | Needed,
+        known: Known,
+        deadline: Callable[[], float | None] | None,
     ) -> None:
         """Do what the handler asks for; put what comes of it into *known*."""
         if isinstance(needed, PredictionNeeded):
@@ -270,7 +277,8 @@ class Runtime:
                 raise AssertionError(needed.rule_id) from needed  # it would go round for ever
             prediction = None
             if self._predictor is not None:
-                prediction = self._predictor.predict(needed, deadline=deadline)
+                until = None if deadline is None else deadline()
+                prediction = self._predictor.predict(needed, deadline=until)
             known.predictions = {**(known.predictions or {}), needed.rule_id: prediction}
         elif isinstance(needed, ProfileNeeded):
             stored = None if self._profiles is None else self._profiles.lookup(needed.user_id)

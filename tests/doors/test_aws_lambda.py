@@ -265,3 +265,24 @@ def test_unknown_status_still_has_a_description():
     result = make_handler(Teapot())(event("alb_single"), CONTEXT)
 
     assert result["statusDescription"] == "418 Unknown"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"X-Request-Id": "mine", "HOST": "h"}, {"x-request-id": "mine", "host": "h"}),
+        ({"A": "1", "a": "2"}, {"a": "1, 2"}),
+        ({}, {}),
+        (None, {}),
+    ],
+)
+def test_single_headers_are_read_with_small_names_and_equal_ones_joined(given, read):
+    request = to_request({**event("http_api"), "headers": given}, "r")
+
+    assert request.headers == read
+
+
+def test_a_header_that_is_used_and_no_text_is_refused(lambda_handler):
+    result = lambda_handler({**event("http_api"), "headers": {"x-request-id": 1}}, CONTEXT)
+
+    assert result["statusCode"] == 400

@@ -136,7 +136,8 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
     try:
         reply = runtime.handler.handle(request, time.time(), new_uuid)
     except (PredictionNeeded, Needed):
-        return await asyncio.to_thread(runtime.serve, request, time.monotonic() + APART_S)
+        deadline = time.monotonic() + APART_S
+        return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
     if reply.events and runtime.outbox is not None:

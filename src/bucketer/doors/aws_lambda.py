@@ -48,7 +48,7 @@ class UnknownEvent(Exception):
 
 
 def make_handler(
-    runtime: Runtime, answered: Callable[[], None] | None = None
+    runtime: Runtime, answered: Callable[[], object] | None = None
 ) -> Callable[[object, object], dict[str, Any]]:
     """Return the function that Lambda calls.
 
@@ -63,7 +63,7 @@ def make_handler(
         fallback_id = getattr(context, "aws_request_id", None) or new_uuid()
         try:
             request = to_request(event, fallback_id)
-            return to_result(event, runtime.serve(request, _deadline(context)))
+            return to_result(event, runtime.serve(request, lambda: _deadline(context)))
         except UnknownEvent as error:
             return to_result(event, _unknown(event, str(error), fallback_id, runtime))
         except Exception:  # noqa: BLE001 -- the last resort: logged, and answered as a 500
@@ -227,7 +227,11 @@ def _route_path(template: object, event: Mapping[str, Any], path: str) -> str:
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:
     multiple = event.get("multiValueHeaders")
     if multiple is None:
-        multiple = _as_lists(event.get("headers"))
+        single = event.get("headers") or {}
+        headers = {name.lower(): value for name, value in single.items()}
+        if len(headers) == len(single):
+            return headers
+        multiple = _as_lists(single)
     return one_value_each(
         (name, _text(value)) for name, values in multiple.items() for value in values
     )
@@ -274,7 +278,9 @@ def _last_address(forwarded_for: str) -> str:
 
 
 def _request_id(headers: Mapping[str, str], fallback_id: str) -> str:
-    given = headers.get("x-request-id", "")
+    given = headers.get("x-request-id")
+    if not given:
+        return fallback_id
     return given if is_sane_request_id(given) else fallback_id
 
 

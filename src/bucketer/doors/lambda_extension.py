@@ -21,6 +21,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ NAME = "bucketer"
 _REGISTER = "/2020-01-01/extension/register"
 _NEXT = "/2020-01-01/extension/event/next"
 _MAX_ANSWER_BYTES = 1024 * 1024
-#: The runtime posts the answer after the handler has returned it. Work that began at once would
+#: The runtime posts the answer after the handler has returned it. A thread that woke at once would
 #: take the interpreter from it; the caller would wait for what was meant to come after.
-_GIVE_WAY_S = 0.002
-#: The same where there is no work, and only the next invocation to be asked for.
-_GIVE_WAY_SHORTLY_S = 0.0005
+_GIVE_WAY_S = 0.001
+#: As much again and more before real work, which doesn't let go so soon.
+_GIVE_WAY_TO_POST_S = 0.001
 
 
 def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
@@ -64,7 +65,7 @@ def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
     return extension
 
 
-def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Callable[[], None]:
+def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Callable[[], object]:
     """Arrange for `runtime.after_response` to be called; return what the handler calls when done.
 
     Without an extension the work is done at the end of the handler instead, before the answer.
@@ -81,7 +82,7 @@ def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Calla
             _warn(error)
         else:
             _close_on_sigterm(runtime)
-            return extension.handler_is_done
+            return extension.alarm.set
     return lambda: _work(runtime, work_s)
 
 
@@ -104,12 +105,15 @@ class Extension:
 
     Args:
         address: host and port of the Extensions API.
+
+    Attributes:
+        alarm: to be set when the handler has an answer and is about to return it.
     """
 
     def __init__(self, address: str) -> None:
         self._client = _ExtensionsApi(address)
         self._identity: dict[str, str] = {}
-        self._alarm = _Alarm()
+        self.alarm = _Alarm()
 
     def ask_to_register(self) -> None:
         """Ask to be told of each invocation.
@@ -136,10 +140,6 @@ class Extension:
         # `threading` would have the main thread wait until the other has begun.
         start_new_thread(self._run, ())
 
-    def handler_is_done(self) -> None:
-        """The handler has an answer and is about to return it."""
-        self._alarm.set(_GIVE_WAY_S if self._runtime.has_work() else _GIVE_WAY_SHORTLY_S)
-
     def ask_again(self) -> None:
         """In a copy of a snapshot: ask for the next invocation anew if the question was lost."""
         if self._client.is_gone():
@@ -148,8 +148,9 @@ class Extension:
     def _run(self) -> None:
         """The thread. It ends only with the process: without it Lambda would wait for ever."""
         while True:
-            self._alarm.wait()
+            self.alarm.wait()
             if self._runtime.has_work():
+                time.sleep(_GIVE_WAY_TO_POST_S)
                 _work(self._runtime, self._work_s)
             try:
                 self._client.receive()  # that there was an invocation
@@ -175,15 +176,19 @@ class _Timer:
     """A clock of the kernel's, which wakes the thread when it is time, and not before.
 
     From Python 3.13 on.
+
+    Attributes:
+        set: lets `wait` return after `_GIVE_WAY_S`.
     """
 
     def __init__(self) -> None:
         flags = os.TFD_CLOEXEC  # type: ignore[attr-defined]  # types are checked for 3.11
         self._timer = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)  # type: ignore[attr-defined]
-
-    def set(self, after_s: float) -> None:
-        """Let `wait` return in so many seconds."""
-        os.timerfd_settime(self._timer, initial=after_s)  # type: ignore[attr-defined]
+        self.set: Callable[[], object] = partial(
+            os.timerfd_settime,  # type: ignore[attr-defined]
+            self._timer,
+            initial=_GIVE_WAY_S,
+        )
 
     def wait(self) -> None:
         """Wait until a time that was set is over; at once if it already is."""
@@ -197,18 +202,13 @@ class _Sleeper:
         from threading import Event
 
         self._is_set = Event()
-        self._after_s = 0.0
-
-    def set(self, after_s: float) -> None:
-        """Let `wait` return in so many seconds."""
-        self._after_s = after_s
-        self._is_set.set()
+        self.set: Callable[[], object] = self._is_set.set
 
     def wait(self) -> None:
         """Wait until a time that was set is over."""
         self._is_set.wait()
         self._is_set.clear()
-        time.sleep(self._after_s)
+        time.sleep(_GIVE_WAY_S)
 
 
 _Alarm = _Timer if hasattr(os, "timerfd_create") else _Sleeper

@@ -149,7 +149,7 @@ class Worker:
             self.loop.call_soon_threadsafe(answered, response)
 
         deadline = time.monotonic() + self.limits.apart_s
-        self._threads.submit(self.runtime.serve, request, deadline).add_done_callback(done)
+        self._threads.submit(self.runtime.serve, request, lambda: deadline).add_done_callback(done)
 
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""
