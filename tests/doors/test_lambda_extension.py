@@ -151,14 +151,21 @@ def test_a_copy_of_a_snapshot_asks_again_only_if_its_question_was_lost(api):
     api.wait_until_asked(3)
 
 
-def test_who_is_refused_works_before_the_answer(caplog):
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"status": 403}, "HTTP/1.1 403"),
+        ({"identifier": ""}, "the Extensions API gave no identifier"),
+    ],
+)
+def test_who_is_refused_works_before_the_answer(caplog, answer, why):
     runtime = Busy()
-    with ExtensionsApi(status=403) as api:
+    with ExtensionsApi(**answer) as api:
         done = start(runtime, ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address}), 0.7)
     done()
 
     assert [0.7] == [deadline_s for _, deadline_s in runtime.worked]
-    assert "no internal extension (HTTP/1.1 403" in caplog.text
+    assert f"no internal extension ({why}" in caplog.text
 
 
 def test_where_nobody_listens_too(caplog):

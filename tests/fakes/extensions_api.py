@@ -14,10 +14,11 @@ class ExtensionsApi:
         address: for ``AWS_LAMBDA_RUNTIME_API``.
         asked: the paths of all requests so far.
         status: of the answer to a registration.
+        identifier: in it.
     """
 
-    def __init__(self, status: int = 200) -> None:
-        self.status = status
+    def __init__(self, status: int = 200, identifier: str = "it") -> None:
+        self.status, self.identifier = status, identifier
         self.asked: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -100,14 +101,15 @@ class ExtensionsApi:
         with self._changed:
             self.asked.append(path)
             if path.endswith("/register"):
-                connection.sendall(_answer(self.status, b'{"functionName": "bucketer"}'))
+                body = b'{"functionName": "bucketer"}'
+                connection.sendall(_answer(self.status, body, self.identifier))
             else:
                 self._waiting.append(connection)
             self._changed.notify_all()
 
 
-def _answer(status: int, body: bytes) -> bytes:
+def _answer(status: int, body: bytes, identifier: str = "it") -> bytes:
     return (
-        f"HTTP/1.1 {status} OK\r\nLambda-Extension-Identifier: it\r\n"
+        f"HTTP/1.1 {status} OK\r\nLambda-Extension-Identifier: {identifier}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body

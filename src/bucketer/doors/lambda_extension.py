@@ -132,8 +132,12 @@ class Extension:
         """
         from _thread import start_new_thread
 
-        headers = self._client.receive()
-        self._identity["Lambda-Extension-Identifier"] = headers["lambda-extension-identifier"]
+        identifier = self._client.receive().get("lambda-extension-identifier")
+        if not identifier:
+            self._client.close()
+            message = "the Extensions API gave no identifier"
+            raise ValueError(message)
+        self._identity["Lambda-Extension-Identifier"] = identifier
         self._runtime = runtime
         self._work_s = work_s
         self._ask_for_next()
@@ -238,7 +242,7 @@ class _ExtensionsApi:
             connection = self._connection or self._connect()
             connection.sendall("\r\n".join(lines).encode("ascii") + body)
         except OSError:
-            self._close()
+            self.close()
             raise
 
     def receive(self) -> dict[str, str]:
@@ -253,7 +257,7 @@ class _ExtensionsApi:
                 raise ConnectionError("the connection is gone")
             return self._read(self._connection)
         except (OSError, ValueError):
-            self._close()
+            self.close()
             raise
 
     def is_gone(self) -> bool:
@@ -269,7 +273,7 @@ class _ExtensionsApi:
         except OSError:
             is_gone = True
         if is_gone:
-            self._close()
+            self.close()
         return is_gone
 
     def _connect(self) -> _socket.socket:
@@ -280,7 +284,8 @@ class _ExtensionsApi:
         connection.connect((host, int(port or 80)))
         return connection
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
