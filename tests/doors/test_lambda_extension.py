@@ -77,7 +77,8 @@ def test_work_begins_a_little_after_the_handler_and_then_the_next_is_asked_for(a
     runtime = Busy()
     _, done = begun(api, runtime)
     api.invoke()
-    assert not runtime.worked  # the invocation alone wakes nobody
+    time.sleep(0.03)
+    assert ([], 1) == (runtime.worked, api._asked_for_next())  # the invocation alone wakes nobody
 
     called = time.monotonic()
     done()
@@ -132,10 +133,42 @@ def test_a_connection_that_is_cut_during_an_invocation_costs_no_work(api, caplog
 
     assert 1 == len(runtime.worked)
     assert "the Extensions API can't be read" in caplog.text
+    time.sleep(lambda_extension._LATE_S * 2)  # what came now would be taken for the one before
     api.invoke()
     done()
     api.wait_until_asked(3)
     assert 2 == len(runtime.worked)
+
+
+def test_who_asked_anew_for_an_invocation_that_is_over_asks_once_more(api):
+    """The connection is lost, and Lambda keeps the event for whoever asks next."""
+    runtime = Busy()
+    _, done = begun(api, runtime)
+    api.drop()
+    api.invoke()
+    done()
+    api.wait_until_asked(3)  # what is told of at once is the invocation that was just answered
+
+    assert 1 == len(runtime.worked)
+    api.invoke()
+    done()
+    api.wait_until_asked(4)
+    assert 2 == len(runtime.worked)
+
+
+@pytest.mark.parametrize("closes", ["Connection: close\r\n", ""])
+def test_an_api_that_closes_behind_the_registration_is_asked_over_a_new_connection(closes):
+    runtime = Busy()
+    with ExtensionsApi(closes=closes) as api:
+        extension = ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address})
+        time.sleep(0.03)  # the datafile
+        done = start(runtime, extension, 0.7)
+        api.wait_until_asked(1)
+        api.invoke()
+        done()
+        api.wait_until_asked(2)
+
+    assert 1 == len(runtime.worked)
 
 
 def test_a_copy_of_a_snapshot_asks_again_only_if_its_question_was_lost(api):
@@ -161,10 +194,14 @@ def test_a_copy_of_a_snapshot_asks_again_only_if_its_question_was_lost(api):
 def test_who_is_refused_works_before_the_answer(caplog, answer, why):
     runtime = Busy()
     with ExtensionsApi(**answer) as api:
-        done = start(runtime, ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address}), 0.7)
-    done()
+        extension = ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address})
+        start(runtime, extension, 0.7)()
+
+        asked = list(api.asked)
+        extension.ask_again()  # SnapStart's hook runs all the same
 
     assert [0.7] == [deadline_s for _, deadline_s in runtime.worked]
+    assert asked == api.asked
     assert f"no internal extension ({why}" in caplog.text
 
 

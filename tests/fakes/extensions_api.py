@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import Self
@@ -15,15 +16,18 @@ class ExtensionsApi:
         asked: the paths of all requests so far.
         status: of the answer to a registration.
         identifier: in it.
+        closes: whether the connection is closed behind it, with a word or without.
     """
 
-    def __init__(self, status: int = 200, identifier: str = "it") -> None:
-        self.status, self.identifier = status, identifier
+    def __init__(
+        self, status: int = 200, identifier: str = "it", closes: str | None = None
+    ) -> None:
+        self.status, self.identifier, self.closes = status, identifier, closes
         self.asked: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._changed = threading.Condition()
-        self._ended = False
+        self._ended = self._untold = False
         self._waiting: list[socket.socket] = []  # connections with an unanswered `next`
         self._open: list[socket.socket] = []
         threading.Thread(target=self._listen, daemon=True).start()
@@ -39,18 +43,20 @@ class ExtensionsApi:
                 raise TimeoutError(self.asked)
 
     def invoke(self) -> None:
-        """Tell whoever waits of an invocation."""
+        """Tell whoever waits of an invocation; without anybody, who asks next."""
         with self._changed:
             waiting, self._waiting = self._waiting, []
+            self._untold = not waiting
         for connection in waiting:
-            connection.sendall(_answer(200, b'{"eventType": "INVOKE", "deadlineMs": 1}'))
+            connection.sendall(_INVOKE)
 
     def drop(self) -> None:
         """Cut all connections, as a restored snapshot may find them."""
         with self._changed:
             gone, self._open, self._waiting = self._open, [], []
         for connection in gone:
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it is gone already
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def __enter__(self) -> Self:
@@ -101,15 +107,25 @@ class ExtensionsApi:
         with self._changed:
             self.asked.append(path)
             if path.endswith("/register"):
-                body = b'{"functionName": "bucketer"}'
-                connection.sendall(_answer(self.status, body, self.identifier))
+                connection.sendall(self._registered())
+                if self.closes is not None:
+                    connection.shutdown(socket.SHUT_RDWR)
+            elif self._untold:
+                self._untold = False
+                connection.sendall(_INVOKE)
             else:
                 self._waiting.append(connection)
             self._changed.notify_all()
 
+    def _registered(self) -> bytes:
+        return _answer(self.status, b"{}", self.identifier, self.closes or "")
 
-def _answer(status: int, body: bytes, identifier: str = "it") -> bytes:
+
+def _answer(status: int, body: bytes, identifier: str = "it", more: str = "") -> bytes:
     return (
-        f"HTTP/1.1 {status} OK\r\nLambda-Extension-Identifier: {identifier}\r\n"
+        f"HTTP/1.1 {status} OK\r\nLambda-Extension-Identifier: {identifier}\r\n{more}"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
+
+
+_INVOKE = _answer(200, b'{"eventType": "INVOKE", "deadlineMs": 1}')

@@ -44,7 +44,7 @@ def or_skip(make) -> Path:
 
 def _environment(folder: Path, name: str, packages: tuple[str, ...]) -> Path:
     """Make it if it isn't there, whole."""
-    target = folder / name
+    target = folder.resolve() / name  # its scripts name where it lies, and must not name a link
     done = target / ".done"
     with one_at_a_time(folder):
         if done.exists() and done.read_text() == " ".join(packages):

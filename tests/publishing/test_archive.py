@@ -12,10 +12,14 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
+from tests.fakes.collector import Collector
 from tests.fakes.datafiles import a_datafile
 from tests.fakes.extensions_api import ExtensionsApi
 from tests.fakes.sources import revision
+from tests.lab.minirapid import Minirapid
 from tests.lab.prepare import lab_or_skip
 from tests.lab.rie import Rie
 
@@ -190,12 +194,23 @@ def test_the_bundle_holds_what_a_cold_start_imports_and_nothing_else(built, tmp_
     """Run from the sources, which import what they need; the bundle makes all that it holds."""
     version, found = built
     task = _unpack(found.path, tmp_path / "task")
-    bundled = _modules_after(version, task, "import app")
+    bundled = _modules_after(version, task, _NOTHING_IS_FOUND)
     (task / "bundle.bin").write_bytes(b"of another Python")
     program = "import app; app.lambda_handler(json.loads(sys.argv[1]), None)"
     needed = _modules_after(version, task, program)
 
     assert needed == bundled
+
+
+#: Or a module would be made a second time, and `except` would know the other one's errors.
+_NOTHING_IS_FOUND = """
+class Finder:
+    def find_spec(name, path=None, target=None):
+        assert not name.startswith("bucketer"), f"{name} is looked for beside the bundle"
+
+sys.meta_path.insert(0, Finder)
+import app
+"""
 
 
 def _modules_after(version, task, program):
@@ -258,6 +273,53 @@ def test_the_archive_alone_answers_in_the_emulator(built, tmp_path):
     assert body["variation"]
     assert "demonstration" == body["debug"]["datafile"]["url"]
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("home", ["the collector", "a queue"])
+def test_the_archive_alone_delivers_its_events(built, tmp_path, home, moto):
+    version, found = built
+    document = envelope(check(json.dumps(a_datafile()).encode(), "x"), "u", 1.0)
+    baked = tmp_path / "baked.zip"
+    baked.write_bytes(bake(found.path.read_bytes(), document))
+    task = _unpack(baked, tmp_path / "task")
+    with Collector() as collector:
+        environment = {"BUCKETER_EVENTS_ENDPOINT": collector.url}
+        if home == "a queue":
+            environment["BUCKETER_EVENTS"], users = moto
+        else:
+            users = lambda: [each["visitor_id"] for each in collector.visitors()]  # noqa: E731
+        lab = lab_or_skip(version)
+        with Minirapid(lab, task, "app.lambda_handler", environment=environment) as aws:
+            for _ in range(2):
+                assert 200 == aws.invoke(_event(QUERY))["statusCode"]
+                aws.wait_until_done()
+            log = aws.log()
+        delivered = users()
+
+    assert ["user-3"] * 2 == delivered, log
+    assert "Traceback" not in log
+
+
+@pytest.fixture
+def moto():
+    """A queue's setting, and what gives whose events it holds."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client(
+        "sqs", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys
+    )
+    url = client.create_queue(QueueName="events")["QueueUrl"]
+
+    def users():
+        found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        bodies = [json.loads(each["Body"]) for each in found.get("Messages", [])]
+        return [visitor["visitor_id"] for body in bodies for visitor in body["visitors"]]
+
+    yield f"sqs://{url}", users
+    client.close()
+    server.stop()
 
 
 def test_with_a_datafile_baked_in_it_decides_by_that(built, tmp_path):

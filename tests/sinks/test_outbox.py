@@ -165,6 +165,18 @@ def test_what_is_remembered_is_bounded_and_the_oldest_are_forgotten_first():
     assert len(repeats._seen) == 10
 
 
+def test_an_event_that_cannot_be_spelt_out_costs_no_other(caplog):
+    home = Kept()
+    outbox = an_outbox(home)
+    first, broken, last = some_events(3)
+    broken.user = None
+    outbox.add([first, broken, last])
+
+    assert 2 == len(home.visitors)
+    assert (2, 1) == (outbox.counters.accepted, outbox.counters.refused)
+    assert "an event met something unforeseen" in caplog.text
+
+
 @pytest.fixture
 def build(tmp_path):
     opened = []

@@ -279,9 +279,9 @@ def _last_address(forwarded_for: str) -> str:
 
 def _request_id(headers: Mapping[str, str], fallback_id: str) -> str:
     given = headers.get("x-request-id")
-    if not given:
+    if given is None:
         return fallback_id
-    return given if is_sane_request_id(given) else fallback_id
+    return given if is_sane_request_id(_text(given)) else fallback_id
 
 
 def _is_load_balancer(event: object) -> bool:

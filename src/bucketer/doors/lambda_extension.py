@@ -39,8 +39,10 @@ _MAX_ANSWER_BYTES = 1024 * 1024
 #: The runtime posts the answer after the handler has returned it. A thread that woke at once would
 #: take the interpreter from it; the caller would wait for what was meant to come after.
 _GIVE_WAY_S = 0.001
-#: As much again and more before real work, which doesn't let go so soon.
+#: As much again before real work, which doesn't let go so soon.
 _GIVE_WAY_TO_POST_S = 0.001
+#: How soon Lambda answers a question that came late: it would tell of an invocation that is over.
+_LATE_S = 0.02
 
 
 def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
@@ -56,8 +58,8 @@ def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
     address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if not address:
         return None
-    extension = Extension(address)
     try:
+        extension = Extension(address)
         extension.ask_to_register()
     except OSError as error:
         _warn(error)
@@ -146,7 +148,7 @@ class Extension:
 
     def ask_again(self) -> None:
         """In a copy of a snapshot: ask for the next invocation anew if the question was lost."""
-        if self._client.is_gone():
+        if self._identity and self._client.is_gone():
             self._ask_for_next()
 
     def _run(self) -> None:
@@ -156,16 +158,27 @@ class Extension:
             if self._runtime.has_work():
                 time.sleep(_GIVE_WAY_TO_POST_S)
                 _work(self._runtime, self._work_s)
-            try:
-                self._client.receive()  # that there was an invocation
-            except (OSError, ValueError) as error:
-                _log.warning("the Extensions API can't be read: %s", error)
-            self._ask_for_next()
+            while not self._was_told():
+                self._ask_for_next()
+                if not self._client.has_answer(_LATE_S):
+                    break  # the question stands
+            else:
+                self._ask_for_next()
+
+    def _was_told(self) -> bool:
+        """Read that there was an invocation; False when the question for it was lost."""
+        try:
+            self._client.receive()
+        except (OSError, ValueError) as error:
+            _log.warning("the Extensions API can't be read: %s", error)
+            return False
+        return True
 
     def _ask_for_next(self) -> None:
         """Say that the environment may be frozen until there is another invocation."""
         pause_s = 0.01
         while True:
+            self._client.is_gone()  # or the question would be sent, and read by nobody
             try:
                 self._client.send("GET", _NEXT, self._identity, b"")
             except OSError as error:  # it must not spin
@@ -276,6 +289,21 @@ class _ExtensionsApi:
             self.close()
         return is_gone
 
+    def has_answer(self, within_s: float) -> bool:
+        """Say whether what was sent last is answered in time."""
+        from _socket import MSG_PEEK
+
+        connection = self._connection
+        if connection is None:
+            return False
+        connection.settimeout(within_s)
+        try:
+            return bool(connection.recv(1, MSG_PEEK))
+        except OSError:
+            return False
+        finally:
+            connection.settimeout(None)
+
     def _connect(self) -> _socket.socket:
         from _socket import AF_INET, SOCK_STREAM, socket
 
@@ -303,6 +331,8 @@ class _ExtensionsApi:
         length = int(headers.get("content-length", 0))
         while len(body) < length:
             body += _some(connection, len(body))
+        if headers.get("connection", "").lower() == "close" or first.startswith("HTTP/1.0"):
+            self.close()
         if first.split(" ")[1:2] != ["200"]:
             message = f"{first[:60]}: {body[:200].decode('ascii', 'replace')}"
             raise ValueError(message)

@@ -139,7 +139,9 @@ class _Lean(ast.NodeTransformer):
 
 def _imports(tree: ast.Module, name: str, *, is_package: bool) -> Iterator[str]:
     """Name the modules that module *name* imports when it is run, and what only may be some."""
-    for node in tree.body:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -150,6 +152,8 @@ def _imports(tree: ast.Module, name: str, *, is_package: bool) -> Iterator[str]:
                 base = ".".join([*parts, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
 
 
 if __name__ == "__main__":

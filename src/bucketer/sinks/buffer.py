@@ -35,7 +35,8 @@ MAX_BYTES = 1024 * 1024
 CLOSING_S = 0.1
 #: An attempt is not begun with less time than this.
 _LEAST_S = 0.05
-#: When more comes at once than memory takes, a caller waits this long for its delivery.
+#: When more comes at once than memory takes, it may take this long to deliver before the oldest
+#: leave. Where a queue refuses events, which are then kept here, their caller waits for that.
 _MAKE_ROOM_S = 1.0
 _STANDARD_ERROR = 2
 

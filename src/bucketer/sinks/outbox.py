@@ -131,16 +131,21 @@ class Outbox:
         together: list[Event] = []
         visitors: list[str] = []
         for event in events:
-            if event.ruleset is not self._checked:
-                self._check(event.ruleset)
-            if event.ruleset is self._demonstration or self._is_repeat(event):
+            try:
+                if event.ruleset is not self._checked:
+                    self._check(event.ruleset)
+                if event.ruleset is self._demonstration or self._is_repeat(event):
+                    continue
+                its_batch, visitor = batch_of(event), visitor_json(event)
+            except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the others
+                _log.exception("outbox: an event met something unforeseen")
+                self._refuse([event], type(error).__name__)
                 continue
-            its_batch = batch_of(event)
             if its_batch is not batch:
                 if visitors and batch is not None:
                     self._write(batch, visitors, together)
                 batch, visitors, together = its_batch, [], []
-            visitors.append(visitor_json(event))
+            visitors.append(visitor)
             together.append(event)
         if visitors and batch is not None:
             self._write(batch, visitors, together)
