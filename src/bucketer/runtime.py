@@ -187,6 +187,7 @@ class Runtime:
         archive: Callable[[str], Edition | None] | None = None,
         on_notice: Callable[[bytes], None] | None = None,
         has_news: Callable[[], bool] | None = None,
+        name_event: Callable[[], str] | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -203,6 +204,7 @@ class Runtime:
                 RevisionUnavailable.
             on_notice: passes a webhook's body on, without waiting for what comes of it.
             has_news: says, at little cost, that another process of this server has a newer one.
+            name_event: makes the name of an event; a UUID's unless given.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -220,6 +222,7 @@ class Runtime:
         self._archive = archive
         self._on_notice = on_notice
         self._has_news = has_news
+        self._name_event = name_event or new_uuid
         self._clock = clock
         self._due_at = 0.0
         self._busy = threading.Lock()
@@ -260,7 +263,7 @@ class Runtime:
         known: Known | None = None
         while True:
             try:
-                return handler.handle(request, now, new_uuid, known)
+                return handler.handle(request, now, self._name_event, known)
             except (PredictionNeeded, Needed) as needed:
                 known = known or Known()
                 self._provide(needed, known, deadline)

@@ -10,7 +10,7 @@ import threading
 
 from bucketer.api.http import ApiOptions
 from bucketer.api.routes import Handler
-from bucketer.runtime import Edition, Runtime
+from bucketer.runtime import Edition, Runtime, new_uuid
 from bucketer.settings import Settings, read_settings
 
 TYPE_CHECKING = False
@@ -94,6 +94,7 @@ def build(
         archive=_archive(settings, environ, place, compile_raw),
         on_notice=reception,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
+        name_event=getattr(outbox, "name_event", new_uuid),
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
     options.freshness = runtime.freshness.to_json
@@ -249,7 +250,7 @@ def build_outbox(
     if place == LAMBDA and chosen == "flush":
         from bucketer.sinks.postponed import Postponed
 
-        return Postponed(lambda: _open_outbox(chosen, settings, environ, place))
+        return Postponed(lambda: _open_outbox(chosen, settings, environ, place), new_uuid)
     return _open_outbox(chosen, settings, environ, place)
 
 
@@ -392,7 +393,6 @@ def open_predictor(endpoint: str | None = None, timeout_s: float | None = None) 
     """
     from bucketer.predictions.client import ENDPOINT, TIMEOUT_S, PredictionClient
     from bucketer.predictions.predictor import CachedPredictor
-    from bucketer.runtime import new_uuid
 
     client = PredictionClient(
         _Line,

@@ -1,5 +1,6 @@
 """Lambda's outbox until there is time: what it was given is never nowhere."""
 
+import json
 import threading
 
 import pytest
@@ -46,7 +47,7 @@ def postponed(home, opened):
         opened.append(True)
         return Outbox(home, Counters())
 
-    return Postponed(open_outbox)
+    return Postponed(open_outbox, iter(map(str, range(1_000, 2_000))).__next__)
 
 
 def test_nothing_is_opened_before_there_is_time(postponed, home, opened):
@@ -105,7 +106,7 @@ def test_an_end_in_the_middle_of_a_handover_waits_for_it(home):
         go_on.wait(5)
         return Outbox(home, Counters())
 
-    postponed = Postponed(open_outbox)
+    postponed = Postponed(open_outbox, str)
     postponed.add(some_events(2))
     worker = threading.Thread(target=postponed.after_response, args=(0.5,))
     worker.start()
@@ -116,3 +117,14 @@ def test_an_end_in_the_middle_of_a_handover_waits_for_it(home):
 
     assert 2 == len(home.visitors)
     assert home.closed
+
+
+def test_events_without_a_name_get_one_each_and_named_ones_keep_theirs(postponed, home):
+    events = some_events(3)
+    for event in events[1:]:
+        event.uuid = postponed.name_event()
+    postponed.add(events)
+    postponed.after_response(0.5)
+
+    names = [json.loads(each)["snapshots"][0]["events"][0]["uuid"] for each in home.visitors]
+    assert ["000000", "1000", "1001"] == names

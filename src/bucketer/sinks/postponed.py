@@ -1,7 +1,7 @@
 """Lambda's outbox until there is time: keeps events as they are, and opens the real one for them.
 
-Whatever stands between an event and its home (imports, spelling it out, a lock or two) is done when
-the caller has the answer, which so comes a third of a millisecond sooner at a cold start.
+Whatever stands between an event and its home (imports, its name, spelling it out, a lock or two) is
+done when the caller has the answer, which so comes a third of a millisecond sooner at a cold start.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ class Postponed:
 
     Args:
         open_outbox: called once, after the first response to call for an event.
+        new_uuid: makes the names of events that have none.
     """
 
-    def __init__(self, open_outbox: Callable[[], Outbox]) -> None:
+    def __init__(self, open_outbox: Callable[[], Outbox], new_uuid: Callable[[], str]) -> None:
         self._open = open_outbox
+        self._new_uuid = new_uuid
         self._outbox: Outbox | None = None
         self._given: deque[Sequence[Event]] = deque()
         self._lock = allocate_lock()
+
+    @staticmethod
+    def name_event() -> str:
+        """Leave a new event without a name; it gets one before anybody reads it."""
+        return ""
 
     def add(self, events: Sequence[Event]) -> None:
         """Keep *events* for `after_response`, or for `close` if that comes first."""
@@ -58,6 +65,8 @@ class Postponed:
             if self._outbox is None:
                 self._outbox = self._open()
             while self._given:
+                for event in self._given[0]:
+                    event.uuid = event.uuid or self._new_uuid()
                 # Only then off the list: at no moment are they nowhere.
                 self._outbox.add(self._given[0])
                 self._given.popleft()
