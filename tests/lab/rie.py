@@ -48,7 +48,7 @@ class Rie:
         """Start the emulator on *handler* (``module.function``) in the folder *task*."""
         self.duration_ms = 0.0
         self.status = 0
-        self._port, api_port = _free_port(), _free_port()
+        self._port, api_port = _free_ports()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in stop
         command = [
             *(lab.rie, "--log-level", "info"),
@@ -70,12 +70,18 @@ class Rie:
         """Invoke the function with *event* as JSON; return the answer, parsed.
 
         What a handler raised comes back as ``{"errorType": ..., "errorMessage": ...}``.
+
+        Raises:
+            RuntimeError: the emulator gave up, with its log.
         """
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
         started = time.perf_counter()
-        connection.request("POST", _INVOKE, json.dumps(event))
-        response = connection.getresponse()
-        body = response.read()
+        try:
+            connection.request("POST", _INVOKE, json.dumps(event))
+            response = connection.getresponse()
+            body = response.read()
+        except ConnectionError as error:
+            raise RuntimeError(self.log()[-4_000:]) from error
         self.duration_ms = (time.perf_counter() - started) * 1e3
         self.status = response.status
         connection.close()
@@ -126,7 +132,9 @@ class Rie:
                 return
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports() -> tuple[int, int]:
+    """Two that are free; both are held at once, or they might be the same one."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
