@@ -24,7 +24,7 @@ from tests.lab.minirapid import Minirapid
 from tests.lab.rie import Rie
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.lab.prepare import Lab
@@ -98,45 +98,52 @@ def cold(lab: Lab, contestant: Contestant) -> None:
 
 def warm(lab: Lab, contestants: list[Contestant], rounds: int, calls: int) -> None:
     """Invoke all of them in turns, *calls* in a row, so that the machine's mood is shared."""
-    with contextlib.ExitStack() as running:
-        emulators = [
-            running.enter_context(
-                Rie(lab, each.task, "app.lambda_handler", environment=each.environment)
-            )
-            for each in contestants
-        ]
-        pairs = list(zip(contestants, emulators, strict=True))
-        for number in range(rounds + _WARMING_UP):
-            for contestant, rie in _in_turn(pairs, number):
-                for _ in range(calls):
-                    _check(rie.invoke(contestant.event), contestant)
+    with _started(Rie, lab, contestants) as pairs:
+        for contestant, rie, _ in _turns(pairs, rounds, calls):
+            _check(rie.invoke(contestant.event), contestant)
         for contestant, rie in pairs:
             contestant.warm_ms = _done_ms(rie)[_WARMING_UP * calls :]
 
 
 def thawed(lab: Lab, contestants: list[Contestant], rounds: int, calls: int) -> None:
     """The same with environments that are frozen in between."""
+    with _started(Minirapid, lab, contestants) as pairs:
+        for contestant, stand_in, counts in _turns(pairs, rounds, calls):
+            _check(stand_in.invoke(contestant.event), contestant)
+            if counts:
+                contestant.thawed_ms.append(stand_in.duration_ms)
+            stand_in.wait_until_done()
+
+
+@contextlib.contextmanager
+def _started(
+    kind: type[Rie | Minirapid], lab: Lab, contestants: list[Contestant]
+) -> Iterator[list[tuple[Contestant, Any]]]:
+    """Have an environment of *kind* for each of them."""
     with contextlib.ExitStack() as running:
-        stand_ins = [
-            running.enter_context(
-                Minirapid(lab, each.task, "app.lambda_handler", environment=each.environment)
+        yield [
+            (
+                each,
+                running.enter_context(
+                    kind(lab, each.task, "app.lambda_handler", environment=each.environment)
+                ),
             )
             for each in contestants
         ]
-        pairs = list(zip(contestants, stand_ins, strict=True))
-        for number in range(rounds + _WARMING_UP):
-            for contestant, stand_in in _in_turn(pairs, number):
-                for _ in range(calls):
-                    _check(stand_in.invoke(contestant.event), contestant)
-                    if number >= _WARMING_UP:
-                        contestant.thawed_ms.append(stand_in.duration_ms)
-                    stand_in.wait_until_done()
 
 
-def _in_turn(pairs: list[tuple[Contestant, Any]], number: int) -> list[tuple[Contestant, Any]]:
-    """Begin with another one each round: what a neighbour leaves in the caches is shared too."""
-    first = number % len(pairs)
-    return pairs[first:] + pairs[:first]
+def _turns(
+    pairs: list[tuple[Contestant, Any]], rounds: int, calls: int
+) -> Iterator[tuple[Contestant, Any, bool]]:
+    """Say who is invoked, call by call, and whether it counts.
+
+    Each round begins with another one: what a neighbour leaves in the caches is shared too.
+    """
+    for number in range(rounds + _WARMING_UP):
+        first = number % len(pairs)
+        for contestant, environment in pairs[first:] + pairs[:first]:
+            for _ in range(calls):
+                yield contestant, environment, number >= _WARMING_UP
 
 
 def handler_us(lab: Lab, contestant: Contestant, calls: int = 2_000) -> float:

@@ -86,14 +86,12 @@ class ExtensionsApi:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the process at the other end is gone, or we dropped it
+            self._read(connection)
+
+    def _read(self, connection: socket.socket) -> None:
         data = b""
-        while True:
-            try:
-                some = connection.recv(65_536)
-            except OSError:
-                return
-            if not some:
-                return
+        while some := connection.recv(65_536):
             data += some
             while b"\r\n\r\n" in data:
                 head, _, rest = data.partition(b"\r\n\r\n")

@@ -4,11 +4,10 @@ import json
 import statistics
 import time
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from tests.fakes.collector import Collector
 from tests.fakes.datafiles import write_datafile
+from tests.fakes.queues import MotoQueue, moto_server
 from tests.lab.minirapid import Minirapid
 from tests.lab.prepare import PYTHON_VERSIONS, lab_or_skip
 from tests.lab.rie import Rie
@@ -211,31 +210,16 @@ def test_the_caller_waits_no_longer_with_events_than_without(lab, task, collecto
 
 @pytest.fixture(scope="session")
 def moto():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
 def queue(moto, lab):
     """A queue of moto's: its setting, and whose events it holds."""
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    client = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", **keys)
-    name = f"events-{lab.version.replace('.', '-')}"
-    url = client.create_queue(QueueName=name)["QueueUrl"]
-
-    class Queue:
-        setting = f"sqs://{url}"
-
-        def users(self):
-            found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-            bodies = [json.loads(each["Body"]) for each in found.get("Messages", [])]
-            return sorted(visitor["visitor_id"] for body in bodies for visitor in body["visitors"])
-
-    yield Queue()
-    client.close()
+    queue = MotoQueue(moto, f"events-{lab.version.replace('.', '-')}")
+    yield queue
+    queue.close()
 
 
 def test_with_a_queue_it_has_the_event_when_the_caller_has_the_answer(lab, task, collector, queue):

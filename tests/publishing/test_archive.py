@@ -12,12 +12,11 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from tests.fakes.collector import Collector
 from tests.fakes.datafiles import a_datafile
 from tests.fakes.extensions_api import ExtensionsApi
+from tests.fakes.queues import MotoQueue, moto_server
 from tests.fakes.sources import revision
 from tests.lab.minirapid import Minirapid
 from tests.lab.prepare import lab_or_skip
@@ -276,7 +275,7 @@ def test_the_archive_alone_answers_in_the_emulator(built, tmp_path):
 
 
 @pytest.mark.parametrize("home", ["the collector", "a queue"])
-def test_the_archive_alone_delivers_its_events(built, tmp_path, home, moto):
+def test_the_archive_alone_delivers_its_events(built, tmp_path, home, queue):
     version, found = built
     document = envelope(check(json.dumps(a_datafile()).encode(), "x"), "u", 1.0)
     baked = tmp_path / "baked.zip"
@@ -285,7 +284,7 @@ def test_the_archive_alone_delivers_its_events(built, tmp_path, home, moto):
     with Collector() as collector:
         environment = {"BUCKETER_EVENTS_ENDPOINT": collector.url}
         if home == "a queue":
-            environment["BUCKETER_EVENTS"], users = moto
+            environment["BUCKETER_EVENTS"], users = queue.setting, queue.users
         else:
             users = lambda: [each["visitor_id"] for each in collector.visitors()]  # noqa: E731
         lab = lab_or_skip(version)
@@ -301,25 +300,11 @@ def test_the_archive_alone_delivers_its_events(built, tmp_path, home, moto):
 
 
 @pytest.fixture
-def moto():
-    """A queue's setting, and what gives whose events it holds."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    client = boto3.client(
-        "sqs", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys
-    )
-    url = client.create_queue(QueueName="events")["QueueUrl"]
-
-    def users():
-        found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-        bodies = [json.loads(each["Body"]) for each in found.get("Messages", [])]
-        return [visitor["visitor_id"] for body in bodies for visitor in body["visitors"]]
-
-    yield f"sqs://{url}", users
-    client.close()
-    server.stop()
+def queue():
+    with moto_server() as url:
+        queue = MotoQueue(url, "events")
+        yield queue
+        queue.close()
 
 
 def test_with_a_datafile_baked_in_it_decides_by_that(built, tmp_path):

@@ -11,10 +11,9 @@ import socket
 import threading
 import time
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from tests.fakes.collector import Collector
+from tests.fakes.queues import MotoQueue, moto_server
 from tests.fakes.visitors import a_ruleset, some_events
 
 from bucketer.core.errors import SettingsError
@@ -42,34 +41,15 @@ AWS = {
 
 @pytest.fixture(scope="module")
 def moto():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture
 def queue(moto, request):
-    client = boto3.client(
-        "sqs",
-        endpoint_url=moto,
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    url = client.create_queue(QueueName=f"events-{abs(hash(request.node.name))}")["QueueUrl"]
-
-    class Queue:
-        setting = f"sqs://{url}"
-
-        def records(self):
-            """As Lambda's event source would pass them on."""
-            found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-            messages = found.get("Messages", [])
-            return [{"messageId": m["MessageId"], "body": m["Body"]} for m in messages]
-
-    return Queue()
+    queue = MotoQueue(moto, f"events-{abs(hash(request.node.name))}", "eu-west-1")
+    yield queue
+    queue.close()
 
 
 @pytest.fixture

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 
 from .bucketing import closed_to, place_in_group, place_on, place_some_on, write_place
-from .conditions import compile_tree, unknown
-from .membership import expression_of, write_membership
+from .conditions import is_for_everybody
+from .membership import expression_of, judge_membership, write_membership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .bucketing import Place, PlaceFor
-    from .conditions import Predicate
     from .membership import Membership
     from .ruleset import Experiment, Ruleset
     from .user import User
@@ -63,7 +62,7 @@ def _written(ruleset: Ruleset, experiment: Experiment) -> Place:
 def _place_for(ruleset: Ruleset, experiment: Experiment) -> PlaceFor:
     """What makes the places of all rules with this one's audience."""
     tree = experiment.audience_tree
-    if tree is None or tree == []:
+    if is_for_everybody(tree):
         return place_on
     signature = json.dumps(tree)
     if signature not in ruleset.places:
@@ -77,7 +76,7 @@ def membership_of(ruleset: Ruleset, experiment: Experiment) -> Membership | None
     Rules with equal trees share one.
     """
     tree = experiment.audience_tree
-    if tree is None or tree == []:
+    if is_for_everybody(tree):
         return None
     signature = json.dumps(tree)
     if signature not in ruleset.memberships:
@@ -88,12 +87,6 @@ def membership_of(ruleset: Ruleset, experiment: Experiment) -> Membership | None
 def _judge(ruleset: Ruleset, experiment: Experiment) -> Membership | None:
     """Make the same without writing anything: it says so more slowly."""
     tree = experiment.audience_tree
-    if tree is None or tree == []:
+    if is_for_everybody(tree):
         return None
-
-    def leaf(id_: object, _at: str) -> Predicate:
-        audience = ruleset.audiences.get(id_) if isinstance(id_, str) else None
-        return unknown if audience is None else audience.predicate
-
-    predicate = compile_tree(tree, leaf, [])
-    return lambda user: predicate(user) is True
+    return judge_membership(tree, ruleset.audiences)

@@ -14,7 +14,7 @@ import json
 from . import entities
 from .assign import write_on_second_use
 from .bucketing import TOTAL_TRAFFIC, Allocation
-from .conditions import OPERATORS, Audience, compile_tree, unknown
+from .conditions import OPERATORS, Audience, compile_tree, is_for_everybody, unknown
 from .entities import TOLD, Malformed, Oddities
 from .outcomes import nothing_decided
 from .parse import json_type
@@ -585,7 +585,7 @@ class _Compilation:
             at = f"{each.at}/trafficAllocation"
             self._note_strangers(each.raw["trafficAllocation"], known, at, "a variation")
         tree = experiment.audience_tree
-        if tree is not None and tree != []:
+        if not is_for_everybody(tree):
             self._note_unknowns(tree, f"{each.at}/{_audience_field(each.raw)}")
 
     def _note_strangers(

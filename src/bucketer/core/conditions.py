@@ -264,6 +264,11 @@ def _none_of(operands: Sequence[Predicate]) -> Predicate:
 _COMBINE = {"and": _all_of, "or": _any_of, "not": _none_of}
 
 
+def is_for_everybody(tree: object) -> bool:
+    """Say whether a rule with this tree of audiences lets all users in."""
+    return tree is None or tree == []
+
+
 def split_node(node: list[object]) -> tuple[str, list[object]]:
     """Read a list as (operator, operands). Without an operator in front it is an implicit OR."""
     first = node[0]

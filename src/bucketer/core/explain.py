@@ -9,7 +9,7 @@ import json
 
 from .assign import membership_of
 from .bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
-from .conditions import compile_leaf, split_node
+from .conditions import compile_leaf, is_for_everybody, split_node
 from .parse import json_type
 from .reasons import Reason, bucket_reason
 from .user import BUCKETING_ID
@@ -64,7 +64,7 @@ def audience_reason(
     Unlike the decision, which stops as soon as it knows, this looks at every condition.
     """
     tree = experiment.audience_tree
-    if tree is None or tree == []:
+    if is_for_everybody(tree):
         return Reason("audience_everybody", dict(about))
     child, _ = _audience_node(ruleset, tree, user)
     return Reason("audience_met" if met else "audience_missed", dict(about), (child,))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from bucketer.core.errors import BucketerError
 
-from .bundle import LOADER
+from .bundle import LOADER, TASK
 
 #: Lambda's architectures, and the wheels that run there.
 PLATFORMS = {
@@ -209,7 +209,7 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
         raise BuildError(f"{why}: magic number {said.stdout.strip()}, not {MAGIC[python]}")
     command = [
         *(*_without_columns(interpreter), "-m", "compileall"),
-        *("-q", "-f", "-s", str(root), "-p", "/var/task"),
+        *("-q", "-f", "-s", str(root), "-p", TASK),
         # Without docstrings, which nobody reads there: a third smaller, so sooner loaded.
         *("--invalidation-mode", "unchecked-hash", "-o", "2", str(root)),
     ]

@@ -82,7 +82,7 @@ LATER = (
     "bucketer/wire",
 )
 #: Where the archive is unpacked, as tracebacks name it.
-_TASK = "/var/task"
+TASK = "/var/task"
 
 
 def write_bundle(root: str, package: str) -> None:
@@ -106,7 +106,7 @@ def write_bundle(root: str, package: str) -> None:
         name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         tree = _Lean().visit(ast.parse(source.read_bytes()))
         # Without docstrings, which nobody reads there; lines keep their numbers for tracebacks.
-        code = compile(tree, f"{_TASK}/{path}", "exec", dont_inherit=True, optimize=2)
+        code = compile(tree, f"{TASK}/{path}", "exec", dont_inherit=True, optimize=2)
         modules[name] = (name, is_package, path, code)
         imported[name] = [name.rpartition(".")[0], *_imports(tree, name, is_package=is_package)]
         Path(cache_from_source(str(source), optimization="")).unlink(missing_ok=True)

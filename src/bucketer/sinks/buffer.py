@@ -75,8 +75,8 @@ class Buffer:
         #: Of the next payload: less than a full one after a part of one was put off.
         self._at_most = max_events
         self._deadline = 0.0
-        #: The handler's thread appends while the extension's delivers. Reentrant, since SIGTERM
-        #: may interrupt the handler's thread while it holds it, and closes in that same thread.
+        #: One thread may append while another delivers. Reentrant, since SIGTERM may interrupt the
+        #: handler's thread while it holds it, and closes in that same thread.
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
 
