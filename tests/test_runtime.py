@@ -16,7 +16,8 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 from bucketer.api.http import ApiOptions, Request
 from bucketer.api.routes import Handler
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
-from bucketer.runtime import Runtime, new_uuid
+from bucketer.runtime.ids import new_uuid
+from bucketer.runtime.runtime import Runtime
 
 
 def _runtime(*sources, clock=None, **options):
@@ -147,7 +148,7 @@ def test_the_same_content_under_no_etag_is_not_compiled_again():
 
 
 def _compile(raw):
-    from bucketer.runtime import compile_quietly
+    from bucketer.runtime.compiling import compile_quietly
 
     return compile_quietly(raw)
 

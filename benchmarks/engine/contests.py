@@ -22,7 +22,7 @@ from bucketer.core.events import Event, batch_of, envelope_of, payload, visitor_
 from bucketer.core.parse import parse_datafile
 from bucketer.core.ruleset import Decision, Ruleset
 from bucketer.core.user import User
-from bucketer.runtime import new_uuid
+from bucketer.runtime.ids import new_uuid
 
 _QUIETLY = [OptimizelyDecideOption.DISABLE_DECISION_EVENT]
 _VISITORS = 240

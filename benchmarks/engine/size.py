@@ -11,7 +11,7 @@ from statistics import median
 from benchmarks.engine import rival
 
 from bucketer.core.parse import parse_datafile
-from bucketer.runtime import compile_quietly
+from bucketer.runtime.compiling import compile_quietly
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ gc.collect()
 print(*tracemalloc.get_traced_memory())
 """
 _OURS = (
-    "from bucketer.core.parse import parse_datafile\nfrom bucketer.runtime import compile_quietly",
+    "from bucketer.core.parse import parse_datafile\nfrom bucketer.runtime.compiling import compile_quietly",
     "compile_quietly(raw)",
 )
 _THEIRS = (

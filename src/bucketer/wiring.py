@@ -10,7 +10,9 @@ import threading
 
 from bucketer.api.http import ApiOptions
 from bucketer.api.routes import Handler
-from bucketer.runtime import Edition, Runtime, new_uuid
+from bucketer.runtime.edition import Edition
+from bucketer.runtime.ids import new_uuid
+from bucketer.runtime.runtime import Runtime
 from bucketer.settings import Settings, read_settings
 
 TYPE_CHECKING = False
@@ -548,7 +550,8 @@ def _archive(
     """Return what finds the edition of an older revision, and keeps the last few; or None."""
     if settings.revisions == "off":
         return None
-    from bucketer.runtime import Freshness, compile_quietly
+    from bucketer.runtime.compiling import compile_quietly
+    from bucketer.runtime.freshness import Freshness
     from bucketer.sources.archive import Archive
 
     base = settings.revisions.rstrip("/")

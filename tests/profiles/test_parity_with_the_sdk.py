@@ -20,7 +20,7 @@ from bucketer.api.routes import Handler
 from bucketer.ports import Fetched
 from bucketer.profiles.guard import GuardedProfiles
 from bucketer.reference.sdk import SILENT
-from bucketer.runtime import Runtime
+from bucketer.runtime.runtime import Runtime
 from fakes.bandit import Bandit
 from fakes.bandits import CHECKOUT, CURRENT, ONE_STEP, a_datafile_with_bandits
 from fakes.datafiles import a_datafile, experiments_of

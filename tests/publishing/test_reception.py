@@ -14,7 +14,7 @@ from bucketer.api.http import ApiOptions
 from bucketer.api.routes import Handler
 from bucketer.publishing.desk import Desk
 from bucketer.publishing.reception import Reception
-from bucketer.runtime import Runtime
+from bucketer.runtime.runtime import Runtime
 
 
 class GatedSource(FakeSource):

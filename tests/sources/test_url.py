@@ -13,6 +13,7 @@ from tests.fakes.origin import Origin, answer, ok
 from bucketer import wire
 from bucketer.core.errors import SourceError
 from bucketer.sources.url import UrlSource, _is_same_host, _next_address
+from bucketer.wire.connect import reach
 
 
 def _source(origin, path="/datafiles/SDK-KEY.json", **options):
@@ -219,7 +220,7 @@ def test_the_time_limit_is_for_all_addresses_of_a_host():
     with _a_place_that_never_answers() as place:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            wire.reach([place] * 4, started + 0.8)
+            reach([place] * 4, started + 0.8)
 
     assert 0.7 < time.monotonic() - started < 2
 
@@ -228,7 +229,7 @@ def test_an_address_that_never_answers_leaves_time_for_the_next():
     with _a_place_that_never_answers() as place, socket.create_server(("127.0.0.1", 0)) as server:
         there = (*place[:4], server.getsockname())
         started = time.monotonic()
-        with wire.reach([place, there], started + 1.0) as connection:
+        with reach([place, there], started + 1.0) as connection:
             assert connection.getpeername() == server.getsockname()
 
     assert 0.4 < time.monotonic() - started < 0.95
@@ -238,7 +239,7 @@ def test_of_several_addresses_the_last_ones_trouble_is_told():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", unused.getsockname())
     with _a_place_that_never_answers() as place, pytest.raises(ConnectionRefusedError):
-        wire.reach([place, nobody], time.monotonic() + 0.4)
+        reach([place, nobody], time.monotonic() + 0.4)
 
 
 def test_nobody_there_is_told_by_host():

@@ -20,7 +20,7 @@ from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies, plain_address
 from bucketer.api.http import Needed, Request, is_sane_request_id, one_value_each
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.runtime import new_uuid
+from bucketer.runtime.ids import new_uuid
 from bucketer.settings import read_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.api.http import Response
-    from bucketer.runtime import Runtime
+    from bucketer.runtime.runtime import Runtime
 
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]

@@ -15,14 +15,14 @@ from json import dumps
 
 from bucketer.api.http import Request, Response, is_sane_request_id, one_value_each
 from bucketer.api.query import quote
-from bucketer.runtime import new_uuid
+from bucketer.runtime.ids import new_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from bucketer.runtime import Runtime
+    from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable, Mapping
 
-    from bucketer.runtime import Runtime
+    from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer")
 

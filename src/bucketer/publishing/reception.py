@@ -19,7 +19,7 @@ from .check import is_newer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bucketer.runtime import Runtime
+    from bucketer.runtime.runtime import Runtime
 
     from .desk import Desk
 

@@ -8,7 +8,7 @@ from bucketer.api.index import delivery_keys, example_of
 
 if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
-    from bucketer.runtime import Edition
+    from bucketer.runtime.edition import Edition
 
 
 def first_lines(edition: Edition | None, address: str) -> list[str]:

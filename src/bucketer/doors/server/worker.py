@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bucketer.api.http import Request, Response
     from bucketer.doors.server.connection import Connection
     from bucketer.doors.server.limits import Limits
-    from bucketer.runtime import Runtime
+    from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
 _access_log = logging.getLogger("bucketer.access")

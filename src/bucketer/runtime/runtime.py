@@ -1,23 +1,19 @@
-"""The shell around the handler: which edition serves, when it is fetched again, where events go.
-
-One `Runtime` lives as long as its process. Requests go to `handler`, which knows one edition and
-nothing else; a new edition means a new handler, put in place by one assignment, so that a request
-sees the old or the new one, never a mixture.
-"""
+"""The process's one `Runtime`: answers requests, and keeps the datafile that answers them fresh."""
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
 import threading
 import time
 
 from bucketer.api.http import Known, Needed, NoticeReceived, ProfileNeeded, RevisionNeeded
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import BucketerError, SourceError
-from bucketer.core.parse import parse_datafile
+
+from .compiling import compile_quietly
+from .edition import Edition
+from .freshness import Freshness
+from .ids import new_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +22,9 @@ if TYPE_CHECKING:
     from bucketer.api.http import Reply, Request, Response
     from bucketer.api.routes import Handler
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import DatafileSource, Fetched, Outbox, Predictor, ProfileStore
+    from bucketer.ports import DatafileSource, Outbox, Predictor, ProfileStore
 
 _log = logging.getLogger("bucketer")
-#: How fetching goes: a warning when it begins to fail, and no warning when it is over; whoever
-#: saw the one must see the other, so it isn't left to a level that keeps only warnings.
-_datafile_log = logging.getLogger("bucketer.datafile")
-_datafile_log.setLevel(logging.INFO)
 
 #: The longest pause between two tries while there is no datafile at all.
 MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
@@ -41,117 +33,7 @@ MAX_PAUSE_AFTER_FAILURES_S = 60.0
 _NEVER = float("inf")
 #: How often a process looks whether another one has fetched.
 _LOOK_EVERY_S = 1.0
-
-
-class Edition:
-    """A ruleset, and where and when it came from.
-
-    Attributes:
-        ruleset: what decides.
-        label: the URL or path, whole; only for debug answers where that is allowed.
-        where: the same without its secrets.
-        source: the kind of source: ``package``, ``demonstration``, ``file``, ``url``, ``s3``.
-        etag: the origin's name for this content, or None.
-        fetched_at: epoch seconds when this content was fetched (for a packaged datafile, when it
-            was pulled), or None when nobody knows.
-        checked_at: epoch seconds when the source last confirmed it.
-        size_bytes: of the JSON text.
-        freshness: how fetching goes, shared by all editions of one runtime.
-    """
-
-    __slots__ = (
-        "checked_at",
-        "etag",
-        "fetched_at",
-        "freshness",
-        "label",
-        "ruleset",
-        "size_bytes",
-        "source",
-        "where",
-    )
-
-    def __init__(
-        self,
-        ruleset: Ruleset,
-        source: DatafileSource,
-        fetched: Fetched,
-        now: float,
-        freshness: Freshness,
-    ) -> None:
-        self.ruleset = ruleset
-        self.label = source.label
-        self.where = source.where
-        self.source = source.kind
-        self.etag = fetched.etag
-        self.fetched_at = fetched.fetched_at
-        if self.fetched_at is None and source.kind not in {"package", "demonstration"}:
-            self.fetched_at = now
-        self.checked_at = now
-        self.size_bytes = len(fetched.raw)
-        self.freshness = freshness
-
-
-class Freshness:
-    """Counters and the present trouble, if any: what health, debug and `datafile status` show.
-
-    Attributes:
-        refreshes: how often the sources were asked.
-        failures: how often the first source could not give a usable datafile.
-        failures_in_a_row: the same since its last success.
-        trouble: one line on what fails now, without secrets; empty when all is well.
-        failing_since: epoch seconds, or None.
-    """
-
-    __slots__ = (
-        "_logged",
-        "failing_since",
-        "failures",
-        "failures_in_a_row",
-        "refreshes",
-        "trouble",
-    )
-
-    def __init__(self) -> None:
-        self._logged = ""  # the gist of the present trouble, if this process has logged it
-        self.refreshes = 0
-        self.failures = 0
-        self.failures_in_a_row = 0
-        self.trouble = ""
-        self.failing_since: float | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return the same as data, for the health answer; what is zero or nothing is left out."""
-        told = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
-        return {name: value for name, value in told.items() if value}
-
-    def note(self, troubles: Sequence[SourceError], now: float, serving: str) -> None:
-        """Count one refresh, after which *serving* serves; log only when what fails has changed.
-
-        What another process of this server has heard is that one's to log.
-        """
-        self.refreshes += 1
-        trouble = "; ".join(map(str, troubles))
-        if troubles:
-            self.failures += 1
-            self.failures_in_a_row += 1
-            if self.failing_since is None:
-                self.failing_since = now
-            gist = "; ".join(each.gist for each in troubles)
-            if gist != self._logged and not all(each.heard for each in troubles):
-                _datafile_log.warning("datafile: %s", trouble)
-                self._logged = gist
-        elif self.trouble:
-            if self._logged:
-                failures = self.failures_in_a_row
-                plural = "s" * (failures != 1)
-                _datafile_log.info(
-                    "datafile: after %d failure%s %s serves", failures, plural, serving
-                )
-                self._logged = ""
-            self.failures_in_a_row = 0
-            self.failing_since = None
-        self.trouble = trouble
+_LOCAL = frozenset({"package", "demonstration", "file"})
 
 
 class _Seen:
@@ -453,34 +335,6 @@ class Runtime:
         if seen.error is not None:
             raise seen.error.with_traceback(None)  # still the same broken datafile
         return None
-
-
-_LOCAL = frozenset({"package", "demonstration", "file"})
-
-
-def compile_quietly(raw: bytes) -> Ruleset:
-    """Parse and compile without the cycle collector looking on.
-
-    It would walk the growing ruleset again and again, and find nothing: compiling makes no
-    garbage in cycles.
-
-    Raises:
-        DatafileError: the document can't be used at all.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return compile_datafile(parse_datafile(raw))
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def new_uuid() -> str:
-    """Make a random (version 4) UUID; the `uuid` module would cost a cold start 1 ms."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _is_newer(edition: Edition, current: Edition) -> bool:

@@ -1,0 +1,78 @@
+"""How fetching goes: what health, debug and `datafile status` show, and what is logged of it."""
+
+from __future__ import annotations
+
+import logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bucketer.core.errors import SourceError
+
+#: How fetching goes: a warning when it begins to fail, and no warning when it is over; whoever
+#: saw the one must see the other, so it isn't left to a level that keeps only warnings.
+_datafile_log = logging.getLogger("bucketer.datafile")
+_datafile_log.setLevel(logging.INFO)
+
+
+class Freshness:
+    """Counters and the present trouble, if any: what health, debug and `datafile status` show.
+
+    Attributes:
+        refreshes: how often the sources were asked.
+        failures: how often the first source could not give a usable datafile.
+        failures_in_a_row: the same since its last success.
+        trouble: one line on what fails now, without secrets; empty when all is well.
+        failing_since: epoch seconds, or None.
+    """
+
+    __slots__ = (
+        "_logged",
+        "failing_since",
+        "failures",
+        "failures_in_a_row",
+        "refreshes",
+        "trouble",
+    )
+
+    def __init__(self) -> None:
+        self._logged = ""  # the gist of the present trouble, if this process has logged it
+        self.refreshes = 0
+        self.failures = 0
+        self.failures_in_a_row = 0
+        self.trouble = ""
+        self.failing_since: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the same as data, for the health answer; what is zero or nothing is left out."""
+        told = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
+        return {name: value for name, value in told.items() if value}
+
+    def note(self, troubles: Sequence[SourceError], now: float, serving: str) -> None:
+        """Count one refresh, after which *serving* serves; log only when what fails has changed.
+
+        What another process of this server has heard is that one's to log.
+        """
+        self.refreshes += 1
+        trouble = "; ".join(map(str, troubles))
+        if troubles:
+            self.failures += 1
+            self.failures_in_a_row += 1
+            if self.failing_since is None:
+                self.failing_since = now
+            gist = "; ".join(each.gist for each in troubles)
+            if gist != self._logged and not all(each.heard for each in troubles):
+                _datafile_log.warning("datafile: %s", trouble)
+                self._logged = gist
+        elif self.trouble:
+            if self._logged:
+                failures = self.failures_in_a_row
+                plural = "s" * (failures != 1)
+                _datafile_log.info(
+                    "datafile: after %d failure%s %s serves", failures, plural, serving
+                )
+                self._logged = ""
+            self.failures_in_a_row = 0
+            self.failing_since = None
+        self.trouble = trouble
