@@ -5,7 +5,7 @@ import pytest
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
-from bucketer.wiring import _Line
+from bucketer.wiring import PredictionLine
 from fakes.bandit import Bandit
 
 
@@ -17,7 +17,7 @@ def bandit():
 
 @pytest.fixture
 def client(bandit):
-    made = PredictionClient(_Line, bandit.url, timeout_s=5.0)
+    made = PredictionClient(PredictionLine, bandit.url, timeout_s=5.0)
     yield made
     made.close()
 

@@ -10,12 +10,12 @@ from bucketer.predictions.client import (
     request_body,
     variation_id_in,
 )
-from bucketer.wiring import _Line
+from bucketer.wiring import PredictionLine
 from fakes.bandit import Bandit
 
 
 def client_of(bandit, **facts):
-    return PredictionClient(_Line, bandit.url, **facts)
+    return PredictionClient(PredictionLine, bandit.url, **facts)
 
 
 def test_the_question_names_rule_user_attributes_and_prediction(client, bandit):
@@ -49,7 +49,7 @@ def test_the_question_names_rule_user_attributes_and_prediction(client, bandit):
 )
 def test_the_rules_id_is_a_part_of_the_path(bandit, ending, rule_id, path):
     """And can't become anything else, whatever the datafile says it is."""
-    client = PredictionClient(_Line, f"http://127.0.0.1:{bandit.port}{ending}")
+    client = PredictionClient(PredictionLine, f"http://127.0.0.1:{bandit.port}{ending}")
     client.ask(rule_id, "ben", {}, "uuid-1")
     client.close()
 
@@ -136,7 +136,7 @@ def test_a_deadline_that_has_passed_asks_nobody(client, bandit):
 def test_nobody_listening_is_a_failure_that_tells_no_address():
     with Bandit() as bandit:
         url, port = bandit.url, bandit.port
-    client = PredictionClient(_Line, url, sleep=lambda _: None)
+    client = PredictionClient(PredictionLine, url, sleep=lambda _: None)
     with pytest.raises(NoPrediction) as failure:
         client.ask("77", "ben", {}, "uuid-1")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Makes the modules of ``bundle.bin``, beside it, as importing would, but all at once, in an order
-#: in which each finds made what it imports. Another Python than the bundle's imports the sources.
+#: in which each finds run what it imports. Another Python than the bundle's imports the sources.
 LOADER = '''"""The bundle's loader, and app.py behind it. Made by `bucketer build`."""
 
 import gc
@@ -33,16 +33,18 @@ def _load_bundle():
     magic = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
     if not bundle.startswith(magic):
         return
-    for name, is_package, path, code in marshal.loads(memoryview(bundle)[len(magic):]):
-        parent, _, child = name.rpartition(".")
+    parts = marshal.loads(memoryview(bundle)[len(magic):])
+    for name, is_package, path, _ in parts:
         module = sys.modules[name] = type(sys)(name)
         module.__file__ = f"{here}/{path}"
-        module.__package__ = name if is_package else parent
+        module.__package__ = name if is_package else name.rpartition(".")[0]
         if is_package:
             module.__path__ = [module.__file__.rpartition("/")[0]]
-        exec(code, module.__dict__)
-        if parent:
-            setattr(sys.modules[parent], child, module)
+    for name, _, _, code in parts:
+        parent, _, child = name.rpartition(".")
+        if parent:  # before the parent runs, which may name something else like its module
+            setattr(sys.modules[parent], child, sys.modules[name])
+        exec(code, sys.modules[name].__dict__)
 
 
 _load_bundle()
@@ -80,6 +82,7 @@ LATER = (
     "bucketer/sources/sigv4",
     "bucketer/sources/url",
     "bucketer/wire",
+    "bucketer/wiring/webhooks",
 )
 #: Where the archive is unpacked, as tracebacks name it.
 TASK = "/var/task"
@@ -97,7 +100,7 @@ def write_bundle(root: str, package: str) -> None:
 
     top = Path(root)
     modules = {}
-    imported = {}
+    imported: dict[str, dict[str, None]] = {}
     for source in sorted((top / package).rglob("*.py")):
         path = source.relative_to(top).as_posix()
         if path.startswith(LATER):
@@ -108,8 +111,10 @@ def write_bundle(root: str, package: str) -> None:
         # Without docstrings, which nobody reads there; lines keep their numbers for tracebacks.
         code = compile(tree, f"{TASK}/{path}", "exec", dont_inherit=True, optimize=2)
         modules[name] = (name, is_package, path, code)
-        imported[name] = [name.rpartition(".")[0], *_imports(tree, name, is_package=is_package)]
+        found = [name.rpartition(".")[0], *_imports(tree, name, is_package=is_package)]
+        imported[name] = dict.fromkeys(found)  # in order, so that the bundle is the same each time
         Path(cache_from_source(str(source), optimization="")).unlink(missing_ok=True)
+    _run_packages_after_what_they_show(imported)
     order = TopologicalSorter(imported).static_order()
     bundle = [modules[name] for name in order if name in modules]
     # Format 4 writes what is shared once, and takes how often an object is referred to for a sign
@@ -117,6 +122,16 @@ def write_bundle(root: str, package: str) -> None:
     # each time.
     plain = marshal.loads(marshal.dumps(bundle, 2))  # noqa: S302 -- written in the same line
     (top / "bundle.bin").write_bytes(MAGIC_NUMBER + marshal.dumps(plain))
+
+
+def _run_packages_after_what_they_show(imported: dict[str, dict[str, None]]) -> None:
+    """Let no module wait for its package, where that imports from its own modules."""
+    for package, needed in imported.items():
+        inside = f"{package}."
+        if any(name in imported and name.startswith(inside) for name in needed):
+            for name, others in imported.items():
+                if name.startswith(inside):
+                    others.pop(package, None)
 
 
 class _Lean(ast.NodeTransformer):

@@ -1,0 +1,57 @@
+"""What a request may be, and what an answer tells."""
+
+from __future__ import annotations
+
+from .setting import Setting
+from .values import cors_origin, one_of, switch, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+ROWS: Final = (
+    Setting(
+        "BUCKETER_DEBUG",
+        "on",
+        switch,
+        "`on` or `off`",
+        "Whether `debug=1` is heard. `off` leaves the debug block out of every answer.",
+    ),
+    Setting(
+        "BUCKETER_DEBUG_URL",
+        "auto",
+        one_of("auto", "full", "host", "off"),
+        "`auto`, `full`, `host` or `off`",
+        "How the debug block names the datafile: by its URL (whose path holds the SDK key), by its "
+        "host, or not at all. `auto` is `full`, but `host` when `DATAFILE_ACCESS_TOKEN` is set: "
+        "the key of a secure environment is not for visitors. `/health` names the host at most.",
+    ),
+    Setting(
+        "BUCKETER_CORS_ORIGIN",
+        "*",
+        cors_origin,
+        "an origin such as https://shop.example or http://localhost:3000, `*`, or `off`",
+        "Which web pages may read the answers: the value of `Access-Control-Allow-Origin`.",
+    ),
+    Setting(
+        "BUCKETER_MAX_URL_BYTES",
+        "8192",
+        whole(256, 65_536),
+        "a whole number from 256 to 65536",
+        "The longest path and query that is answered; a longer one gets 414.",
+    ),
+    Setting(
+        "BUCKETER_MAX_BODY_BYTES",
+        "1048576",
+        whole(1_024, 67_108_864),
+        "a whole number from 1024 to 67108864",
+        "The largest body that is read; a larger one gets 413.",
+    ),
+    Setting(
+        "BUCKETER_MAX_JSON_DEPTH",
+        "32",
+        whole(1, 500),
+        "a whole number from 1 to 500",
+        "How deep arrays and objects of a body may be nested; deeper gets 400.",
+    ),
+)

@@ -1,0 +1,121 @@
+"""Environment in, `Settings` out."""
+
+from __future__ import annotations
+
+from bucketer.core.errors import SettingsError, nearest
+
+from .setting import PREFIX, refusal
+from .table import BY_NAME, TABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+
+class Settings:
+    """What the environment says, checked. Frozen: assigning raises AttributeError.
+
+    The attributes are the names of `TABLE` without `BUCKETER_`, in lower case; what each means is
+    told there. `unknown` lists variables that look like ours and are not, each with the setting
+    that may have been meant: not an error, since an older version must start beside newer settings.
+    """
+
+    __slots__ = (*(row.attribute for row in TABLE), "unknown")
+
+    datafile_url: str
+    datafile_access_token: str
+    datafile_max_age: float | None
+    datafile: tuple[str, ...]
+    cold_start: str
+    revisions: str
+    engine: str
+    events: str
+    events_endpoint: str
+    events_fsync: str
+    events_max_bytes: int
+    events_batch: int
+    events_interval: float
+    events_timeout: float
+    events_flush: float
+    events_dedup: float
+    state_dir: str
+    profiles: str
+    profiles_max: int | None
+    cmab_endpoint: str
+    cmab_timeout: float
+    debug: bool
+    debug_url: str
+    cors_origin: str
+    max_url_bytes: int
+    max_body_bytes: int
+    max_json_depth: int
+    host: str
+    port: int
+    workers: int
+    access_log: bool
+    trusted_proxies: tuple[str, ...]
+    webhook_secret: str
+    webhook_wait: float
+    publish: str
+    publish_function: str
+    project_id: str
+    unknown: tuple[str, ...]
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        """Take the values by attribute; `read_settings` is the way to make one."""
+        for name in self.__slots__:
+            object.__setattr__(self, name, values[name])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        message = f"settings are read once and then kept; {name} can't be assigned"
+        raise AttributeError(message)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        self.__setattr__(name, None)
+
+    def but(self, **changes: object) -> Settings:
+        """A copy with some values replaced, by attribute; they are not checked again."""
+        return Settings({**self._values(), **changes})
+
+    def __reduce__(self) -> tuple[type[Settings], tuple[dict[str, object]]]:
+        """Pickle by value: the server's workers are processes."""
+        return Settings, (self._values(),)
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Check the whole environment and return its `Settings`.
+
+    A variable that is empty counts as not set, as templates and compose files leave it.
+
+    Raises:
+        SettingsError: with one line for each variable that can't be used, all of them at once.
+    """
+    values: dict[str, object] = {"unknown": _unknown(environ)}
+    problems = []
+    for row in TABLE:
+        written = environ.get(row.name, "").strip() or row.default
+        try:
+            values[row.attribute] = row.parse(written)
+        except ValueError as error:
+            problems.append(f"{row.name}: {refusal(row, written, error)}")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(values)
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that begin as ours do and are none, with the nearest that is."""
+    lines = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in BY_NAME:
+            # Without the prefix, which would make any two of them look alike.
+            meant = nearest(
+                name.removeprefix(PREFIX), [row.removeprefix(PREFIX) for row in BY_NAME]
+            )
+            hint = f" Is {PREFIX}{meant} meant?" if meant else ""
+            lines.append(f"{name} is no setting.{hint}")
+    return tuple(lines)

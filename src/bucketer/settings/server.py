@@ -1,0 +1,49 @@
+"""Where the server listens, with how many workers, and whom it believes."""
+
+from __future__ import annotations
+
+from .setting import Setting
+from .values import networks, switch, text, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+ROWS: Final = (
+    Setting(
+        "BUCKETER_HOST",
+        "127.0.0.1",
+        text,
+        "a name or address of this machine; 0.0.0.0 for all of its networks",
+        "Where the server listens. The default is reached from this machine only.",
+    ),
+    Setting(
+        "BUCKETER_PORT",
+        "8080",
+        whole(0, 65_535),
+        "a whole number from 0 to 65535; 0 takes any free port",
+        "The port on which the server listens.",
+    ),
+    Setting(
+        "BUCKETER_WORKERS",
+        "1",
+        whole(1, 256),
+        "a whole number from 1 to 256",
+        "Processes that share the server's port. One per core is the most that pays.",
+    ),
+    Setting(
+        "BUCKETER_ACCESS_LOG",
+        "off",
+        switch,
+        "`on` or `off`",
+        "One line per request on standard output, without the query, which may name visitors.",
+    ),
+    Setting(
+        "BUCKETER_TRUSTED_PROXIES",
+        "",
+        networks,
+        "addresses and networks such as 10.0.0.0/8, between commas or spaces",
+        "Proxies whose `X-Forwarded-For` is believed. The visitor is then the right-most address "
+        "in it that is no such proxy; otherwise the peer.",
+    ),
+)

@@ -1,0 +1,20 @@
+"""All settings, in the order in which they are told: the rows of each area, one after the other."""
+
+from __future__ import annotations
+
+from . import datafile, events, http, server, users, webhooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+TABLE: Final = (
+    *datafile.ROWS,
+    *events.ROWS,
+    *users.ROWS,
+    *http.ROWS,
+    *server.ROWS,
+    *webhooks.ROWS,
+)
+
+BY_NAME: Final = {row.name: row for row in TABLE}

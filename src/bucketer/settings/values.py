@@ -1,0 +1,202 @@
+"""What may be written for a setting: each function turns a text into a value, or refuses it.
+
+A parser raises ValueError where the text is not allowed; `Unusable` where it can say why.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bucketer.core.errors import SourceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+#: Where Optimizely's contextual bandits are asked.
+BANDITS: Final = "https://prediction.cmab.optimizely.com/predict/"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
+_ORIGIN = rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
+_BUCKET = r"[A-Za-z0-9._-]+"
+
+
+class Unusable(ValueError):
+    """A parser's way to say why, where `allowed` doesn't: a clause that follows "which".
+
+    Never with the value in it: it may be a secret.
+    """
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def switch(value: str) -> bool:
+    """`on` and `off`, and the words that people use for them."""
+    word = value.lower()
+    if word in {"on", "1", "true", "yes"}:
+        return True
+    if word in {"off", "0", "false", "no"}:
+        return False
+    raise ValueError
+
+
+def whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A whole number within both bounds."""
+
+    def parse(value: str) -> int:
+        # int() alone takes "1_0", " 7 " and Arabic digits, which in a setting are slips.
+        if not (value.isascii() and value.isdigit()):
+            raise ValueError
+        number = int(value)
+        if not minimum <= number <= maximum:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def whole_or_auto(minimum: int, maximum: int) -> Callable[[str], int | None]:
+    """A whole number within both bounds; `auto` is None."""
+    parse_number = whole(minimum, maximum)
+
+    def parse(value: str) -> int | None:
+        return None if value == "auto" else parse_number(value)
+
+    return parse
+
+
+def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
+    """A number of seconds within both bounds; `auto` is None."""
+
+    def parse(value: str) -> float | None:
+        if value == "auto":
+            return None
+        number = float(value)
+        if not minimum <= number <= maximum:  # also turns nan away
+            raise ValueError
+        return number
+
+    return parse
+
+
+def number(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number within both bounds."""
+
+    def parse(value: str) -> float:
+        found = float(value)
+        if not minimum <= found <= maximum:  # also turns nan away
+            raise ValueError
+        return found
+
+    return parse
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def location(value: str) -> str:
+    """A path, or a URL that a datafile can be fetched from."""
+    return datafile_url(value) if "://" in value else value
+
+
+def locations(value: str) -> tuple[str, ...]:
+    """Locations between white space."""
+    return tuple(location(each) for each in value.split())
+
+
+def web_url(value: str) -> str:
+    """An `https://` or `http://` URL that can be asked; empty is allowed and means "not set"."""
+    if value in {"", BANDITS}:  # nothing that a cold start would have to import the rest for
+        return value
+    if not value.startswith(("https://", "http://")):
+        raise ValueError
+    from bucketer.wire import split_url
+
+    try:
+        split_url(value)
+    except SourceError as error:
+        raise Unusable(error.why) from None
+    return value
+
+
+def datafile_url(value: str) -> str:
+    """As `web_url`, or an `s3://` URL."""
+    return s3_url(value) if value.startswith("s3://") else web_url(value)
+
+
+def archive(value: str) -> str:
+    """`off`, a directory, or an `s3://` URL, of which a bucket is enough."""
+    if "://" not in value:
+        return value
+    s3_url(f"{value.rstrip('/')}/any.json")
+    return value
+
+
+def s3_url(value: str) -> str:
+    """An `s3://` URL with a bucket and a key; empty is allowed and means "not set"."""
+    scheme, _, rest = value.partition("://")
+    bucket, _, key = rest.partition("/")
+    if value and not (scheme == "s3" and key and re.fullmatch(_BUCKET, bucket)):
+        raise ValueError
+    return value
+
+
+def cors_origin(value: str) -> str:
+    """`*`, `off`, or an origin as browsers send it: scheme, host, and the port if it is unusual."""
+    # It is written into every answer's head, so nothing else may stand in it.
+    if value not in {"*", "off"} and not re.fullmatch(_ORIGIN, value):
+        raise ValueError
+    return value
+
+
+def token(value: str) -> str:
+    """What can stand in a header: printable ASCII without white space; empty is "not set"."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise Unusable("has white space or special characters in it")
+    return value
+
+
+def wait(value: str) -> float:
+    """Seconds that somebody may be kept waiting."""
+    number = float(value)
+    if not 0 <= number <= 600:  # noqa: PLR2004 -- a Lambda function may run 900 s
+        raise ValueError
+    return number
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Addresses and networks between commas or white space."""
+    found = tuple(value.replace(",", " ").split())
+    if found:
+        from ipaddress import ip_network  # 2 ms, and only where proxies are named
+
+        for each in found:
+            ip_network(each, strict=False)
+    return found
+
+
+def events_home(value: str) -> str:
+    """`auto`, `off`, `stdout`, `outbox`, `flush`, or the URL of an SQS queue as `sqs://…`."""
+    if value in {"auto", "off", "stdout", "outbox", "flush"}:
+        return value
+    if value.startswith("sqs://") and value != "sqs://":
+        return value
+    raise ValueError
+
+
+def profiles_home(value: str) -> str:
+    """`off`, `memory`, `sqlite` or `sqlite:PATH`."""
+    if value in {"off", "memory", "sqlite"} or (value.startswith("sqlite:") and value[7:]):
+        return value
+    raise ValueError

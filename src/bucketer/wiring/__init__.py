@@ -1,0 +1,29 @@
+"""Environment in, `Runtime` out: the one place that reads `os.environ` and knows every part.
+
+What a cold start of Lambda doesn't use is imported where it is needed.
+"""
+
+from .build import build, check
+from .datafiles import build_source, build_sources
+from .events import build_courier, build_outbox, events_home, works_after_responses
+from .http import api_options, engine_of
+from .places import COMMAND, LAMBDA, SERVER
+from .users import PredictionLine, open_predictor
+
+__all__ = [
+    "COMMAND",
+    "LAMBDA",
+    "SERVER",
+    "PredictionLine",
+    "api_options",
+    "build",
+    "build_courier",
+    "build_outbox",
+    "build_source",
+    "build_sources",
+    "check",
+    "engine_of",
+    "events_home",
+    "open_predictor",
+    "works_after_responses",
+]

@@ -1,0 +1,175 @@
+"""Settings in, outbox out: where impressions and conversions go from where this runs."""
+
+from __future__ import annotations
+
+from bucketer.runtime.ids import new_uuid
+
+from .places import COMMAND, LAMBDA, SERVER
+
+#: Where events may go, beside a queue; what `auto` means comes first.
+_EVENTS_HOMES = {
+    SERVER: ("outbox", "stdout", "off"),
+    LAMBDA: ("flush", "stdout", "off"),
+    COMMAND: ("off", "stdout", "outbox", "flush"),
+}
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bucketer.settings import Settings
+    from bucketer.sinks.counters import Counters
+    from bucketer.sinks.delivery import Delivery
+    from bucketer.sinks.outbox import Home, Outbox
+    from bucketer.sinks.postponed import Postponed
+    from bucketer.sinks.sender import Courier
+    from bucketer.sinks.sqs import Queue
+
+
+def events_home(settings: Settings, place: str) -> str:
+    """Return what the setting for events means in *place*: `auto` is the first that it has.
+
+    Raises:
+        SettingsError: there is no such home in *place*.
+    """
+    chosen, homes = settings.events, _EVENTS_HOMES[place]
+    if chosen == "auto":
+        return homes[0]
+    if chosen in homes or chosen.startswith("sqs://"):
+        return chosen
+    from bucketer.core.errors import SettingsError
+
+    why = {SERVER: "a server does not freeze", LAMBDA: "Lambda keeps no files"}[place]
+    allowed = f"auto, {', '.join(homes)}, sqs://…"
+    raise SettingsError([f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: {allowed}"])
+
+
+def works_after_responses(settings: Settings) -> bool:
+    """Say whether a runtime in Lambda will ever have something to do after a response.
+
+    Raises:
+        SettingsError: there is no such home for events in Lambda.
+    """
+    delivers = events_home(settings, LAMBDA) not in {"off", "stdout"}
+    named = (settings.datafile_url, *settings.datafile)
+    return delivers or any(location not in {"", "packaged"} for location in named)
+
+
+def build_outbox(
+    settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
+) -> Outbox | Postponed | None:
+    """Return what takes the events; None where they are off (a command sends none).
+
+    Raises:
+        SettingsError: they can't go there from *place*.
+    """
+    chosen = events_home(settings, place)
+    if chosen == "off":
+        return None
+    if place == LAMBDA and chosen == "flush":
+        from bucketer.sinks.postponed import Postponed
+
+        return Postponed(lambda: _open_outbox(chosen, settings, environ, place), new_uuid)
+    return _open_outbox(chosen, settings, environ, place)
+
+
+def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], place: str) -> Outbox:
+    from bucketer.sinks.counters import Counters
+    from bucketer.sinks.outbox import Outbox
+
+    counters = Counters()
+    repeats = None
+    if settings.events_dedup:
+        from bucketer.sinks.dedup import Deduplication
+
+        repeats = Deduplication(settings.events_dedup)
+    home = _build_home(chosen, settings, environ, counters, place)
+    return Outbox(home, counters, repeats, with_demonstration=chosen == "stdout")
+
+
+def _build_home(
+    chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, place: str
+) -> Home:
+    """Return the home for events by the word in `BUCKETER_EVENTS`."""
+    if chosen == "stdout":
+        from bucketer.sinks.stdout import Lines
+
+        return Lines()
+    queue = build_queue(chosen, environ) if chosen.startswith("sqs://") else None
+    if chosen == "flush" or place == LAMBDA:
+        from bucketer.sinks.buffer import Buffer
+
+        delivery = _delivery(settings)
+        buffer = Buffer(counters, delivery, max_events=settings.events_batch, last_resort=queue)
+        if queue is None:
+            return buffer
+        from bucketer.sinks.sqs import HandOver
+
+        return HandOver(queue, buffer)
+    from pathlib import Path
+
+    from bucketer.sinks.durable import Durable
+    from bucketer.sinks.sender import Pace
+
+    return Durable(
+        Path(settings.state_dir).expanduser() / "outbox",
+        build_courier(settings, environ),
+        counters,
+        limit_bytes=settings.events_max_bytes,
+        sync_first=settings.events_fsync == "answer",
+        pace=Pace(
+            max_events=settings.events_batch,
+            interval_s=settings.events_interval,
+            timeout_s=settings.events_timeout,
+        ),
+    )
+
+
+def build_courier(settings: Settings, environ: Mapping[str, str]) -> Courier:
+    """Return who delivers what waits in an outbox directory: to the queue, or to the collector."""
+    if settings.events.startswith("sqs://"):
+        return build_queue(settings.events, environ)
+    return _delivery(settings)
+
+
+def _delivery(settings: Settings) -> Delivery:
+    from bucketer.sinks.delivery import Delivery
+
+    return Delivery(settings.events_endpoint)
+
+
+def build_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
+    """Return the queue, with requests signed as the datafile's are.
+
+    Raises:
+        SettingsError: it can't be a queue's address.
+    """
+    import time
+
+    from bucketer.core.errors import SettingsError, SourceError
+    from bucketer.sinks.sqs import ALLOWED, Queue, QueueAddress
+    from bucketer.sources.credentials import CredentialChain
+    from bucketer.sources.sigv4 import sign
+    from bucketer.wire import split_url
+
+    address = QueueAddress(chosen, environ)
+    try:
+        target = split_url(address.endpoint)
+    except SourceError as error:
+        problem = f"BUCKETER_EVENTS: found a queue's URL, which {error.why}; allowed: {ALLOWED}"
+        raise SettingsError([problem]) from None
+    credentials = CredentialChain(environ)
+
+    def signed(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        return sign(
+            "POST",
+            target,
+            headers,
+            body,
+            service="sqs",
+            region=address.region,
+            credentials=credentials(),
+            now=time.time(),
+        )
+
+    return Queue(address, signed, environ.get("AWS_CA_BUNDLE") or None)

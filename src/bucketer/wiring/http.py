@@ -1,0 +1,67 @@
+"""Settings in, what answers requests out: the options of the HTTP API, and the engine."""
+
+from __future__ import annotations
+
+from bucketer.api.http import ApiOptions
+from bucketer.api.routes import Handler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.ports import Engine
+    from bucketer.runtime.edition import Edition
+    from bucketer.settings import Settings
+
+
+def api_options(settings: Settings) -> ApiOptions:
+    """Return what the HTTP API needs to know of *settings*."""
+    show = settings.debug_url
+    if show == "auto":
+        show = "host" if settings.datafile_access_token else "full"
+    options = ApiOptions(
+        debug_allowed=settings.debug,
+        show_datafile=show,
+        allow_origin="" if settings.cors_origin == "off" else settings.cors_origin,
+        max_url_bytes=settings.max_url_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        max_json_depth=settings.max_json_depth,
+        profiles=settings.profiles != "off",
+    )
+    options.revisions = settings.revisions != "off"
+    return options
+
+
+def build_engine(
+    settings: Settings, options: ApiOptions
+) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
+    """Return what makes a handler of an edition, and what compiles (None: the default)."""
+    engine, compile_raw = engine_of(settings)
+
+    def make_handler(edition: Edition | None) -> Handler:
+        return Handler(edition, options, engine)
+
+    return make_handler, compile_raw
+
+
+def engine_of(settings: Settings) -> tuple[Engine, Callable[[bytes], Ruleset] | None]:
+    """Return what decides, and what compiles for it (None: the default).
+
+    Raises:
+        SettingsError: the official SDK is asked for and not installed.
+    """
+    if settings.engine != "sdk":
+        from bucketer.core import decide
+
+        return decide, None
+    try:
+        from bucketer.reference import engine
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "optimizely":
+            raise
+        from bucketer.core.errors import SettingsError
+
+        problem = "BUCKETER_ENGINE: `sdk` needs the extra: pip install 'bucketer[sdk]'"
+        raise SettingsError([problem]) from None
+    return engine, engine.compile_datafile

@@ -1,0 +1,124 @@
+"""Settings in, what is kept of users and asked about them out: profiles and predictions."""
+
+from __future__ import annotations
+
+import threading
+
+from bucketer.runtime.ids import new_uuid
+
+#: Users whose profiles are kept, where the setting doesn't say (docs/profiles-and-predictions.md).
+_MAX_IN_MEMORY, _MAX_IN_FILE = 100_000, 1_000_000
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from bucketer.core.bandit import PredictionNeeded
+    from bucketer.core.user import Prediction
+    from bucketer.predictions.predictor import CachedPredictor
+    from bucketer.profiles.guard import GuardedProfiles
+    from bucketer.settings import Settings
+
+
+def build_profiles(settings: Settings) -> GuardedProfiles | None:
+    """Return the store of user profiles, which is opened when it is first needed; or None."""
+    home = settings.profiles
+    if home == "off":
+        return None
+    from bucketer.profiles.guard import GuardedProfiles
+
+    limit = settings.profiles_max
+    if home == "memory":
+        from bucketer.profiles.memory import MemoryProfiles
+
+        return GuardedProfiles(MemoryProfiles(limit or _MAX_IN_MEMORY), "memory")
+    from pathlib import Path
+
+    from bucketer.profiles.sqlite import SqliteProfiles
+
+    path = home.removeprefix("sqlite").removeprefix(":")
+    path = path or f"{settings.state_dir}/profiles.sqlite"
+    store = SqliteProfiles(Path(path).expanduser(), limit or _MAX_IN_FILE)
+    return GuardedProfiles(store, path)
+
+
+def build_predictor(settings: Settings) -> CachedPredictor:
+    """Return what asks the bandits."""
+    return open_predictor(settings.cmab_endpoint, settings.cmab_timeout)
+
+
+def open_predictor(endpoint: str | None = None, timeout_s: float | None = None) -> CachedPredictor:
+    """Return what asks contextual bandits and remembers their answers: one for a process.
+
+    Args:
+        endpoint: http:// or https://; the rule's id takes the place of `{}` in it, or goes behind
+            it. None for Optimizely's.
+        timeout_s: seconds for one attempt, of which there are two. None for 10.
+    """
+    from bucketer.predictions.client import ENDPOINT, TIMEOUT_S, PredictionClient
+    from bucketer.predictions.predictor import CachedPredictor
+
+    client = PredictionClient(
+        PredictionLine,
+        ENDPOINT if endpoint is None else endpoint,
+        TIMEOUT_S if timeout_s is None else timeout_s,
+    )
+    return CachedPredictor(client, new_uuid)
+
+
+class PredictorWhenNeeded:
+    """A predictor made for the first rule that needs one: most projects have no bandit."""
+
+    def __init__(self, make: Callable[[], CachedPredictor]) -> None:
+        self._make = make
+        self._made: CachedPredictor | None = None
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        needed: PredictionNeeded,
+        options: Collection[str] = (),
+        deadline: float | None = None,
+    ) -> Prediction | None:
+        """Ask the predictor, which is made now if it wasn't."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return self._made.predict(needed, options, deadline)
+
+    def close(self) -> None:
+        """Close the predictor, if there is one."""
+        if self._made is not None:
+            self._made.close()
+
+    def to_json(self) -> dict[str, object]:
+        """Return its counters, for health; none before it was needed."""
+        return {} if self._made is None else self._made.to_json()
+
+
+class PredictionLine:
+    """The prediction client's way to speak HTTP: the client that sends events away, lent."""
+
+    def __init__(self, url: str) -> None:
+        from bucketer.sinks.post import Poster
+
+        self._poster = Poster(url)
+
+    def post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        """Post *body* and return status and body of the answer.
+
+        Raises:
+            NoPrediction: there was none, and why.
+        """
+        from bucketer.predictions.client import NoPrediction
+        from bucketer.wire import ExchangeFailed
+
+        try:
+            answer = self._poster.post(body, {"Content-Type": "application/json"}, timeout_s)
+        except ExchangeFailed as failed:
+            raise NoPrediction(failed.why) from failed
+        return answer.status, answer.body
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._poster.close()
