@@ -1,5 +1,6 @@
 """Bytes in, a datafile out, or a clear refusal."""
 
+import gzip
 import json
 
 import pytest
@@ -73,10 +74,13 @@ def test_a_required_field_of_the_wrong_type_is_refused(name, value, found):
         ("null", "null"),
         (b"\xff\xfe\xff", "text that is not valid Unicode or a number too long to read"),
         ("[" * 100_000, "nesting too deep to read"),
-        (
-            "<html>the CDN is having a day</html>",
-            "text that is not JSON: expecting a value at line 1, column 1",
-        ),
+        ("<html>the CDN is having a day</html>", "HTML or XML"),
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE HTML><title>Log in to this network", "an HTML page"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "XML"),
+        (gzip.compress(b"{}"), "gzip; unpack it, or serve it with `Content-Encoding: gzip`"),
+        (b"\x28\xb5\x2f\xfd\x24", "zstd; it must be JSON, or gzip that says so"),
+        (b"PK\x03\x04datafile.json", "a zip archive"),
+        ("moved", "text that is not JSON: expecting a value at line 1, column 1"),
         ('{"a', "text that is not JSON: unterminated string starting at line 1, column 2"),
     ],
 )

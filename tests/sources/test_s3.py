@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 
@@ -69,6 +70,21 @@ def test_a_bucket_outside_the_policy_is_denied(moto):
     moto.s3.put_object(Bucket="closed", Key="d.json", Body=b"{}")
 
     assert "status 403 AccessDenied" == _why(_source(moto, "d.json", "closed"))
+
+
+def test_a_403_says_which_rights_are_needed_and_that_the_key_may_be_wrong(moto):
+    with pytest.raises(SourceError) as caught:
+        _source(moto, "none.json", "closed").fetch(None)
+
+    assert "is the key right?" in caught.value.detail
+    assert "s3:GetObject, and s3:ListBucket" in caught.value.detail
+
+
+def test_an_object_that_was_stored_packed_is_unpacked_though_nobody_asked_for_gzip(moto):
+    packed = gzip.compress(b'{"revision": "1"}')
+    moto.s3.put_object(Bucket="open", Key="p.json", Body=packed, ContentEncoding="gzip")
+
+    assert b'{"revision": "1"}' == _source(moto, "p.json").fetch(None).raw
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,16 @@ def test_a_gzip_bomb_is_stopped_at_the_limit():
         assert _why(_source(origin, max_bytes=1000)) == "an answer of more than 1000 bytes unpacked"
 
 
-def test_another_encoding_is_refused():
-    with Origin(ok(b"x", Content_Encoding="br")) as origin:
-        assert _why(_source(origin)) == "an answer in the encoding 'br'"
+@pytest.mark.parametrize("named", ["gzip", "GZip", "x-gzip", "identity, gzip", " gzip ,"])
+def test_gzip_has_several_spellings(named):
+    with Origin(ok(gzip.compress(b"{}"), Content_Encoding=named)) as origin:
+        assert b"{}" == _source(origin).fetch(None).raw
+
+
+@pytest.mark.parametrize("named", ["br", "gzip, br", "gzip, gzip"])
+def test_another_encoding_is_refused(named):
+    with Origin(ok(b"x", Content_Encoding=named)) as origin:
+        assert _why(_source(origin)) == f"an answer in the encoding '{named}'"
 
 
 def test_a_body_may_come_in_chunks():
@@ -118,7 +125,12 @@ def test_a_truncated_answer_is_no_datafile(said):
     [
         (answer(404, b"x" * 28), "status 404 (28 bytes)"),
         (answer(500), "status 500 (0 bytes)"),
-        (answer(403, b"x"), "status 403 (1 bytes; does it need DATAFILE_ACCESS_TOKEN?)"),
+        (
+            answer(403, b"x"),
+            "status 403 (1 bytes; first of all, is the SDK key in the URL right? If it is, a secure environment needs DATAFILE_ACCESS_TOKEN)",
+        ),
+        (answer(401), "status 401 (0 bytes; a secure environment needs DATAFILE_ACCESS_TOKEN)"),
+        (answer(511), "status 511 (0 bytes; this network wants a log-in first)"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
             "it closed the connection in the middle of an answer (status 200, 3 of 10 bytes)",
@@ -340,6 +352,12 @@ def test_the_token_goes_to_its_host_and_to_no_other():
 
     assert origin.headers()["authorization"] == "Bearer t0ken"
     assert "authorization" not in target.headers()
+
+
+def test_a_403_is_first_of_all_a_wrong_sdk_key_with_a_token_too():
+    told = _told(answer(403), token="t0ken")
+
+    assert told.index("is the SDK key in the URL right?") < told.index("check DATAFILE_ACCESS_TOK")
 
 
 def test_a_refused_token_is_named():

@@ -79,9 +79,27 @@ def parse_datafile(raw: bytes | str) -> Datafile:
     return datafile
 
 
+#: What comes in place of a datafile, by its first bytes (lower-case): a download that was stored
+#: packed, the page of a proxy or of a network that wants a log-in, the error of a storage.
+_INTRUDERS = (
+    (b"\x1f\x8b", "gzip; unpack it, or serve it with `Content-Encoding: gzip`"),
+    (b"\x28\xb5\x2f\xfd", "zstd; it must be JSON, or gzip that says so"),
+    (b"pk\x03\x04", "a zip archive"),
+    (b"<?xml", "XML"),
+    (b"<!doctype html", "an HTML page"),
+    (b"<", "HTML or XML"),
+)
+
+
 def _why_not_json(raw: bytes | str, error: ValueError) -> str:
-    if not raw.strip():
+    text = raw.strip()
+    if not text:
         return "nothing"
+    start = text[:64].encode("utf-8", "replace") if isinstance(text, str) else text[:64]
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for signature, name in _INTRUDERS:
+        if start.startswith(signature):
+            return name
     if isinstance(error, json.JSONDecodeError):
         # Python words it "Expecting value", "Unterminated string starting at".
         problem = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")

@@ -80,6 +80,7 @@ LATER = (
     "bucketer/sources/file",
     "bucketer/sources/s3",
     "bucketer/sources/sigv4",
+    "bucketer/sources/unpacking",
     "bucketer/sources/url",
     "bucketer/wire",
     "bucketer/wiring/webhooks",

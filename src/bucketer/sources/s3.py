@@ -15,12 +15,18 @@ from bucketer.ports import Fetched
 from . import sigv4
 from .credentials import CredentialChain
 from .file import MAX_DATAFILE_BYTES
+from .unpacking import plain_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _OK, _NOT_MODIFIED = 200, 304
+#: What to do, by S3's code, where it isn't in the code.
+_HINTS = {
+    "AccessDenied": "; is the key right? Who may not list the bucket is told 403 for what isn't "
+    "there: the role needs s3:GetObject, and s3:ListBucket to see the difference",
+}
 #: The roots that S3's certificates end in: 30 ms less to read than a system's whole bundle.
 AMAZON_ROOTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "amazon_roots.pem")  # noqa: PTH100, PTH118, PTH120 -- pathlib costs 4 ms at cold start
 
@@ -131,10 +137,12 @@ class S3Source:
             return None
         if answer.status != _OK:
             why = _why(answer)
-            failure = SourceError(self.where, why, f"{len(answer.body)} bytes")
+            hint = _HINTS.get(why.rpartition(" ")[2], "")
+            failure = SourceError(self.where, why, f"{len(answer.body)} bytes{hint}")
             failure.missing = why in {"status 404", "status 404 NoSuchKey"}  # not NoSuchBucket
             raise failure
-        return Fetched(answer.body, answer.headers.get("etag"), status=answer.status)
+        raw = plain_body(answer, self.where, MAX_DATAFILE_BYTES)
+        return Fetched(raw, answer.headers.get("etag"), status=answer.status)
 
     def _get(self, etag: str | None) -> wire.Answer:
         address = self._address()

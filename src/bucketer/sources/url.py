@@ -7,9 +7,11 @@ from bucketer.core.errors import SourceError
 from bucketer.ports import Fetched
 
 from .file import MAX_DATAFILE_BYTES
+from .unpacking import plain_body
 
 MAX_REDIRECTS = 3
 _OK, _NOT_MODIFIED = 200, 304
+_UNAUTHORIZED, _FORBIDDEN, _LOG_IN_FIRST = 401, 403, 511
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -21,7 +23,7 @@ class UrlSource:
     """
 
     __slots__ = (
-        "_hint",
+        "_access",
         "_max_bytes",
         "_timeout_s",
         "_token",
@@ -57,11 +59,11 @@ class UrlSource:
         self.max_age_s = max_age_s
         self._timeout_s = timeout_s
         self._token = token
-        self._hint = "does it need DATAFILE_ACCESS_TOKEN?"
+        self._access = "a secure environment needs DATAFILE_ACCESS_TOKEN"
         if token:
-            self._hint = "check DATAFILE_ACCESS_TOKEN"
+            self._access = "check DATAFILE_ACCESS_TOKEN"
         elif withheld:
-            self._hint = (
+            self._access = (
                 "DATAFILE_ACCESS_TOKEN isn't sent there: it is for the host of DATAFILE_URL"
             )
         self._max_bytes = max_bytes
@@ -83,11 +85,19 @@ class UrlSource:
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
-            hint = f"; {self._hint}" if answer.status in {401, 403} else ""
-            detail = f"{len(answer.body)} bytes{hint}"
+            hint = self._hint(answer.status)
+            detail = f"{len(answer.body)} bytes{hint and '; '}{hint}"
             raise SourceError(self.where, f"status {answer.status}", detail)
-        raw = _plain_body(answer, self.where, self._max_bytes)
+        raw = plain_body(answer, self.where, self._max_bytes)
         return Fetched(raw, answer.headers.get("etag"), status=answer.status)
+
+    def _hint(self, status: int) -> str:
+        """Say what to do about *status*; what is likeliest comes first."""
+        if status == _FORBIDDEN:  # what Optimizely's CDN answers to a key that it doesn't know
+            return f"first of all, is the SDK key in the URL right? If it is, {self._access}"
+        if status == _UNAUTHORIZED:
+            return self._access
+        return "this network wants a log-in first" if status == _LOG_IN_FIRST else ""
 
     def _follow(self, headers: dict[str, str]) -> wire.Answer:
         """Ask, and go where a redirect points: a few times, and never from https to http."""
@@ -137,27 +147,6 @@ def _next_address(address: wire.Address, answer: wire.Answer, where: str) -> wir
     if address.secure and not found.secure:
         raise SourceError(where, "a redirect from https to http", f"status {answer.status}")
     return found
-
-
-def _plain_body(answer: wire.Answer, where: str, max_bytes: int) -> bytes:
-    encoding = answer.headers.get("content-encoding", "identity").lower()
-    came = f"status {answer.status}, {len(answer.body)} bytes"
-    if encoding == "identity":
-        return answer.body
-    if encoding != "gzip":
-        raise SourceError(where, f"an answer in the encoding '{encoding[:20]}'", came)
-    import zlib
-
-    unpack = zlib.decompressobj(wbits=31)  # 31: gzip's frame
-    try:
-        raw = unpack.decompress(answer.body, max_bytes + 1)
-    except zlib.error as error:
-        raise SourceError(where, "an answer whose gzip is damaged", came) from error
-    if len(raw) > max_bytes:
-        raise SourceError(where, f"an answer of more than {max_bytes} bytes unpacked", came)
-    if not unpack.eof:
-        raise SourceError(where, "an answer whose gzip ends too soon", came)
-    return raw
 
 
 def _host(url: str) -> str:
