@@ -56,16 +56,30 @@ ALLOWED_OURS = {
     "bucketer.core.bandit",
     "bucketer.core.bucketing",
     "bucketer.core.compile",
+    "bucketer.core.compile.audiences",
+    "bucketer.core.compile.draft",
+    "bucketer.core.compile.flags",
+    "bucketer.core.compile.holdouts",
+    "bucketer.core.compile.lines",
+    "bucketer.core.compile.project",
+    "bucketer.core.compile.rules",
     "bucketer.core.conditions",
     "bucketer.core.decide",
+    "bucketer.core.decision",
+    "bucketer.core.diagnostic",
     "bucketer.core.entities",
+    "bucketer.core.envelope",
     "bucketer.core.errors",
     "bucketer.core.events",
+    "bucketer.core.experiments",
+    "bucketer.core.flag_rules",
     "bucketer.core.membership",
     "bucketer.core.outcomes",
     "bucketer.core.parse",
+    "bucketer.core.places",
     "bucketer.core.ruleset",
     "bucketer.core.semver",
+    "bucketer.core.telling",
     "bucketer.core.user",
     "bucketer.doors",
     "bucketer.doors.aws_lambda",
@@ -205,7 +219,7 @@ def imports_of(path):
             yield str(node.module).partition(".")[0]
 
 
-PURE_MODULES = sorted(path for part in ("core", "api") for path in (SOURCE / part).glob("*.py"))
+PURE_MODULES = sorted(path for part in ("core", "api") for path in (SOURCE / part).rglob("*.py"))
 assert PURE_MODULES, "no modules found: the tests below would pass on nothing"
 
 

@@ -18,9 +18,10 @@ from optimizely.event import user_event_factory
 
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import activate, decide, decide_all, get_variation
+from bucketer.core.decision import Decision
 from bucketer.core.events import Event, batch_of, envelope_of, payload, visitor_json
 from bucketer.core.parse import parse_datafile
-from bucketer.core.ruleset import Decision, Ruleset
+from bucketer.core.ruleset import Ruleset
 from bucketer.core.user import User
 from bucketer.runtime.ids import new_uuid
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from bucketer.core.bandit import PredictionNeeded
+    from bucketer.core.decision import Decision
     from bucketer.core.events import Event
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision, Ruleset
+    from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import Prediction, User
 
     class DatafileSource(Protocol):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bucketer.core.decision import Impression
 from bucketer.core.events import Event
-from bucketer.core.ruleset import EventType, Impression, Ruleset
+from bucketer.core.ruleset import EventType, Ruleset
 from bucketer.core.user import User
 
 

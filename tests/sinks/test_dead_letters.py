@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from bucketer.core.events import Batch
+from bucketer.core.envelope import Batch
 from bucketer.sinks.dead_letters import DeadLetters
 from bucketer.sinks.delivery import Verdict
 from bucketer.sinks.files import append_lines

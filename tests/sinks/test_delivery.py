@@ -2,7 +2,7 @@
 
 import pytest
 
-from bucketer.core.events import Batch
+from bucketer.core.envelope import Batch
 from bucketer.sinks.delivery import LATER, NEVER, SENT, Delivery, Verdict, deliver
 
 BATCH = Batch("US", '{"visitors": [')

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from bucketer.core.events import Batch
+from bucketer.core.envelope import Batch
 from bucketer.sinks.journal import LaneClosed, Writer, open_lane
 
 BATCH = Batch("US", '{"visitors": [')

@@ -9,7 +9,8 @@ import pytest
 from tests.fakes.visitors import a_ruleset, some_events
 from tests.fakes.waiting import wait_until
 
-from bucketer.core.events import Batch, Event
+from bucketer.core.envelope import Batch
+from bucketer.core.events import Event
 from bucketer.core.user import User
 from bucketer.sinks.journal import Writer, open_lane
 from bucketer.sinks.reader import Reader

@@ -318,7 +318,7 @@ def test_a_long_user_id_takes_no_more_memory_than_a_short_one():
 
 WRITER = """
 import sys
-from bucketer.core.events import Batch
+from bucketer.core.envelope import Batch
 from bucketer.sinks.stdout import Lines
 lines = Lines()
 sys.stdin.readline()

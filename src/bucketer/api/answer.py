@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from bucketer.core.ruleset import Decision
+    from bucketer.core.decision import Decision
 
     Key = TypeVar("Key")
     Value = TypeVar("Value")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision, Ruleset
+    from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts, Engine
 
     from .http import ApiOptions, Known, Request

@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision
     from bucketer.core.user import User
     from bucketer.ports import EditionFacts
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 
-from .bucketing import closed_to, place_in_group, place_on, place_some_on, write_place
 from .conditions import is_for_everybody
 from .membership import expression_of, judge_membership, write_membership
+from .places import closed_to, place_in_group, place_on, place_some_on, write_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Final, TypeAlias
 
-    from .membership import Membership
-    from .ruleset import Group
     from .user import User
 
+    #: User → index of the part of a rule's traffic line, or OUTSIDE.
     Place: TypeAlias = Callable[[User], int]
     PlaceFor: TypeAlias = Callable[[bytes, "Allocation"], Place]
 
@@ -26,6 +25,8 @@ TOTAL_TRAFFIC: Final = 10_000
 #: Up to so many parts of a line are found by comparing, more by bisection.
 _FEW: Final = 3
 HASH_SEED: Final = 1
+#: What a place says of a user whom the audience keeps out. As an index it is the last part: none.
+OUTSIDE: Final = -1
 _HASH_BITS: Final = 32
 
 
@@ -98,7 +99,7 @@ class Allocation:
         return self.ranges[part][0] if part < len(self.ranges) else None
 
 
-def _first_three(thresholds: tuple[int, ...]) -> tuple[int, int, int]:
+def first_three(thresholds: tuple[int, ...]) -> tuple[int, int, int]:
     """The bounds to try before searching, for few lines have more parts; 0 where there is none."""
     first, second, third, *_ = [*thresholds, 0, 0, 0]
     return first, second, third
@@ -112,7 +113,7 @@ def _part_among(thresholds: tuple[int, ...]) -> Callable[[int], int]:
         from bisect import bisect_right  # loading it costs a cold start 0.5 ms
 
         return partial(bisect_right, thresholds)
-    first, second, third = _first_three(thresholds)
+    first, second, third = first_three(thresholds)
 
     def part(hashed: int) -> int:
         if hashed < first:
@@ -120,100 +121,3 @@ def _part_among(thresholds: tuple[int, ...]) -> Callable[[int], int]:
         return 1 if hashed < second else 2 if hashed < third else last
 
     return part
-
-
-#: What a place says of a user whom the audience keeps out. As an index it is the last part: none.
-OUTSIDE: Final = -1
-
-
-def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
-    """Make the function that puts any user on a traffic line.
-
-    Args:
-        id_bytes: id of the experiment, rule or holdout, in UTF-8.
-        allocation: its traffic line.
-
-    Returns:
-        A function: user → index of the part of the line that the user falls in, one past the
-        last for the unallocated rest.
-    """
-    part = allocation.part
-    first, second, third = _first_three(allocation.thresholds)
-
-    def place(user: User) -> int:
-        hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
-        if hashed < first:
-            return 0
-        return 1 if hashed < second else 2 if hashed < third else part(hashed)
-
-    return place
-
-
-def place_some_on(id_bytes: bytes, allocation: Allocation, audience: Membership) -> Place:
-    """Make the function that does the same for whom *audience* lets in, and says `OUTSIDE` else."""
-    place = place_on(id_bytes, allocation)
-    return lambda user: place(user) if audience(user) else OUTSIDE
-
-
-#: The same, written: asking the audience is part of the function, and costs no call.
-_PLACE_SOME = f"""
-def place_for(id_bytes, part, first, second, third):
-    def place(user):
-        facts = user.attributes
-        if %s:
-            hashed = hash_of(user.hash_prefix + id_bytes, {HASH_SEED})
-            if hashed < first:
-                return 0
-            return 1 if hashed < second else 2 if hashed < third else part(hashed)
-        return {OUTSIDE}
-    return place
-"""
-
-
-def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
-    """Make the maker of such functions for rules with one and the same audience.
-
-    Args:
-        expression: says who is in, as `membership.expression_of` writes it.
-        values: what it names. They are taken over.
-
-    Returns:
-        A function like `place_on`, whose places say `OUTSIDE` to users who are not in.
-    """
-    values.update(hash_of=mmh3_32_uintdigest)
-    exec(compile(_PLACE_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
-    make: Callable[..., Place] = values["place_for"]  # type: ignore[assignment]  # just written
-
-    def place_for(id_bytes: bytes, allocation: Allocation) -> Place:
-        return make(id_bytes, allocation.part, *_first_three(allocation.thresholds))
-
-    return place_for
-
-
-def place_in_group(
-    id_bytes: bytes, allocation: Allocation, group: Group, audience: Membership | None
-) -> Place:
-    """Make the function for a line that shares its traffic with others.
-
-    The same as `place_on`; users of other experiments of the group are in the unallocated rest.
-    So is everybody where the id is empty, since that stands for traffic that nobody has.
-    """
-    place = place_on(id_bytes, allocation)
-    rest = len(allocation.thresholds)
-    if not id_bytes:
-        return closed_to(audience, rest)
-    group_id, owner_of = group.id_bytes, group.allocation.entity_id
-    experiment_id = id_bytes.decode("utf-8", "surrogatepass")
-
-    def place_member(user: User) -> int:
-        if audience is not None and not audience(user):
-            return OUTSIDE
-        hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
-        return place(user) if owner_of(hashed) == experiment_id else rest
-
-    return place_member
-
-
-def closed_to(audience: Membership | None, rest: int) -> Place:
-    """Make the function for a line that nobody is put on: only the audience is asked."""
-    return lambda user: rest if audience is None or audience(user) else OUTSIDE

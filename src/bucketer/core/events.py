@@ -18,14 +18,16 @@ from __future__ import annotations
 from json import dumps, loads
 from json.encoder import encode_basestring_ascii as quote
 
+from .envelope import Batch, Envelope
 from .errors import InvalidRequest, UnknownEvent, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any, Self
+    from typing import Any
 
-    from .ruleset import Impression, Ruleset
+    from .decision import Impression
+    from .ruleset import Ruleset
     from .user import User
 
     #: What stands before the uuid, between it and the timestamp, and from there to the attributes.
@@ -55,33 +57,6 @@ _NOT_NULL = ("revenue", "value", "tags", "decisions")
 _RESERVED = "$opt_"
 _BOT_FILTERING = "$opt_bot_filtering"
 _ATTRIBUTE = '{"entity_id": %s, "key": %s, "type": "custom", "value": '
-
-
-class Batch(tuple[str, str]):
-    """What events must have in common to travel in one payload. Hashable, and small to store.
-
-    Attributes:
-        region: "US" or "EU": whose endpoint.
-        head: the payload's text up to its first visitor: account, project, revision, client,
-            `anonymize_ip` and `enrich_decisions`. Two payloads differ in any of them exactly when
-            their heads differ.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, region: str, head: str) -> Self:
-        """Pair them. To make the class of a named tuple would cost a cold start 0.1 ms."""
-        return tuple.__new__(cls, (region, head))
-
-    @property
-    def region(self) -> str:
-        """The first of the pair."""
-        return self[0]
-
-    @property
-    def head(self) -> str:
-        """The second."""
-        return self[1]
 
 
 class Conversion:
@@ -131,26 +106,6 @@ class Event:
         self.ruleset = ruleset
         self.timestamp_ms = timestamp_ms
         self.uuid = uuid
-
-
-class Envelope:
-    """What one ruleset contributes to each of its events, compiled on first use.
-
-    Attributes:
-        batch: which events may travel together.
-        openings: attribute key → text up to the value, "" for attributes that aren't sent.
-            Filled as keys are met, so it is bounded by `room`: keys come from outside.
-        last: the bot-filtering attribute's text, or "".
-        room: how many more keys that the datafile doesn't know may be remembered.
-    """
-
-    __slots__ = ("batch", "last", "openings", "room")
-
-    def __init__(self, batch: Batch, openings: dict[str, str], last: str) -> None:
-        self.batch = batch
-        self.openings = openings
-        self.last = last
-        self.room = 1_000
 
 
 def track(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from . import outcomes
 from .bandit import PredictionFailed
-from .decide import decide_flag, prediction_failed
+from .decision import HOLDOUT
 from .errors import UnknownFlag, UnknownVariable, nearest
-from .ruleset import HOLDOUT
+from .flag_rules import decide_flag, prediction_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .ruleset import Decision, Flag, Ruleset
+    from .decision import Decision
+    from .ruleset import Flag, Ruleset
     from .user import User
 
 

@@ -7,12 +7,14 @@ Source: optimizely-sdk 5.7.0, optimizely.py:_create_optimizely_decision, _send_i
 
 from __future__ import annotations
 
+from .decision import EXPERIMENT, FEATURE_TEST, HOLDOUT, ROLLOUT, Decision, Impression
 from .entities import typed
-from .ruleset import EXPERIMENT, FEATURE_TEST, HOLDOUT, ROLLOUT, Decision, Experiment, Impression
+from .ruleset import Experiment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .ruleset import Flag, Holdout, Rule, Ruleset, Source, Variation
+    from .decision import Source
+    from .ruleset import Flag, Holdout, Rule, Ruleset, Variation
 
 
 def of_experiment(experiment: Experiment, variation: Variation | None) -> Decision:

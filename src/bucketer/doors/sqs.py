@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
     from bucketer.sinks.sender import Courier
 
 _log = logging.getLogger("bucketer.sqs")

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, cast
 
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.compile import compile_datafile as compile_ours
+from bucketer.core.decision import EXPERIMENT, ROLLOUT, Decision, Impression
 from bucketer.core.errors import UnknownExperiment, UnknownFlag, nearest
 from bucketer.core.parse import parse_datafile
 from bucketer.core.reasons import Reason
-from bucketer.core.ruleset import EXPERIMENT, ROLLOUT, Decision, Impression, Ruleset
+from bucketer.core.ruleset import Ruleset
 from bucketer.core.user import User
 
 from .sdk import Answer, OfficialSdk, SentImpression
 
 if TYPE_CHECKING:
-    from bucketer.core.ruleset import Source
+    from bucketer.core.decision import Source
 
 NO_OPTIONS: frozenset[str] = frozenset()
 #: How the SDK says that the bandit could not be asked.

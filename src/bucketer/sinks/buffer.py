@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .counters import Counters
     from .sender import Courier

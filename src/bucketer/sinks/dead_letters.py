@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .delivery import Verdict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bucketer.core.ruleset import Impression
+from bucketer.core.decision import Impression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .post import Poster
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .counters import Counters
     from .sender import Courier

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
 #: A segment is closed at this size; what is delivered is deleted a segment at a time.
 SEGMENT_BYTES = 8 * 1024 * 1024

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from bucketer.core.events import Batch, Event
+    from bucketer.core.envelope import Batch
+    from bucketer.core.events import Event
     from bucketer.core.ruleset import Ruleset
 
     from .counters import Counters

@@ -6,7 +6,8 @@ import json
 import logging
 import os
 
-from bucketer.core.events import ENDPOINTS, Batch
+from bucketer.core.envelope import Batch
+from bucketer.core.events import ENDPOINTS
 
 from .journal import segments_in
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .counters import Counters
     from .dead_letters import DeadLetters

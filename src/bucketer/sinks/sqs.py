@@ -12,8 +12,9 @@ import json
 import logging
 from time import monotonic
 
+from bucketer.core.envelope import Batch
 from bucketer.core.errors import SettingsError
-from bucketer.core.events import ENDPOINTS, Batch
+from bucketer.core.events import ENDPOINTS
 from bucketer.wire import ExchangeFailed
 
 from .delivery import LATER, NEVER, SENT, Verdict, deliver

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
 
 class Lines:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
 
     from .journal import Lane
 

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from bucketer.core import decide as core
 from bucketer.core import flags
+from bucketer.core.decision import Decision
 from bucketer.core.errors import UnknownKey
 from bucketer.core.events import track
-from bucketer.core.ruleset import Decision, Ruleset
+from bucketer.core.ruleset import Ruleset
 from bucketer.core.user import User
 from bucketer.reference.sdk import OfficialSdk, SentConversion, SentImpression
 

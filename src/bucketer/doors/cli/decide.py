@@ -28,8 +28,9 @@ from .terminal import BAD, GOOD
 if TYPE_CHECKING:
     import argparse
 
+    from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Decision, Ruleset
+    from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import Prediction
     from bucketer.ports import Engine
 

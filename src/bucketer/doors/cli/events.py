@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from bucketer.core.events import Batch
+    from bucketer.core.envelope import Batch
     from bucketer.settings import Settings
     from bucketer.sinks.dead_letters import DeadLetter
 

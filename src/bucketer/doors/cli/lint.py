@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from bucketer.core.ruleset import Diagnostic
+    from bucketer.core.diagnostic import Diagnostic
 
     from .terminal import Terminal
 

@@ -12,7 +12,7 @@ from .options import add_datafile_argument, fetch_datafile, settings_of
 from .terminal import BAD, GOOD, TITLE
 
 if TYPE_CHECKING:
-    from bucketer.core.ruleset import Diagnostic
+    from bucketer.core.diagnostic import Diagnostic
     from bucketer.verify.run import Difference, Report
 
     from .terminal import Terminal
