@@ -2,10 +2,13 @@
 
 process.py      `run`: the socket, one or several processes, signals, the first line
 lifespan.py     what a worker process makes at its start and undoes at its end
+connection.py   one client: bytes ⇄ Request and answers, in order
+reading.py      its reading half: what deals with the parser
 worker.py       what the connections of a process share
-connection.py   bytes ⇄ Request and answers, in order
+sweeper.py      time-outs
+phases.py       what a connection can be doing
+targets.py      first lines of requests
 heads.py        names and heads as HTTP/1.1 text
 refusals.py     answers to what isn't a request
-sweeper.py      time-outs
-limits.py ids.py
+limits.py ids.py listening.py logs.py grouping.py words.py
 """

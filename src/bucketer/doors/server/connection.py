@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from bucketer.api.client_address import plain_address
 from bucketer.api.http import Needed, Request, is_sane_request_id
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.doors.server.reading import RequestReader, origin_form
+from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED, WORKING
+from bucketer.doors.server.reading import RequestReader
+from bucketer.doors.server.targets import origin_form
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,15 +31,6 @@ if TYPE_CHECKING:
 
 #: Answers that one connection may have waiting before we stop reading from it.
 MAX_HELD = 64
-
-#: What a connection is doing, as `Connection.phase` tells and time-outs go by.
-STALLED = "the client doesn't take what we write"
-WORKING = "answers are held: for an event to be written, for a prediction, for an earlier one"
-CLOSING = "nothing further is read, and our half is closed"
-BODY = "a request's body is being read"
-HEAD = "a request's head is being read"
-NEW = "nothing that makes a request has come yet"
-IDLE = "between two requests"
 
 _METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
 

@@ -17,12 +17,12 @@ What isn't obvious about the parser (llhttp, by way of httptools 0.6 to 0.9):
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import httptools
 
 from bucketer.doors.server.heads import header_name
+from bucketer.doors.server.targets import quoted, unknown_method
 
 if TYPE_CHECKING:
     from bucketer.doors.server.worker import Worker
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 #: answers that one chunk full of pipelined requests can make us hold.
 SLICE_BYTES = 4 * 1024
 
-#: The first line of a request, with its method taken out.
-_FIRST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ \r\n]+ HTTP/1\.[01]\r?\n")
 #: What the parser is told in the place of a method that it doesn't know; no route takes it.
 _STAND_IN = b"UNLINK"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -144,7 +142,7 @@ class RequestReader(asyncio.Protocol):
             end = data.find(b"\n", start) + 1 or len(data)
             line = data[start:end]
             start = end
-            self._parse(line if self._headers else _quoted(line))
+            self._parse(line if self._headers else quoted(line))
         if start < len(data) and not self._last:
             self._parse(data[start:])
 
@@ -182,13 +180,13 @@ class RequestReader(asyncio.Protocol):
 
         Only one that *data* begins with: behind others, nothing tells where it begins.
         """
-        found = _FIRST_LINE.match(data)
-        if found is None or _is_known(found[1]):
+        method = unknown_method(data)
+        if not method:
             self._refuse(400)
             return
-        self._unheard_of = found[1]
+        self._unheard_of = method
         self._parser = httptools.HttpRequestParser(self)
-        self._parse(_STAND_IN + data[found.end(1) :])
+        self._parse(_STAND_IN + data[len(method) :])
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read a request as if it hadn't asked for another protocol (RFC 9110, 7.8)."""
@@ -275,28 +273,3 @@ class RequestReader(asyncio.Protocol):
         self._body = bytearray()
         if headers.get("expect", "").lower() == "100-continue":
             self._send(_CONTINUE)
-
-
-def _is_known(method: bytes) -> bool:
-    try:
-        httptools.HttpRequestParser(None).feed_data(method + b" ")
-    except httptools.HttpParserInvalidMethodError:
-        return False
-    return True
-
-
-def origin_form(url: bytes) -> bytes:
-    """Return path and query of a target in absolute form (``http://host/path``), else *url*."""
-    scheme, found, rest = url.partition(b"://")
-    if not found or scheme.lower() not in {b"http", b"https"}:
-        return url
-    cut = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
-    path = rest[cut:]
-    return path if path.startswith(b"/") else b"/" + path
-
-
-def _quoted(line: bytes) -> bytes:
-    """Return *line* with its bytes beyond ASCII percent-encoded."""
-    if line.isascii():
-        return line
-    return b"".join(b"%%%02X" % byte if byte > 0x7F else bytes((byte,)) for byte in line)  # noqa: PLR2004 -- ASCII's end

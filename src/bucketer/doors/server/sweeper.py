@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bucketer.doors.server.connection import BODY, CLOSING, HEAD, IDLE, NEW, STALLED
+from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Collection
 
-    from bucketer.doors.server.connection import Connection
     from bucketer.doors.server.limits import Limits
+    from bucketer.doors.server.phases import Client
 
 #: Seconds between two looks, so how much later than allowed a time-out may come.
 SWEEP_S = 0.5
@@ -29,7 +29,7 @@ class Sweeper:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        connections: Collection[Connection],
+        connections: Collection[Client],
         limits: Limits,
     ) -> None:
         """Take the live collection of connections; `start` begins to look."""

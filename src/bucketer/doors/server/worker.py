@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from bucketer.api.client_address import TrustedProxies
     from bucketer.api.http import Request, Response
-    from bucketer.doors.server.connection import Connection
     from bucketer.doors.server.limits import Limits
+    from bucketer.doors.server.phases import Client
     from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
@@ -65,7 +65,7 @@ class Worker:
         self.oversized_body = bytes(limits.body_bytes + 1)
         self.new_uuid = Uuids()
         self.new_request_id = request_ids()
-        self.connections: set[Connection] = set()
+        self.connections: set[Client] = set()
         outbox = runtime.outbox
         self.grouping: Grouping | None = None
         if outbox is not None:
