@@ -670,3 +670,63 @@ def test_an_object_for_an_audience_id_may_be_deep():
     text = text.replace('"audienceIds": []', f'"audienceIds": [], "audienceConditions": {value}', 1)
 
     assert [None, "v20"] == answers(compile_datafile(parse_datafile(text)))
+
+
+# ---------------------------------------------------------------------------- what nobody reads
+
+
+def without(entity, *names):
+    return {name: value for name, value in entity.items() if name not in names}
+
+
+def delivering(delivery):
+    """Flag 1, with no experiment and one delivery rule."""
+    rollout = {"id": "77", "experiments": [delivery]}
+    return two_flags(featureFlags=[flag(1, experimentIds=[], rolloutId="77")], rollouts=[rollout])
+
+
+@pytest.mark.parametrize("found", [None, [], "white", 5])
+def test_a_delivery_rule_decides_whatever_stands_for_its_whitelist(found):
+    ruleset = compiled(delivering(rule(3, forcedVariations=found)))
+
+    assert "v30" == decide(ruleset, "flag_1", User("white")).variation_key
+    assert ["warning"] == [each.severity for each in ruleset.diagnostics]
+
+
+def test_a_delivery_rule_decides_without_a_whitelist_and_lint_says_who_refuses_that():
+    ruleset = compiled(delivering(without(rule(3), "forcedVariations")))
+
+    assert "v30" == decide(ruleset, "flag_1", User("her")).variation_key
+    (told,) = ruleset.diagnostics
+    assert "/rollouts/0/experiments/0/forcedVariations" == told.pointer
+    assert "warning" == told.severity
+    assert "the official SDK refuses the whole datafile" in told.consequence
+
+
+@pytest.mark.parametrize("name", ["experiments", "groups"])
+def test_an_experiment_needs_its_whitelist(name):
+    lone = without(rule(1), "forcedVariations")
+    group = {"id": "5", "policy": "random", "trafficAllocation": [], "experiments": [lone]}
+    ruleset = compiled(two_flags(**{name: [lone if name == "experiments" else group]}))
+
+    assert decide(ruleset, "flag_1", User("her")).variation_key is None
+    assert only_diagnostic(ruleset).pointer.endswith("/forcedVariations")
+
+
+@pytest.mark.parametrize("ids", [{}, {"audienceIds": None}, {"audienceIds": "404"}])
+def test_audience_conditions_need_no_audience_ids_beside_them(ids):
+    lone = {**without(rule(1), "audienceIds"), "audienceConditions": ["or"], **ids}
+    ruleset = compiled(two_flags(experiments=[lone, rule(2)]))
+
+    assert activate(ruleset, "rule_1", User("her")).variation_key is None  # OR of nothing: nobody
+    assert ["/experiments/0/audienceIds"] == [each.pointer for each in ruleset.diagnostics]
+    assert "warning" == ruleset.diagnostics[0].severity
+
+
+@pytest.mark.parametrize("conditions", [{}, {"audienceConditions": None}])
+def test_without_conditions_the_audience_ids_are_needed(conditions):
+    lone = {**without(rule(1), "audienceIds"), **conditions}
+    ruleset = compiled(two_flags(experiments=[lone, rule(2)]))
+
+    assert activate(ruleset, "rule_1", User("her")).variation_key is None
+    assert "error" == only_diagnostic(ruleset).severity

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 Datafile = dict[str, Any]
 NOWHERE = "31415926"
+#: A field with this value is left out.
+MISSING = object()
+_EVERYBODY: Datafile = {"audienceConditions": []}
 
 
 class Broken(NamedTuple):
@@ -156,7 +159,8 @@ def _rule_breakage(fault: Callable[[Datafile], object], *, delivery: bool) -> Br
 
 for _name, _fault in _RULE_FAULTS.items():
     BREAKAGES[_name] = _rule_breakage(_fault, delivery=False)
-    if "audienceIds text" not in _name:  # in a delivery rule the text is one audience id
+    # In a delivery rule the text is one audience id, and nobody reads a whitelist.
+    if _name not in ("rule audienceIds text", "rule without forcedVariations"):
         BREAKAGES[f"delivery {_name}"] = _rule_breakage(_fault, delivery=True)
 
 
@@ -249,18 +253,47 @@ _ODD_RULES: dict[str, tuple[Datafile, Datafile]] = {
 }  # fmt: skip
 
 
-def _odd_rule_breakage(odd: Datafile, whole: Datafile) -> Breakage:
+#: What other SDKs serve as well: a field that nobody reads is missing, or is of a wrong kind.
+_UNREAD_RULES: dict[str, tuple[Datafile, Datafile, bool]] = {
+    "audienceIds absent": ({"audienceIds": MISSING, "audienceConditions": []}, _EVERYBODY, True),
+    "audienceIds null": ({"audienceIds": None, "audienceConditions": []}, _EVERYBODY, True),
+}
+_UNREAD_DELIVERIES: dict[str, tuple[Datafile, Datafile, bool]] = {
+    "delivery audienceIds absent": _UNREAD_RULES["audienceIds absent"],
+    "delivery audienceIds null": (*_UNREAD_RULES["audienceIds null"][:2], False),
+    "delivery forcedVariations absent": ({"forcedVariations": MISSING}, {}, True),
+    "delivery forcedVariations null": ({"forcedVariations": None}, {}, False),
+    "delivery forcedVariations a list": ({"forcedVariations": []}, {}, False),
+}
+
+
+def _odd_rule_breakage(
+    odd: Datafile, whole: Datafile, *, refused: bool = True, delivery: bool = False
+) -> Breakage:
     def broken(datafile: Datafile, rng: Random) -> Broken:
         for each, change in ((datafile, odd), (twin := deepcopy(datafile), whole)):
-            each["experiments"].append(experiment("odd-1", **change))
-            each["featureFlags"].append(flag("odd", ["odd-1"]))
-        return Broken(datafile, twin)
+            rule = {
+                name: value
+                for name, value in experiment("odd-1", **change).items()
+                if value is not MISSING
+            }
+            if delivery:
+                each["rollouts"].append({"id": "777", "experiments": [rule]})
+                each["featureFlags"].append(flag("odd", [], "777"))
+            else:
+                each["experiments"].append(rule)
+                each["featureFlags"].append(flag("odd", ["odd-1"]))
+        return Broken(datafile, twin, refused=refused)
 
     return broken
 
 
 for _name, (_odd, _same) in _ODD_RULES.items():
     BREAKAGES[_name] = _odd_rule_breakage(_odd, _same)
+for _name, (_odd, _same, _refused) in _UNREAD_RULES.items():
+    BREAKAGES[_name] = _odd_rule_breakage(_odd, _same, refused=_refused)
+for _name, (_odd, _same, _refused) in _UNREAD_DELIVERIES.items():
+    BREAKAGES[_name] = _odd_rule_breakage(_odd, _same, refused=_refused, delivery=True)
 
 
 def _policy_breakage(policy: Any) -> Breakage:

@@ -63,7 +63,13 @@ class Oddities:
         self.checked = checked
 
     def tell(
-        self, finding: Malformed, consequence: str, *, dead: bool = False, refused: bool = True
+        self,
+        finding: Malformed,
+        consequence: str,
+        *,
+        dead: bool = False,
+        refused: bool = True,
+        everywhere: bool = False,
     ) -> None:
         """Say what is odd.
 
@@ -72,8 +78,9 @@ class Oddities:
             consequence: what is made of it here.
             dead: something no longer decides that would decide if it were whole.
             refused: the schema doesn't pass over it, where it looks.
+            everywhere: the reference's constructor refuses it where the schema doesn't look.
         """
-        if self.checked and refused:
+        if everywhere or (self.checked and refused):
             consequence += "; the official SDK refuses the whole datafile"
         self._note(finding, consequence, "error" if dead else "warning")
 
@@ -105,7 +112,8 @@ def read_experiment(raw: dict[str, Any], at: str, odd: Oddities) -> Experiment:
     experiment.status = field(raw, "status", str, at)
     field(raw, "variations", list, at)
     field(raw, "trafficAllocation", list, at)
-    field(raw, "forcedVariations", dict, at)
+    if odd.checked or not isinstance(raw.get("forcedVariations"), dict):
+        _check_whitelist(raw, at, odd)
     if "layerId" not in raw:
         raise Malformed(f"{at}/layerId", "a string", "nothing")
     experiment.layer_id = raw["layerId"]
@@ -114,29 +122,56 @@ def read_experiment(raw: dict[str, Any], at: str, odd: Oddities) -> Experiment:
         odd.tell(finding, "events name the rule's id in its place")
     experiment.running = experiment.status == "Running"
     experiment.kind = raw.get("type")
-    experiment.audience_tree = read_audience_tree(raw, at)
-    if odd.checked and raw.get("audienceConditions") is not None:
-        _check_unread_ids(raw["audienceIds"], f"{at}/audienceIds", odd)
+    experiment.audience_tree = read_audience_tree(raw, at, odd)
     if not experiment.key.strip():
         experiment.closed = "its key is blank"
     return experiment
 
 
-def _check_unread_ids(ids: list[Any], at: str, odd: Oddities) -> None:
-    for index, each in enumerate(ids):
-        if not isinstance(each, str):
-            finding = Malformed(f"{at}/{index}", "the id of an audience", json_type(each))
-            odd.tell(finding, "audienceConditions stands in its place")
+def whitelist_of(raw: dict[str, Any]) -> dict[str, Any]:
+    """Whom a rule that was read forces into which variations; a delivery rule may say nothing."""
+    forced = raw.get("forcedVariations")
+    return forced if isinstance(forced, dict) else {}
 
 
-def read_audience_tree(raw: dict[str, Any], at: str) -> object:
+def _check_whitelist(raw: dict[str, Any], at: str, odd: Oddities) -> None:
+    """Delivery rules decide without a whitelist, which they never read, as in the JavaScript SDK.
+
+    Raises:
+        Malformed: an experiment has none.
+    """
+    try:
+        field(raw, "forcedVariations", dict, at)
+    except Malformed as finding:
+        if odd.checked:
+            raise
+        missing = "forcedVariations" not in raw
+        odd.tell(finding, "the delivery rule forces nobody", everywhere=missing)
+
+
+def read_audience_tree(raw: dict[str, Any], at: str, odd: Oddities) -> object:
     """Who qualifies: `audienceConditions` unless null or absent, else `audienceIds`.
 
-    As deep as conditions count, so that nothing that walks it later can go too deep.
+    As deep as conditions count, so that nothing that walks it later can go too deep. Beside
+    conditions the ids aren't read, so they may be missing, as in the JavaScript SDK.
+
+    Raises:
+        Malformed: there are no conditions, and the ids are no list.
     """
-    ids = field(raw, "audienceIds", list, at)
     conditions = raw.get("audienceConditions")
-    return bounded(ids if conditions is None else conditions)
+    if conditions is None:
+        return bounded(field(raw, "audienceIds", list, at))
+    unread = raw.get("audienceIds")
+    instead = "audienceConditions stands in its place"
+    if not isinstance(unread, list):
+        finding = Malformed(f"{at}/audienceIds", "an array", found(raw, "audienceIds"))
+        odd.tell(finding, instead, everywhere="audienceIds" not in raw)
+    elif odd.checked:
+        for index, each in enumerate(unread):
+            if not isinstance(each, str):
+                place = f"{at}/audienceIds/{index}"
+                odd.tell(Malformed(place, "the id of an audience", json_type(each)), instead)
+    return bounded(conditions)
 
 
 def read_variations(raw: list[Any], at: str, odd: Oddities) -> Iterator[Variation]:

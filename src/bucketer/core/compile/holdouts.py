@@ -51,7 +51,7 @@ def _read_holdout(draft: Draft, raw: Any, at: str) -> Holdout | None:
         experiment = Experiment(id_, key)
         experiment.status = field(raw, "status", str, at)
         experiment.running = experiment.status == "Running"
-        experiment.audience_tree = read_audience_tree(raw, at)
+        experiment.audience_tree = read_audience_tree(raw, at, draft.unchecked)
         if not key.strip():
             experiment.closed = "its key is blank"
         variations = field(raw, "variations", list, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bucketer.core.assign import write_on_second_use
 from bucketer.core.bucketing import Allocation
 from bucketer.core.conditions import is_for_everybody
-from bucketer.core.entities import Malformed
+from bucketer.core.entities import Malformed, whitelist_of
 
 from .audiences import note_unknowns
 
@@ -30,7 +30,7 @@ def finish_rule(draft: Draft, each: ReadRule) -> None:
     else:
         experiment.cmab, allocation = each.bandit
         _put_on_line(draft, each, allocation)
-    whitelist = raw["forcedVariations"]
+    whitelist = whitelist_of(raw)
     if whitelist:
         experiment.whitelist = {
             user_id: experiment.by_key.get(key) if isinstance(key, str) else None
