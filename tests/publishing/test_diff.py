@@ -3,11 +3,13 @@ from __future__ import annotations
 import copy
 import io
 import json
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bucketer.demo import PATH
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
 from bucketer.publishing.diff import diff
@@ -52,7 +54,7 @@ def test_status_and_audience_of_a_rule_are_told_by_name(demonstration):
 def test_a_flag_that_comes_and_one_that_goes_are_told(demonstration):
     def edit(new):
         flag = copy.deepcopy(new["featureFlags"][0])
-        new["featureFlags"][0] = {**flag, "key": "brand_new"}
+        new["featureFlags"][0] = {**flag, "key": "brand_new", "id": "1"}
 
     changes = _changes(demonstration, edit)
     assert "flag brand_new added" in changes
@@ -84,7 +86,7 @@ def test_the_order_of_rules_is_a_change(demonstration):
 
     changes = _changes(demonstration, lambda new: new["rollouts"][0]["experiments"].reverse())
 
-    assert any("order of the rules changed" in each for each in changes)
+    assert any("order of the delivery rules changed" in each for each in changes)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +138,143 @@ def test_true_is_not_1(demonstration):
     assert ["botFiltering changed from false to 0"] == _changes(demonstration, edit)
 
 
-def test_the_order_of_what_has_ids_or_keys_is_no_change(demonstration):
+def test_the_order_of_a_list_is_told_in_one_line(demonstration):
     def edit(new):
-        for part in ("audiences", "typedAudiences", "events", "attributes", "featureFlags"):
-            new[part].reverse()
+        new["events"].reverse()
         _experiment(new)["variations"].reverse()
 
-    assert [] == _changes(demonstration, edit)
+    assert [
+        (
+            "flag checkout_flow, rule checkout_flow_experiment: order of the variations changed from "
+            "current_checkout, two_step_checkout, one_step_checkout to "
+            "one_step_checkout, two_step_checkout, current_checkout"
+        ),
+        "order of the events changed from purchase, add_to_cart to add_to_cart, purchase",
+    ] == _changes(demonstration, edit)
+
+
+# ------------------------------------------------------------------- what goes by another name
+
+
+def _rename(part, old, new, *, field="key"):
+    def edit(datafile):
+        entity = next(each for each in datafile[part] if each[field] == old)
+        entity[field] = new
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "told", "field"),
+    [
+        ("featureFlags", "checkout_flow", "flag", "key"),
+        ("experiments", "checkout_flow_experiment", "flag checkout_flow, rule", "key"),
+        ("attributes", "tier", "attribute", "key"),
+        ("events", "purchase", "event", "key"),
+        ("typedAudiences", "Platinum or gold members", "audience", "name"),
+        ("holdouts", None, "holdout", "key"),
+    ],
+)
+def test_another_key_with_the_same_id_is_a_rename(demonstration, part, old, told, field):
+    old = old or demonstration[part][0][field]
+
+    changes = _changes(demonstration, _rename(part, old, "renamed", field=field))
+
+    assert [f"{told} renamed renamed from {old}"] == changes
+
+
+def test_a_renamed_variation_or_variable_is_told_once_and_not_where_it_is_referred_to(
+    demonstration,
+):
+    def edit(new):
+        _experiment(new)["variations"][0]["key"] = "renamed"
+        flag = next(each for each in new["featureFlags"] if each["variables"])
+        flag["variables"][0]["key"] = "renamed_too"
+
+    changes = _changes(demonstration, edit)
+
+    assert ["variable renamed_too", "variation renamed"] == sorted(
+        each.rpartition(", ")[2].partition(" renamed from")[0] for each in changes
+    )
+
+
+def test_what_changed_below_a_renamed_flag_is_told(demonstration):
+    def edit(new):
+        _rename("featureFlags", "checkout_flow", "checkout")(new)
+        _experiment(new)["trafficAllocation"][0]["endOfRange"] = 2222
+        _experiment(new)["key"] = "exp"
+
+    changes = _changes(demonstration, edit)
+
+    assert [
+        "flag checkout renamed from checkout_flow",
+        "flag checkout, rule exp renamed from checkout_flow_experiment",
+    ] == changes[:2]
+    assert changes[2].startswith("flag checkout, rule exp: traffic changed from ")
+    assert 3 == len(changes)
+
+
+def test_an_experiment_outlives_its_flag_in_the_report(demonstration):
+    """It can be asked for by its key, whatever flag lists it."""
+
+    def edit(new):
+        new["featureFlags"] = [f for f in new["featureFlags"] if f["key"] != "checkout_flow"]
+        _experiment(new)["status"] = "Paused"
+
+    changes = _changes(demonstration, edit)
+
+    assert "flag checkout_flow removed" in changes
+    assert (
+        'experiment checkout_flow_experiment: status changed from "Running" to "Paused"' in changes
+    )
+
+
+def test_an_experiment_that_changes_its_flag_is_compared_all_the_same(demonstration):
+    def edit(new):
+        mine, other = new["featureFlags"][0], new["featureFlags"][1]
+        moved = mine["experimentIds"].pop()
+        other["experimentIds"].append(moved)
+        next(e for e in new["experiments"] if e["id"] == moved)["layerId"] = "other"
+
+    changes = _changes(demonstration, edit)
+
+    assert any(each.startswith("experiment ") and "layerId changed" in each for each in changes)
+    assert any(each.endswith("removed") and "rule " in each for each in changes)
+    assert any(each.endswith("added") and "rule " in each for each in changes)
+
+
+@pytest.mark.parametrize("how", ["added", "removed"])
+def test_what_comes_or_goes_with_a_flag_is_named_since_it_can_be_asked_for(demonstration, how):
+    less = copy.deepcopy(demonstration)
+    flag = next(f for f in less["featureFlags"] if f["key"] == "checkout_flow")
+    less["featureFlags"].remove(flag)
+    less["experiments"] = [e for e in less["experiments"] if e["id"] not in flag["experimentIds"]]
+    pair = (less, demonstration) if how == "added" else (demonstration, less)
+
+    changes = [str(each) for each in diff(*pair)]
+
+    assert f"flag checkout_flow {how}" in changes
+    assert f"flag checkout_flow, rule checkout_flow_experiment {how}" in changes
+
+
+def test_words_hide_no_field_that_they_have_none_for(demonstration):
+    """What isn't spelt differs, too: with the range beside it, the condition, the audience."""
+
+    def edit(new):
+        traffic = _experiment(new)["trafficAllocation"]
+        traffic[0]["endOfRange"] = 2222
+        traffic[1]["odd"] = "hidden 1"
+        _experiment(new)["audienceIds"] = ["hidden 2"]
+        _experiment(new)["audienceConditions"] = ["or", "another"]
+        new["typedAudiences"][0]["conditions"] = [
+            "or",
+            {"name": "tier", "value": "x", "type": "custom_attribute", "odd": "hidden 3"},
+        ]
+        _experiment(new)["forcedVariations"] = {"a": "b", "c": ["hidden 4"]}
+
+    changes = "\n".join(_changes(demonstration, edit))
+
+    assert all(f"hidden {number}" in changes for number in (1, 2, 3, 4))
 
 
 def test_what_belongs_to_no_part_is_told_by_its_pointer(demonstration):
@@ -229,6 +361,26 @@ def test_every_single_value_that_differs_is_told(demonstration, beside):
     assert [] == untold
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_change_hides_another_wherever_they_stand(data):
+    """Of two values that differ, each is told beside the other."""
+    old = _rich(json.loads(Path(PATH).read_text()))
+    places = list(_places(old))
+    (one, was), (two, formerly) = (data.draw(st.sampled_from(places)) for _ in range(2))
+    if one[: len(two)] == two[: len(one)]:
+        return
+    both = copy.deepcopy(old)
+    _put(both, one, data.draw(st.sampled_from(_others(was))))
+    first = [str(each) for each in diff(old, both)]
+    _put(both, two, data.draw(st.sampled_from(_others(formerly))))
+
+    told = [str(each) for each in diff(old, both)]
+
+    assert first
+    assert first != told, (one, two)
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -249,13 +401,50 @@ _PARTS = (
 )
 
 
-@given(st.data())
-def test_no_shape_of_a_part_makes_it_fail(data):
-    old, new = (
-        {name: data.draw(_JSON) for name in _PARTS if data.draw(st.booleans())} for _ in range(2)
-    )
+#: Entries that share ids and keys, refer to one another, and are now and then no such thing.
+_WORD = st.sampled_from(["1", "2", "a"])
+_IDS = st.lists(_WORD | _JSON, max_size=3)
+_INNER = st.fixed_dictionaries(
+    {}, optional={"id": _WORD, "key": _WORD, "value": _JSON, "entityId": _WORD, "endOfRange": _JSON}
+)
+_ENTRY = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("id", "key", "name", "rolloutId", "status"), _WORD | st.none()),
+        **dict.fromkeys(("experimentIds", "audienceIds", "includedRules"), _IDS | _JSON),
+        **dict.fromkeys(
+            ("variations", "variables", "experiments", "trafficAllocation"),
+            st.lists(_INNER | _JSON, max_size=3) | _JSON,
+        ),
+        **dict.fromkeys(("conditions", "audienceConditions", "forcedVariations", "cmab"), _JSON),
+    },
+)
+_DATAFILE = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(_PARTS, st.lists(_ENTRY | _JSON, max_size=3) | _JSON)
+)
 
-    assert isinstance(diff(old, new), list)
+
+@settings(deadline=None)
+@given(_DATAFILE, _DATAFILE)
+def test_of_two_datafiles_that_differ_in_any_value_something_is_told(old, new):
+    differ = json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
+
+    assert differ is bool(diff(old, new))
+
+
+@settings(deadline=None)
+@given(_DATAFILE, st.data())
+def test_any_value_of_any_datafile_that_becomes_another_is_told(old, data):
+    """Whatever refers to what: one value replaced, added or taken away can't hide."""
+    places = list(_places(old))
+    if not places:
+        return
+    path, value = data.draw(st.sampled_from(places))
+    new = copy.deepcopy(old)
+    _put(new, path, data.draw(_JSON | _WORD))
+    differ = json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
+
+    assert differ is bool(diff(old, new)), (path, value)
 
 
 def test_the_command_groups_by_flag_and_speaks_json_too(demonstration, tmp_path):

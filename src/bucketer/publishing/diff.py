@@ -1,17 +1,35 @@
 """Two datafiles in, what changed between them out: by flag and rule, in words and as data. Pure.
 
-Everything that differs is told: in words where `wording` has some, else by the name of the field,
-else by JSON pointer. Only the order of entries that have ids or keys isn't: it decides nothing,
-but for rules, where it is.
+Everything that differs is told: in words where `wording` has some, else by the name of the field
+and a JSON pointer below it. What belongs together is found by key, then by id, so that what was
+renamed is the same thing still (docs/decisions/0106). An id that is another one is told where it
+stands; what refers to it hasn't changed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import wording
-from .changes import ABSENT, CHANGED, Change, Parts, compare, leaves, parts_of, rest, told
-from .wording import entities, list_of
+from .changes import (
+    ABSENT,
+    Change,
+    Parts,
+    compare,
+    fields,
+    leaves,
+    loose,
+    match,
+    parts_of,
+    rest,
+    same,
+    shapes,
+    tell,
+    told,
+    translated,
+)
+from .matching import NOTHING, Together, View, renumbering
+from .wording import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,239 +50,217 @@ _RULE_WORDS = (
 
 def diff(old: Entity, new: Entity) -> list[Change]:
     """Compare two parsed datafiles; the order follows the new one, what is gone comes after."""
-    before, after = _View(old), _View(new)
+    before, after = View(old), View(new)
     both = _Comparison(before, after)
-    changes = [
+    plain = fields("key")
+    return [
         *_settings(old, new),
-        *compare(before.flags, after.flags, "flag", (), both.flag),
-        *compare(before.experiments, after.experiments, "experiment", (), both.rule),
+        *both.flags(),
+        *both.experiments(),
         *both.rollouts(),
         *compare(before.holdouts, after.holdouts, "holdout", (), both.rule),
+        *compare(before.local_holdouts, after.local_holdouts, "local holdout", (), both.rule),
         *compare(before.groups, after.groups, "group", (), both.group),
-        *compare(before.audiences, after.audiences, "audience", (), _audience),
-        *compare(before.untyped, after.untyped, "untyped form of audience", (), _audience),
-        *compare(before.attributes, after.attributes, "attribute", (), rest),
+        *both.audiences(),
+        *compare(before.attributes, after.attributes, "attribute", (), plain),
         *compare(before.events, after.events, "event", (), both.event),
     ]
-    if not any(change.where for change in changes):
-        # Nothing has words for it, and yet it may differ: a JSON pointer always does.
-        olds, news = ({name: each[name] for name in _PARTS if name in each} for each in (old, new))
-        changes += leaves(("other values",), "", olds, news)
-    return changes
-
-
-class _View:
-    """A datafile by key, with ids resolved to names."""
-
-    def __init__(self, datafile: Entity) -> None:
-        self.groups = parts_of(datafile.get("groups"), "id")
-        members = [list_of(each.get("experiments")) for each in entities(datafile.get("groups"))]
-        everything = [*list_of(datafile.get("experiments")), *(e for each in members for e in each)]
-        by_id = {str(each.get("id")): each for each in entities(everything)}
-        self.experiment_keys = {key: str(each.get("key", key)) for key, each in by_id.items()}
-        self.rollouts = parts_of(datafile.get("rollouts"), "id")
-        self.flags = parts_of(datafile.get("featureFlags"), "key")
-        self.rules: dict[str, list[Any]] = {}
-        self.used_rollouts: set[str] = set()
-        in_flags: set[int] = set()
-        for key, flag in self.flags.by_key.items():
-            ids = [str(each) for each in list_of(flag.get("experimentIds"))]
-            rules = [by_id[each] for each in ids if each in by_id]
-            in_flags.update(map(id, rules))
-            self.used_rollouts.add(str(flag.get("rolloutId")))
-            rollout = self.rollouts.by_key.get(str(flag.get("rolloutId")), {})
-            self.rules[key] = [*rules, *list_of(rollout.get("experiments"))]
-        self.experiments = parts_of([e for e in everything if id(e) not in in_flags], "key")
-        self.holdouts = parts_of(
-            [*list_of(datafile.get("holdouts")), *list_of(datafile.get("localHoldouts"))], "key"
-        )
-        untyped = parts_of(datafile.get("audiences"), "id")
-        typed = parts_of(datafile.get("typedAudiences"), "id")
-        audiences = {**untyped.by_key, **typed.by_key}
-        self.audience_names = names = _names_of_audiences(audiences)
-        self.audiences = Parts(
-            {names[key]: each for key, each in audiences.items()},
-            [*untyped.others, *typed.others],
-        )
-        #: What stands beside typed audiences for SDKs that don't know those.
-        self.untyped = Parts(
-            {names[key]: each for key, each in untyped.by_key.items() if key in typed.by_key}, []
-        )
-        self.attributes = parts_of(datafile.get("attributes"), "key")
-        self.attribute_keys = {
-            str(each.get("id")): key for key, each in self.attributes.by_key.items()
-        }
-        self.events = parts_of(datafile.get("events"), "key")
-        self.variables = {
-            str(variable.get("id")): str(variable.get("key"))
-            for flag in self.flags.by_key.values()
-            for variable in entities(flag.get("variables"))
-        }
-
-
-def _names_of_audiences(audiences: Mapping[str, Entity]) -> dict[str, str]:
-    """Return names by id; where two audiences have the same name, with the id."""
-    names = {key: str(each.get("name", key)) for key, each in audiences.items()}
-    taken = list(names.values())
-    return {k: name if taken.count(name) == 1 else f"{name} ({k})" for k, name in names.items()}
 
 
 def _settings(old: Entity, new: Entity) -> Iterator[Change]:
     for change in rest(old, new, (), _PARTS):
-        hidden = change.what == "sdkKey"
+        hidden = change.what.partition("/")[0] == "sdkKey"
         yield Change((), change.what, change.how) if hidden else change
+    for name in _PARTS:
+        yield from shapes((), name, old.get(name, ABSENT), new.get(name, ABSENT))
 
 
 class _Comparison:
     """Compares parts of two datafiles that refer to other parts of them."""
 
-    def __init__(self, before: _View, after: _View) -> None:
+    def __init__(self, before: View, after: View) -> None:
         self._before, self._after = before, after
+        self._together = together = Together(before, after)
+        self._names = {**before.names, **after.names}
+        self._untyped = together.untyped
+        self._typed = together.typed
 
-    def flag(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
-        before, after = self._before, self._after
+    def flags(self) -> Iterator[Change]:
+        """Compare flags, with what is delivered by them."""
+        before, after, matched = self._before, self._after, self._together.flags
+        yield from tell(matched, "flag", (), self._flag)
+        yield from loose(before.flags, after.flags, matched, "flag", ())
+        for key, flag in (*matched.added, *matched.removed):
+            for noun, _, _, rules in self._together.rules_of(flag):
+                yield from tell(rules, noun, (f"flag {key}",), self.rule)
+
+    def _flag(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
         yield from rest(old, new, at, ("key", "variables", "experimentIds"))
-        # Those that name an experiment are told as rules.
-        olds, news = _strangers(old, before), _strangers(new, after)
-        yield from leaves(at, "experimentIds", olds, news)
-        yield from compare(
-            parts_of(old.get("variables"), "key"),
-            parts_of(new.get("variables"), "key"),
-            "variable",
-            at,
-            rest,
-        )
-        was, now = before.rules[old["key"]], after.rules[new["key"]]
-        yield from compare(parts_of(was, "key"), parts_of(now, "key"), "rule", at, self.rule)
-        order, new_order = ([str(e.get("key")) for e in entities(each)] for each in (was, now))
-        if order != new_order and sorted(order) == sorted(new_order):
-            olds, news = ", ".join(order), ", ".join(new_order)
-            yield Change(at, "order of the rules", CHANGED, olds, news)
+        yield from _lists(old, new, at, "variables", "experimentIds")
+        ids = translated(old.get("experimentIds"), self._together.experiments)
+        new_ids = new.get("experimentIds")
+        if _is_odd(ids, self._after, self._before) or _is_odd(new_ids, self._after):
+            yield from leaves(at, "experimentIds", list_of(ids), list_of(new_ids), self._names)
+        was, now = (parts_of(each.get("variables"), "key") for each in (old, new))
+        yield from compare(was, now, "variable", at, fields("key"))
+        for noun, olds, news, rules in self._together.rules_of(new):
+            yield from tell(rules, noun, at, self.rule)
+            yield from loose(olds, news, rules, noun, at)
 
-    def rule(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
-        """Compare two experiments, rules or holdouts."""
-        before, after = self._before, self._after
-        yield from rest(old, new, at, _RULE_WORDS)
-        cmab = (old.get("cmab", ABSENT), before.attribute_keys)
-        new_cmab = (new.get("cmab", ABSENT), after.attribute_keys)
-        yield from leaves(at, "cmab", _named(*cmab), _named(*new_cmab))
-        names, new_names = before.audience_names, after.audience_names
-        yield from told(
-            at,
-            "audience conditions",
-            (wording.who(old, names), _named(_pick(old, "audience"), names)),
-            (wording.who(new, new_names), _named(_pick(new, "audience"), new_names)),
-        )
-        keys, new_keys = _keys_of_variations(old), _keys_of_variations(new)
-        yield from told(at, "traffic", _traffic(old, keys), _traffic(new, new_keys))
-        forced = ((wording.forced(each), _pick(each, "forced")) for each in (old, new))
-        yield from told(at, "forced variations", *forced)
-        held_out, new_held_out = (
-            (wording.held_out(rule, names), _named(_pick(rule, "includedRules"), names))
-            for rule, names in ((old, before.experiment_keys), (new, after.experiment_keys))
-        )
-        yield from told(at, "rules held out", held_out, new_held_out)
-        yield from compare(
-            parts_of(old.get("variations"), "key"),
-            parts_of(new.get("variations"), "key"),
-            "variation",
-            at,
-            self._variation,
-        )
-
-    def _variation(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
-        yield from rest(old, new, at, ("key", "featureEnabled", "variables"))
-        on = (each.get("featureEnabled", False) for each in (old, new))
-        yield from leaves(at, "featureEnabled", *on)
-        olds = _named(old.get("variables"), self._before.variables, only="id")
-        news = _named(new.get("variables"), self._after.variables, only="id")
-        yield from compare(parts_of(olds, "id"), parts_of(news, "id"), "variable", at, rest)
+    def experiments(self) -> Iterator[Change]:
+        """Compare the experiments that no flag has told of: each can be asked for by its key."""
+        matched = self._together.untold(self._together.all_experiments)
+        yield from tell(matched, "experiment", (), self.rule)
+        olds, news = self._before.experiments, self._after.experiments
+        yield from loose(olds, news, self._together.all_experiments, "experiment", ())
 
     def rollouts(self) -> Iterator[Change]:
         """Compare what flags don't tell of: rollouts that none uses, and odd fields of others."""
-        before, after = self._before, self._after
-        both = before.rollouts.by_key.keys() & after.rollouts.by_key.keys()
-        olds, news = (  # one that comes or goes with its flag is no news
-            {
-                k: e
-                for k, e in view.rollouts.by_key.items()
-                if k in both or k not in view.used_rollouts
-            }
-            for view in (before, after)
-        )
-        yield from compare(
-            Parts(olds, before.rollouts.others),
-            Parts(news, after.rollouts.others),
-            "rollout",
-            (),
-            self._rollout,
-        )
+        before, after = self._before.rollouts, self._after.rollouts
+        matched = match(before, after)
+        yield from tell(matched, "rollout", (), self._rollout)
+        yield from loose(before, after, matched, "rollout", ())
+        for key, rollout in (*matched.added, *matched.removed):
+            news = parts_of(rollout.get("experiments"), "key")
+            is_new = key in after.by_key
+            rules = match(NOTHING, news) if is_new else match(news, NOTHING)
+            yield from tell(
+                self._together.untold(rules), "delivery rule", (f"rollout {key}",), self.rule
+            )
 
     def _rollout(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
         yield from rest(old, new, at, ("id", "experiments"))
-        if old["id"] not in self._before.used_rollouts & self._after.used_rollouts:
-            olds, news = (parts_of(each.get("experiments"), "key") for each in (old, new))
-            yield from compare(olds, news, "rule", at, self.rule)
+        yield from _lists(old, new, at, "experiments")
+        olds, news = (parts_of(each.get("experiments"), "key") for each in (old, new))
+        rules = match(olds, news)
+        yield from tell(self._together.untold(rules), "delivery rule", at, self.rule)
+        if not self._together.is_told(old, new):
+            yield from loose(olds, news, rules, "delivery rule", at)
+
+    def rule(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        """Compare two experiments, rules or holdouts."""
+        yield from rest(old, new, at, _RULE_WORDS)
+        yield from _lists(old, new, at, "variations")
+        names, ids = self._names, self._together
+        cmab = translated(old.get("cmab", ABSENT), ids.attributes)
+        yield from leaves(at, "cmab", cmab, new.get("cmab", ABSENT), names)
+        was, now = (_pick(each, "audienceConditions", "audienceIds") for each in (old, new))
+        was = translated(was, ids.audiences)
+        stay = same(was.get("audienceIds"), now.get("audienceIds"))
+        words = (_who(was, names, ids_stay=stay), _who(now, names, ids_stay=stay))
+        yield from told(at, "audience conditions", words, (was, now), names)
+        olds, news = (parts_of(each.get("variations"), "key") for each in (old, new))
+        yield from self._traffic(old, new, at, renumbering(match(olds, news).both))
+        was, now = (_pick(each, "forcedVariations") for each in (old, new))
+        words = (wording.forced(*was.values()), wording.forced(*now.values()))
+        yield from told(at, "forced variations", words, (was, now))
+        was, now = (_pick(each, "includedRules") for each in (old, new))
+        was = translated(was, ids.experiments)
+        words = (wording.listed(names, *was.values()), wording.listed(names, *now.values()))
+        yield from told(at, "rules held out", words, (was, now), names)
+        yield from compare(olds, news, "variation", at, self._variation)
+
+    def _traffic(
+        self, old: Entity, new: Entity, at: Where, ids: Mapping[str, str]
+    ) -> Iterator[Change]:
+        was, now = (_pick(each, "trafficAllocation") for each in (old, new))
+        was, names = translated(was, ids), self._names
+        words = (wording.ranges(names, *was.values()), wording.ranges(names, *now.values()))
+        yield from told(at, "traffic", words, (was, now), names)
+
+    def _variation(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        yield from rest(old, new, at, ("key", "variables"))
+        yield from _lists(old, new, at, "variables")
+        olds = self._values(old, self._together.variables)
+        yield from compare(olds, self._values(new, {}), "variable", at, rest)
+
+    def _values(self, variation: Entity, ids: Mapping[str, str]) -> Parts:
+        """The values of a variation's variables, by the key of the variable."""
+        listed = list_of(variation.get("variables"))
+        renumbered = [
+            {**each, "id": translated(each["id"], ids)}
+            if isinstance(each, dict) and "id" in each
+            else each
+            for each in listed
+        ]
+        parts = parts_of(renumbered, "id")
+        by_name = {self._names.get(key, key): each for key, each in parts.by_key.items()}
+        return parts._replace(by_key=by_name) if len(by_name) == len(parts.by_key) else parts
 
     def group(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
+        """Compare two groups; their experiments are told elsewhere."""
         yield from rest(old, new, at, ("id", "trafficAllocation", "experiments"))
-        keys, new_keys = self._before.experiment_keys, self._after.experiment_keys
-        yield from told(at, "traffic", _traffic(old, keys), _traffic(new, new_keys))
-        members = (
-            [str(each.get("key")) for each in entities(group.get("experiments"))]
-            for group in (old, new)
-        )
-        words = ((", ".join(each) or "none", None) for each in members)
-        yield from told(at, "experiments", *words)
+        yield from _lists(old, new, at, "experiments")
+        ids = self._together.experiments
+        yield from self._traffic(old, new, at, ids)
+        was, now = (_members(each) for each in (old, new))
+        was = translated(was, ids)
+        words = (wording.listed(self._names, was), wording.listed(self._names, now))
+        yield from told(at, "experiments", words, ({"experiments": was}, {"experiments": now}))
 
     def event(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
-        olds = _named(old, self._before.experiment_keys, only="experimentIds")
-        news = _named(new, self._after.experiment_keys, only="experimentIds")
-        yield from rest(olds, news, at)
+        """Compare two events."""
+        yield from rest(old, new, at, ("key", "experimentIds"))
+        ids = translated(old.get("experimentIds", ABSENT), self._together.experiments)
+        yield from leaves(at, "experimentIds", ids, new.get("experimentIds", ABSENT), self._names)
+
+    def audiences(self) -> Iterator[Change]:
+        """Compare audiences, and what stands beside typed ones for SDKs that don't know those."""
+        olds, news, matched = self._typed
+        yield from tell(matched, "audience", (), _audience)
+        yield from loose(olds, news, matched, "audience", ())
+        noun = "untyped form of audience" if olds.entries or news.entries else "audience"
+        olds, news, matched = self._untyped
+        yield from tell(matched, noun, (), _audience)
+        yield from loose(olds, news, matched, noun, ())
 
 
 def _audience(old: Entity, new: Entity, at: Where) -> Iterator[Change]:
-    yield from rest(old, new, at, ("conditions",))
-    olds, news = wording.read_conditions(old), wording.read_conditions(new)
-    words, new_words = wording.condition(olds), wording.condition(news)
-    yield from told(at, "conditions", (words, olds), (new_words, news))
+    names = [each.get("name") for each in (old, new)]
+    told_as_renamed = all(isinstance(each, str) for each in names)
+    yield from rest(old, new, at, ("conditions", "name") if told_as_renamed else ("conditions",))
+    read = [wording.read_conditions(each) for each in (old, new)]
+    words, new_words = (
+        wording.condition(each) if wording.says_all(each) else None for each in read
+    )
+    raw = [_pick(each, "conditions") for each in (old, new)]
+    data = raw if same(*read) else [{"conditions": each} for each in read]
+    if not same(*raw):
+        yield from told(at, "conditions", (words, new_words), (data[0], data[1]))
 
 
-# -- names for ids ----------------------------------------------------------------------------
+def _lists(old: Entity, new: Entity, at: Where, *names: str) -> Iterator[Change]:
+    for name in names:
+        yield from shapes(at, name, old.get(name, ABSENT), new.get(name, ABSENT))
 
 
-def _strangers(flag: Entity, view: _View) -> object:
-    """Return those experiment ids of a flag that name no experiment."""
-    ids = flag.get("experimentIds")
+def _is_odd(ids: object, *views: View) -> bool:
+    """Say whether a flag's list of experiments names anything but one experiment each."""
+    known = [each for each in list_of(ids) if isinstance(each, str)]
+    strange = any(all(each not in view.by_id for view in views) for each in known)
+    return strange or len(set(known)) != len(list_of(ids))
+
+
+def _pick(entity: Entity, *names: str) -> Entity:
+    return {name: entity[name] for name in names if name in entity}
+
+
+def _who(fields_: Entity, names: Mapping[str, str], *, ids_stay: bool) -> str | None:
+    """Spell who a rule is for; None where a field that isn't spelt differs by itself."""
+    tree, ids = fields_.get("audienceConditions"), fields_.get("audienceIds", [])
     if not isinstance(ids, list):
-        return ids
-    return [each for each in ids if str(each) not in view.experiment_keys]
+        return None
+    if tree is None:
+        return wording.who(["or", *ids] if len(ids) > 1 else ids, names)
+    words = wording.who(tree, names)
+    follows = words is not None and set(wording.leaves_of(tree)) == set(map(str, ids))
+    return words if ids_stay or (follows and len(set(map(str, ids))) == len(ids)) else None
 
 
-def _keys_of_variations(rule: Entity) -> dict[str, str]:
-    return {str(e.get("id")): str(e.get("key")) for e in entities(rule.get("variations"))}
-
-
-def _traffic(owner: Entity, names: Mapping[str, str]) -> tuple[str, object]:
-    return wording.ranges(owner, names), _named(owner.get("trafficAllocation"), names)
-
-
-def _pick(rule: Entity, beginning: str) -> Entity:
-    return {name: each for name, each in rule.items() if name.startswith(beginning)}
-
-
-def _named(value: Any, names: Mapping[str, str], *, only: str | None = None) -> Any:
-    """Put names in the place of ids: whoever is renumbered and refers to the same hasn't changed.
-
-    Args:
-        value: JSON; it isn't changed itself.
-        names: by id.
-        only: what is below this field alone.
-    """
-    if isinstance(value, list):
-        return [_named(each, names, only=only) for each in value]
-    if isinstance(value, dict):
-        return {
-            key: _named(each, names) if only in {None, key} else each for key, each in value.items()
-        }
-    return names.get(value, value) if only is None and isinstance(value, str) else value
+def _members(group: Entity) -> object:
+    """The ids of a group's experiments; whole where they have none."""
+    members = list_of(group.get("experiments"))
+    return [
+        each["id"] if isinstance(each, dict) and isinstance(each.get("id"), str) else each
+        for each in members
+    ]

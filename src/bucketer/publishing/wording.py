@@ -11,13 +11,9 @@ if TYPE_CHECKING:
     Entity = dict[str, Any]
 
 
-def who(rule: Entity, names: Mapping[str, str]) -> str:
-    """Spell who a rule is for: ``'Gold' and ('Berlin' or not 'Bots')``."""
-    tree = rule.get("audienceConditions")
-    if tree is None:
-        ids = list_of(rule.get("audienceIds"))
-        tree = ["or", *ids] if len(ids) > 1 else ids
-    return _tree(tree, names) or "everybody"
+def who(tree: object, names: Mapping[str, str]) -> str | None:
+    """Spell a tree of audiences: ``'Gold' and ('Berlin' or not 'Bots')``."""
+    return (_tree(tree, names) or "everybody") if _is_tree_of(tree, str) else None
 
 
 def _tree(tree: object, names: Mapping[str, str]) -> str:
@@ -26,30 +22,56 @@ def _tree(tree: object, names: Mapping[str, str]) -> str:
     return _joined(tree, [_tree(each, names) for each in _operands(tree)])
 
 
-def ranges(owner: Entity, names: Mapping[str, str]) -> str:
+def _is_tree_of(tree: object, kind: type) -> bool:
+    if not isinstance(tree, list):
+        return isinstance(tree, kind)
+    whole = _operator(tree) != "not" or len(tree) == len(("not", "it"))
+    return whole and all(_is_tree_of(each, kind) for each in _operands(tree))
+
+
+def leaves_of(tree: object) -> list[str]:
+    """Return the ids in a tree of audiences."""
+    if isinstance(tree, list):
+        return [leaf for each in _operands(tree) for leaf in leaves_of(each)]
+    return [str(tree)]
+
+
+def ranges(names: Mapping[str, str], traffic: object = None) -> str | None:
     """Spell a traffic allocation in percent: ``one_step 33.33 %, nobody 66.67 %``."""
     words, start = [], 0
-    for each in entities(owner.get("trafficAllocation")):
-        end = each.get("endOfRange")
-        if not isinstance(end, int):
-            continue
-        entity = str(each.get("entityId") or "")
-        words.append(f"{names.get(entity, entity or 'nobody')} {(end - start) / 100:g} %")
+    for each in list_of(traffic):
+        if not _has_just(each, {"entityId": str, "endOfRange": int}):
+            return None
+        entity, end = each["entityId"], each["endOfRange"]
+        share = f"{abs(end - start) // 100}.{abs(end - start) % 100:02}".rstrip("0").rstrip(".")
+        sign = "-" if end < start else ""
+        words.append(f"{names.get(entity, entity or 'nobody')} {sign}{share} %")
         start = end
     return ", ".join(words) or "nobody"
 
 
-def forced(rule: Entity) -> str:
+def _has_just(entry: object, kinds: Mapping[str, type]) -> bool:
+    """Say whether *entry* has these fields, each of its kind, and no others."""
+    return (
+        isinstance(entry, dict)
+        and entry.keys() == kinds.keys()
+        and all(type(entry[name]) is kind for name, kind in kinds.items())
+    )
+
+
+def forced(users: object = None) -> str | None:
     """Spell forced variations: ``qa_anna gets two_step``."""
-    found = rule.get("forcedVariations")
-    pairs = sorted(found.items()) if isinstance(found, dict) else []
+    pairs = sorted(users.items()) if isinstance(users, dict) else []
+    if not all(isinstance(variation, str) for _, variation in pairs):
+        return None
     return ", ".join(f"{user} gets {variation}" for user, variation in pairs) or "none"
 
 
-def held_out(holdout: Entity, names: Mapping[str, str]) -> str:
-    """Spell the rules that a holdout is for."""
-    ids = list_of(holdout.get("includedRules"))
-    return ", ".join(names.get(str(each), str(each)) for each in ids) or "none"
+def listed(names: Mapping[str, str], ids: object = None) -> str | None:
+    """Spell the rules that a holdout is for, the experiments of a group."""
+    if not all(isinstance(each, str) for each in list_of(ids)):
+        return None
+    return ", ".join(names.get(each, each) for each in list_of(ids)) or "none"
 
 
 def read_conditions(audience: Entity) -> object:
@@ -68,10 +90,30 @@ def condition(node: object) -> str:
     if isinstance(node, dict):
         match = node.get("match") or "is"
         value = "" if match == "exists" else f" {json.dumps(node.get('value'))}"
-        return f"{node.get('name')} {match}{value}"
+        kind = node.get("type", _ORDINARY)
+        more = "" if kind == _ORDINARY else f" ({kind})"
+        return f"{node.get('name')} {match}{value}{more}"
     if not isinstance(node, list):
         return json.dumps(node)
     return _joined(node, [condition(each) for each in _operands(node)])
+
+
+#: The type of condition that goes without saying.
+_ORDINARY = "custom_attribute"
+
+
+def says_all(conditions: object) -> bool:
+    """Say whether `condition` leaves nothing out of a tree but its nesting."""
+    if isinstance(conditions, list):
+        whole = _operator(conditions) != "not" or len(conditions) == len(("not", "it"))
+        return whole and all(says_all(each) for each in _operands(conditions))
+    if not isinstance(conditions, dict):
+        return False
+    mentioned = {"name", "match", "type", "value"}
+    if conditions.get("match") == "exists":
+        mentioned.remove("value")
+    texts = [conditions.get(name, "is") for name in ("name", "match", "type")]
+    return conditions.keys() <= mentioned and all(each and isinstance(each, str) for each in texts)
 
 
 def _operator(tree: list[Any]) -> str | None:
