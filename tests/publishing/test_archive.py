@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.lab.rie import Rie
 from bucketer.publishing import archive
 from bucketer.publishing.check import check
 from bucketer.publishing.function import bake
+from bucketer.publishing.misfit import stand_in
 from bucketer.publishing.pull import envelope
 
 #: Half a megabyte, bytecode and the compiled hash included.
@@ -336,23 +338,102 @@ def test_baking_changes_nothing_else(built):
             assert all(file.read(name) == other.read(name) for name in file.namelist())
 
 
-def test_another_python_than_it_was_built_for_falls_back_to_the_sources(built, tmp_path):
+# -- where it does not fit --------------------------------------------------------------------
+
+
+def test_on_another_python_than_it_was_built_for_it_says_so_in_the_log_and_to_the_caller(
+    built, tmp_path
+):
     version, found = built
     task = _unpack(found.path, tmp_path / "task")
     other = next(each for each in PYTHONS if each != version)
-    program = (
-        "import sys; sys.path.insert(0, '.')\n"
-        "try:\n    import app\n"
-        "except ModuleNotFoundError as error:  # compiled for the Python it was built for\n"
-        "    print(error.name, sys.modules['bucketer'].__spec__.origin)"
-    )
-    done = subprocess.run(
-        [lab_or_skip(other).python, "-c", program],
-        cwd=task,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with Rie(lab_or_skip(other), task, "app.lambda_handler") as rie:
+        result = rie.invoke(_event(QUERY))
+        log = rie.log()
 
-    missing, origin = done.stdout.split()
-    assert ("mmh3", str(task / "bucketer/__init__.py")) == (missing, origin)
+    said = (
+        f"the package was built for Python {version} on Linux x86_64, and this is Python {other} "
+        f"on Linux x86_64: build it with ./build.sh --python {other} --arch x86_64, or set the "
+        f"function to runtime python{version} and architecture x86_64"
+    )
+    assert f"Unable to import module 'app': {said}" == result["errorMessage"]
+    assert said in log
+
+
+def _import_elsewhere(task, module, python=sys.executable):
+    """Import *module* in an archive's folder with *python*; return the last line of what it said."""
+    program = f"import sys; sys.path.insert(0, '.'); import {module}"
+    done = subprocess.run(
+        [python, "-B", "-c", program], cwd=task, capture_output=True, text=True, check=False
+    )
+    assert 1 == done.returncode, done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("byte_compiled", [False, True])
+def test_whatever_is_built_says_so_when_it_is_imported(
+    everything, byte_compiled, tmp_path, monkeypatch
+):
+    here = "{}.{}".format(*sys.version_info)
+    there = next(each for each in reversed(archive.PYTHONS) if each != here)
+    if not byte_compiled:
+        monkeypatch.setattr(archive, "find_python", lambda _: None)
+    elif archive.find_python(there) is None:
+        there = next(each for each in PYTHONS if each != here)
+    built = archive.build(
+        tmp_path / "p.zip", python=there, architecture="x86_64", everything=everything
+    )
+    task = _unpack(built.path, tmp_path / "task")
+    modules = ["app", *(["bucketer.doors.webhook"] if everything else [])]
+
+    for module in modules:
+        told = _import_elsewhere(task, module)
+        assert told.startswith(f"ImportError: the package was built for Python {there} on Linux")
+        assert f"and this is Python {here} on " in told
+        assert f"set the function to runtime python{there}" in told
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_built_for_another_architecture_it_says_so_too(python, tmp_path):
+    lab = lab_or_skip(python)
+    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    other = next(each for each in archive.PLATFORMS if each != here)
+    built = archive.build(tmp_path / "p.zip", python=python, architecture=other)
+    told = _import_elsewhere(_unpack(built.path, tmp_path / "task"), "app", lab.python)
+
+    assert f"for Python {python} on Linux {other}, and this is Python {python} on Linux" in told
+    assert f"build it with ./build.sh --python {python} --arch {here}" in told
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [
+        (("3.12", "x86_64", "Linux"), "build it with ./build.sh --python 3.12 --arch x86_64, or "),
+        (("3.13", "aarch64", "Linux"), "build it with ./build.sh --python 3.13 --arch arm64, or "),
+        (("3.11", "x86_64", "Linux"), "3.11 on Linux x86_64: set the function to runtime python3"),
+        (("3.13", "riscv64", "Linux"), "this is Python 3.13 on Linux riscv64: set the function to"),
+        (("3.13", "arm64", "Darwin"), "this is Python 3.13 on Darwin arm64: set the function to"),
+        (("3.13", "x86_64", "Linux"), "the package is damaged: its compiled mmh3 is missing"),
+    ],
+)
+def test_what_it_says_names_both_and_offers_only_what_can_be_built(here, said, monkeypatch):
+    python, machine, system = here
+    monkeypatch.setattr(sys, "version_info", (*map(int, python.split(".")), 1))
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "system", lambda: system)
+
+    with pytest.raises(ImportError) as told:
+        exec(stand_in("3.13", "x86_64", archive.WHEELS), {})
+    assert said in str(told.value)
+    assert "runtime python3.13 and architecture x86_64" in str(told.value) or "damaged" in said
+
+
+def test_where_it_fits_nobody_looks_at_the_stand_in(built, tmp_path):
+    version, found = built
+    task = _unpack(found.path, tmp_path / "task")
+    (task / "mmh3.py").write_text("raise AssertionError('it was looked at')")
+    with Rie(lab_or_skip(version), task, "app.lambda_handler") as rie:
+        result = rie.invoke(_event(QUERY))
+
+    assert 200 == result["statusCode"]

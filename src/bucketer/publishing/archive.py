@@ -18,6 +18,7 @@ from typing import NamedTuple
 from bucketer.core.errors import BucketerError
 
 from .bundle import LOADER, TASK
+from .misfit import stand_in
 
 #: Lambda's architectures, and the wheels that run there.
 PLATFORMS = {
@@ -124,6 +125,7 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
     with tempfile.TemporaryDirectory(prefix="bucketer-build-") as folder:
         root = Path(folder) / "task"
         _install_dependency(root, python, architecture)
+        (root / "mmh3.py").write_text(stand_in(python, architecture, WHEELS), encoding="utf-8")
         _copy_sources(root, everything=everything)
         interpreter = find_python(python)
         if interpreter is not None:

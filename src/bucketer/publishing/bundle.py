@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Makes the modules of ``bundle.bin``, beside it, as importing would, but all at once, in an order
-#: in which each finds run what it imports. Another Python than the bundle's imports the sources.
+#: in which each finds run what it imports. Another Python than the bundle's is told so by the
+#: stand-in for mmh3 (`misfit`).
 LOADER = '''"""The bundle's loader, and app.py behind it. Made by `bucketer build`."""
 
 import gc
@@ -32,6 +33,7 @@ def _load_bundle():
         bundle = file.read()
     magic = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
     if not bundle.startswith(magic):
+        import mmh3  # raises, and says which Python the archive is for
         return
     parts = marshal.loads(memoryview(bundle)[len(magic):])
     for name, is_package, path, _ in parts:

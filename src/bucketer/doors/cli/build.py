@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bucketer.publishing import archive
 
-from .terminal import GOOD, OPEN
+from .terminal import BAD, GOOD, OPEN
 
 if TYPE_CHECKING:
     import argparse
@@ -45,30 +47,71 @@ def add_target(parser: argparse.ArgumentParser, otherwise: str) -> None:
         )
 
 
-def build_command(args: argparse.Namespace, terminal: Terminal) -> None:
-    """Build, and print the size."""
+def build_command(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Build, and print the size and which datafile is inside; status 1 when that can't be used."""
     if args.all:
-        for python in archive.PYTHONS:
-            for architecture in archive.PLATFORMS:
-                target = Path("dist") / f"package-{python}-{architecture}.zip"
-                build_one(args, target, python, architecture, terminal)
-        return
+        return max(
+            build_one(
+                args,
+                Path("dist") / f"package-{python}-{architecture}.zip",
+                python,
+                architecture,
+                terminal,
+            )
+            for python in archive.PYTHONS
+            for architecture in archive.PLATFORMS
+        )
     python, architecture = args.python or DEFAULT_PYTHON, args.arch or DEFAULT_ARCHITECTURE
-    build_one(args, Path(args.output), python, architecture, terminal)
+    return build_one(args, Path(args.output), python, architecture, terminal)
 
 
 def build_one(
     args: argparse.Namespace, target: Path, python: str, architecture: str, terminal: Terminal
-) -> None:
-    """Build one archive and say what became of it."""
+) -> int:
+    """Build one archive and say what became of it; 1 when the datafile in it can't be used."""
     built = archive.build(
         target, python=python, architecture=architecture, everything=args.everything
     )
     what = f"Python {python}, {architecture}"
     terminal.line(f"{built.path}: {built.size_bytes:,} bytes, {built.files} files, {what}", GOOD)
+    told, tone = datafile_inside(built.path)
+    terminal.line(f"  {told}", tone)
     if not built.byte_compiled:
         terminal.line(
             f"  Without bytecode: no Python {python} was found on this machine. It works, and "
             "starts slower.",
             OPEN,
         )
+    return 1 if tone == BAD else 0
+
+
+def datafile_inside(package: Path) -> tuple[str, str]:
+    """Say which datafile the archive *package* holds, in one line, and in which tone to say it."""
+    from bucketer.core.errors import BucketerError
+    from bucketer.publishing.check import check
+    from bucketer.publishing.function import DATAFILE
+    from bucketer.sources.packaged import from_package
+
+    with zipfile.ZipFile(package) as file:
+        document = file.read(DATAFILE) if DATAFILE in file.namelist() else None
+    if document is None:
+        told = (
+            "No datafile is inside. With DATAFILE_URL the function fetches one, and answers 503 "
+            "while it can't; without, it decides by the demonstration datafile. To put one in: "
+            "`python webhook.py`, then build again."
+        )
+        return told, OPEN
+    try:
+        meta, raw = from_package(document, "the packaged datafile")
+        ruleset = check(raw, "the packaged datafile").ruleset
+    except BucketerError as error:
+        return f"{error}. `python webhook.py` puts a good one in; then build again.", BAD
+    told = f"Inside: revision {ruleset.revision} of project {ruleset.project_id}"
+    return f"{told}, fetched {_day_of(meta.get('fetched_at'))}", GOOD
+
+
+def _day_of(fetched_at: object) -> str:
+    try:
+        return f"{datetime.fromtimestamp(float(str(fetched_at)), UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):  # no number, or none that is a time
+        return "at an unknown time"
