@@ -11,24 +11,27 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 p
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 HOST ?= 127.0.0.1
 PORT ?= 8080
+EXTRAS := server aws cli sdk dev
 BENCH ?= engine requests events cold_start
 BENCH_requests := --json docs/benchmarks/requests.json --plots docs/benchmarks
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help setup serve test check format-check lint types contracts tests fix docs e2e parity soak bench cold build deploy clean
+.PHONY: help setup serve test check format-check lint types contracts tests fix lock docs e2e parity soak bench cold build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## prepare .venv with the `bucketer` command in it
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "No Python from 3.11 on was found. Install one, or say: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) -V)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV) (a minute or so the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,aws,cli,sdk,dev]'
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 serve: setup ## serve the demonstration datafile on http://127.0.0.1:8080
@@ -55,6 +58,11 @@ check: test
 fix: setup ## format, and the lint fixes that are safe
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+lock: setup ## resolve requirements.lock anew, within the bounds of pyproject.toml
+	@$(PIP) install uv
+	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv --quiet pip compile pyproject.toml $(EXTRAS:%=--extra %) --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.lock
 
 docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 	@$(BIN)/python docs/generate.py

@@ -1,4 +1,4 @@
-"""Fetch the datafile and store it in the package, as the mission says.
+"""Fetch the datafile and store it in the package.
 
     export DATAFILE_URL=…; python webhook.py
 

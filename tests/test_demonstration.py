@@ -56,7 +56,7 @@ def test_it_compiles_without_a_diagnostic(ruleset):
     assert () == ruleset.diagnostics
 
 
-def test_it_is_marked_and_has_the_ids_of_the_mission(ruleset):
+def test_it_is_marked_by_ids_that_optimizely_gave_to_nobody(ruleset):
     assert ("10000000000", "80000000000", "22", "4") == (
         ruleset.project_id,
         ruleset.account_id,
@@ -70,7 +70,7 @@ def test_another_project_is_not_taken_for_it():
     assert not demo.is_demonstration(demo.ACCOUNT_ID, "10000000001")
 
 
-def test_the_readme_s_request_gets_the_variation_of_the_mission(ruleset, sdk):
+def test_the_readme_s_request_gets_the_variation_that_the_readme_shows(ruleset, sdk):
     decision = activate(ruleset, "checkout_flow_experiment", User(*COOPER))
 
     assert "one_step_checkout" == decision.variation_key

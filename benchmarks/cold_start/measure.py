@@ -1,11 +1,11 @@
 """One function in the emulator: how long until its first answer, how long for the next ones.
 
-The emulator holds an answer back until the function's extensions are done, which AWS does not
-(../shared/spec/lambda.md 2.1). So the time to the first answer is taken from the emulator's own
-log, init and invocation up to the runtime's "done"; what the client saw is kept beside it. So are
-warm invocations. They are timed a second time in `tests.lab.minirapid`, which answers, and freezes,
-as AWS does; but it is written in Python, and its threads take the interpreter from each other when
-there is an extension to be told: what that costs is its own.
+The emulator holds an answer back until the function's extensions are done, which AWS does not.
+So the time to the first answer is taken from the emulator's own log, init and invocation up to the
+runtime's "done"; what the client saw is kept beside it. So are warm invocations. They are timed a
+second time in `tests.lab.minirapid`, which answers, and freezes, as AWS does; but it is written in
+Python, and its threads take the interpreter from each other when there is an extension to be told:
+what that costs is its own.
 """
 
 from __future__ import annotations

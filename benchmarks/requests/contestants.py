@@ -17,7 +17,7 @@ from pathlib import Path
 PEERS = Path(__file__).parents[1] / "peers"
 _START_S = 20.0
 
-#: The request of the mission; the quotes as clients encode them. No two in a row are alike.
+#: The first request of the README; the quotes as clients encode them. No two in a row are alike.
 PATH = (
     "/bucketer?e=checkout_flow_experiment&u=user{user}"
     "&a=tier:%22platinum%22,member_since_days:{days}"

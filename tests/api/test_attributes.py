@@ -1,4 +1,4 @@
-"""The `a` parameter, sentence by sentence of its specification."""
+"""The `a` parameter, sentence by sentence of its grammar (docs/http-api.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST = int(1.7976931348623157e308)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # the mission's own
+        # the first one that the README shows
         ('tier:"platinum",member_since_days:56', {"tier": "platinum", "member_since_days": 56}),
         # nothing
         ("", {}),

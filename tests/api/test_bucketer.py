@@ -30,8 +30,8 @@ def client():
 # Answers
 
 
-def test_mission_request_gets_the_mission_answer_to_the_byte(client):
-    """The order and spacing of the specification."""
+def test_the_first_request_of_the_readme_gets_its_answer_to_the_byte(client):
+    """In this order, with this spacing."""
     reply = client.ask(MISSION)
 
     assert reply.response.status == 200
@@ -203,7 +203,7 @@ def test_track_on_is_the_default(client, word):
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "on"])
 def test_debug_tells_everything_in_order(client, word):
-    """The mission's block, and what the specification adds."""
+    """What the block holds, all of it."""
     body = client.json(f"{MISSION}&debug={word}")
 
     assert list(body) == ["variation", "user", "experiment", "debug"]
@@ -356,7 +356,7 @@ def test_parameter_in_query_and_body_is_given_twice(client):
 
 
 def test_unknown_experiment_suggests_the_nearest(client):
-    """The specification's own example, to the letter."""
+    """As docs/http-api.md shows it, to the letter."""
     reply = client.ask("e=chekout_flow_experiment&u=cooper34523569")
 
     assert reply.response.status == 404

@@ -42,7 +42,7 @@ def run(*command):
 
 
 @needs("curl")
-def test_curl_takes_the_missions_url_as_it_is_written(url):
+def test_curl_takes_the_readme_s_url_as_it_is_written(url):
     target = f'{url}/bucketer?{QUERY}&a=tier:"platinum",member_since_days:56'
 
     assert json.loads(run("curl", "-sg", target)) == ANSWER

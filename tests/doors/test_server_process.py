@@ -43,7 +43,7 @@ def test_with_nothing_configured_it_says_so_on_its_first_line_with_a_url_that_an
     assert "Revision 22: 3 flags, 3 experiments, 5 delivery rules." == server.lines[1]
 
 
-def test_the_missions_own_request_is_answered(server):
+def test_the_first_request_of_the_readme_is_answered(server):
     url = f"{server.url}/bucketer?e=checkout_flow_experiment&u=cooper34523569"
     status, body = ask(url + "&a=tier:%22platinum%22,member_since_days:56")
 

@@ -1,4 +1,4 @@
-"""The whole mission on a stand-in for AWS: deploy, send a webhook, see the new revision decide.
+"""All of it on a stand-in for AWS: deploy, send a webhook, see the new revision decide.
 
 ministack applies the raw template, runs the functions and checks signatures and policies. What it
 can't show (several environments that freeze and answer as on AWS) is run beside it, from the same

@@ -26,7 +26,7 @@ MUTATED_DATAFILES = 60
 @pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
 def test_fifty_thousand_answers_are_the_official_sdks(half):
-    """Every call of the SDK's API, every construct of the specification, no difference."""
+    """Every call of the SDK's API, every construct of a datafile, no difference."""
     tally = run(f"{half} half/{index}" for index in range(DATAFILES))
     tally.add(run_broken(f"{half} half, broken/{index}" for index in range(BROKEN_DATAFILES)))
     tally.add(run_conditions([f"{half} half, conditions"]))

@@ -1,7 +1,7 @@
-"""One test per trap of the specification, named by its number.
+"""One test per trap for whoever rebuilds the SDK's decisions, named by its number.
 
-Each asks both engines and asserts that they agree, and what they agree on; or asserts the row of
-section 6. Traps 34 to 39 are about events and hold in `test_events.py` and `tests/sinks`.
+Each asks both engines and asserts that they agree, and what they agree on; or asserts where they
+differ on purpose (docs/parity.md). Traps 34 to 39 are about events and hold in `test_events.py` and `tests/sinks`.
 """
 
 import gc

@@ -1,6 +1,6 @@
 """``/bucketer``: an experiment or a flag, a user and their attributes in; a variation out.
 
-The one URL of the mission. Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
+Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
 """
 
 from __future__ import annotations

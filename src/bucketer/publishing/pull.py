@@ -1,4 +1,4 @@
-"""The mission's present state: fetch the datafile and store it in the package."""
+"""Fetch the datafile, check it, and store it in the package."""
 
 from __future__ import annotations
 

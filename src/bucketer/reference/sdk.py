@@ -4,7 +4,7 @@ The client is asked through its public API. What it would have sent is caught by
 processor of ours, what it would have stored by a profile service of ours, and a prediction it
 would have fetched comes from the `User`. Needs the extra `[sdk]`.
 
-Source: optimizely-sdk 5.7.0; how to ask it is section 5 of the decisions specification.
+Source: optimizely-sdk 5.7.0.
 """
 
 from __future__ import annotations

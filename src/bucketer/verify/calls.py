@@ -1,8 +1,8 @@
 """One question put to both engines, and their answers brought to one comparable form.
 
 Nothing here knows how a decision is made: each side is asked through its public functions, and
-what comes back is only renamed. Where section 6 of the specification wants another answer than
-the SDK's (duplicate keys), the SDK is asked the question that has the wanted answer.
+what comes back is only renamed. Where another answer than the SDK's is wanted
+(duplicate keys: docs/parity.md), the SDK is asked the question that has the wanted answer.
 """
 
 from __future__ import annotations
