@@ -327,11 +327,152 @@ def test_the_first_source_takes_over_when_it_comes_back():
     first = FakeSource(down(), kind="s3", max_age_s=10.0)
     runtime = _runtime(first, packaged, clock=clock)
     runtime.load()
-    first.content = revision(5)  # whatever was packaged: what is published first counts
+    first.content = revision(9)  # the same as is packaged: what is published first counts
     clock.now += 11
     runtime.after_response(1.0)
 
-    assert ("5", "s3") == (_revision(runtime), runtime.edition.source)
+    assert ("9", "s3") == (_revision(runtime), runtime.edition.source)
+
+
+def _turn(runtime, clock, seconds=60.0):
+    clock.now += seconds
+    runtime.after_response(1.0)
+    return _revision(runtime)
+
+
+def test_a_source_that_alternates_between_two_revisions_does_not_turn_the_datafile_back(warnings):
+    clock = Clock()
+    source = FakeSource(revision(5))
+    compiled = []
+    runtime = _runtime(
+        source, clock=clock, compile_raw=lambda raw: compiled.append(raw) or _compile(raw)
+    )
+    runtime.load()
+    first = runtime.edition
+    served = []
+    for number in [4, 5] * 15:  # half an hour
+        source.content = revision(number)
+        served.append(_turn(runtime, clock))
+
+    assert {"5"} == set(served)
+    assert runtime.edition is first  # nor is what serves compiled again and again
+    assert len(compiled) == 16
+    assert warnings()[0].startswith(
+        "datafile: cdn.example: shows revision 4, older than 5, which goes on serving"
+    )
+
+
+@pytest.mark.parametrize(("minutes", "served"), [(9, "5"), (10, "5"), (11, "4")])
+def test_an_older_revision_serves_when_nothing_newer_was_shown_for_ten_minutes(minutes, served):
+    """Counted from when it was seen first, a minute after the start."""
+    clock = Clock()
+    source = FakeSource(revision(5), '"5"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content, source.etag = revision(4), '"4"'  # then: not modified
+    found = [_turn(runtime, clock) for _ in range(minutes)][-1]
+
+    assert served == found
+    assert (served == "4") == (runtime.freshness.trouble == "")
+
+
+def test_several_older_revisions_in_turn_count_together():
+    clock = Clock()
+    source = FakeSource(revision(5))
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    for minute in range(11):
+        source.content = revision(3 + minute % 2)
+        _turn(runtime, clock)
+
+    assert "3" == _revision(runtime)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "serves"),
+    [
+        ({"number": 10}, {"number": 9}, "10"),  # numbers, not text
+        ({"number": "1" + "0" * 5000}, {"number": 3}, None),  # of any length
+        ({"number": 5}, {"number": 4, "projectId": "another"}, "4"),
+        ({"number": 5, "sdkKey": "a"}, {"number": 4, "sdkKey": "b"}, "4"),
+        ({"number": 5, "sdkKey": "a"}, {"number": 4, "sdkKey": "a"}, "5"),
+        (
+            {"number": 5, "sdkKey": "", "environmentKey": "a"},
+            {"number": 4, "sdkKey": "", "environmentKey": "b"},
+            "4",
+        ),
+        ({"number": 5}, {"number": "four"}, "four"),  # no number has no order
+        ({"number": 5}, {"number": "\u0664"}, "\u0664"),  # nor has an Arabic four
+    ],
+)
+def test_revisions_are_compared_as_numbers_within_one_environment(old, new, serves):
+    clock = Clock()
+    source = FakeSource(revision(**old))
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    first = _revision(runtime)
+    source.content = revision(**new)
+
+    assert (serves or first) == _turn(runtime, clock)
+
+
+def test_an_older_revision_in_a_file_was_put_there_by_somebody_and_serves_at_once():
+    clock = Clock()
+    source = FakeSource(revision(5), kind="file")
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+    source.content = revision(4)
+
+    assert "4" == _turn(runtime, clock)
+
+
+def test_what_is_packaged_and_newer_is_not_replaced_by_what_a_cache_still_has():
+    clock = Clock()
+    remote = FakeSource(revision(8), max_age_s=10.0)
+    runtime = _runtime(remote, FakeSource(revision(9), kind="package", max_age_s=0.0), clock=clock)
+    runtime.load(local_first=True)
+    early, late = _turn(runtime, clock, 11), _turn(runtime, clock, 601)
+
+    assert ("9", "8") == (early, late)
+
+
+def test_a_clock_that_is_set_back_two_hours_stops_no_fetching():
+    clock, monotonic = Clock(), Clock(50.0)
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock, monotonic=monotonic)
+    runtime.load()
+    source.content, source.etag = revision(2), '"2"'
+    clock.now -= 7200
+    runtime.after_response(1.0)
+    young = _revision(runtime)
+    monotonic.now += 61
+    clock.now += 61
+    waits = runtime.has_work()
+    runtime.after_response(1.0)
+
+    assert ("1", True, "2") == (young, waits, _revision(runtime))
+
+
+def test_a_datafile_ages_while_lambda_is_frozen_and_the_monotonic_clock_stands_still():
+    clock, monotonic = Clock(), Clock(50.0)
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock, monotonic=monotonic)
+    runtime.load()
+    source.content, source.etag = revision(2), '"2"'
+
+    assert "2" == _turn(runtime, clock, 3600)
+
+
+def test_after_failures_a_clock_that_is_set_back_does_not_stretch_the_pause():
+    clock, monotonic = Clock(), Clock()
+    source = FakeSource(down())
+    runtime = _runtime(source, clock=clock, monotonic=monotonic)
+    runtime.load()
+    clock.now -= 7200
+    monotonic.now += 31
+    source.content = revision(1)
+
+    assert 200 == _get(runtime, "/health")[0]
 
 
 def test_a_later_source_only_replaces_an_edition_by_a_newer_one():

@@ -6,6 +6,8 @@ would pay 3 ms for, so they are hidden from the interpreter; what they carry is 
 
 from __future__ import annotations
 
+from bucketer.core.errors import SourceError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -139,6 +141,19 @@ if TYPE_CHECKING:
             ...
 
 
+#: An older revision replaces a newer one when nothing newer was shown for so many seconds.
+OLDER_AFTER_S = 600.0
+
+
+def shows_older(where: str, shown: str, serving: str, after_s: float) -> SourceError:
+    """Return what to say of a source that shows an older revision than what goes on serving."""
+    return SourceError(
+        where,
+        f"shows revision {shown[:20]}, older than {serving[:20]}, which goes on serving",
+        f"until nothing newer was shown for {after_s:g} s; see BUCKETER_DATAFILE_OLDER_AFTER",
+    )
+
+
 class Fetched:
     """A datafile as it came, unread.
 
@@ -149,9 +164,10 @@ class Fetched:
         mark: to be handed to the next `fetch`, which tells by it what is new: the etag, unless
             the source has a name of its own for the content; or None.
         status: of the HTTP answer that it came in, if it did.
+        admitted: it may take the place of a newer revision: it has stayed, or was asked for.
     """
 
-    __slots__ = ("etag", "fetched_at", "mark", "raw", "status")
+    __slots__ = ("admitted", "etag", "fetched_at", "mark", "raw", "status")
 
     def __init__(
         self,
@@ -160,9 +176,12 @@ class Fetched:
         fetched_at: float | None = None,
         mark: str | None = None,
         status: int | None = None,
+        *,
+        admitted: bool = False,
     ) -> None:
         self.raw, self.etag, self.fetched_at, self.status = raw, etag, fetched_at, status
         self.mark = etag if mark is None else mark
+        self.admitted = admitted
 
     def size(self) -> str:
         """Say for a message what came: ``status 200, 6 bytes``."""

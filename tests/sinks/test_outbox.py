@@ -246,7 +246,7 @@ def test_a_check_finds_what_a_place_does_not_have_and_begins_nothing(place, tmp_
         with pytest.raises(SettingsError, match=r"^BUCKETER_EVENTS: .*allowed: sqs://QUEUE-URL"):
             check(read_settings(environ | {"BUCKETER_EVENTS": queue}), environ, place=place)
 
-    assert not (tmp_path / "state").exists()
+    assert [] == list((tmp_path / "state").glob("*"))
 
 
 def test_a_queue_that_is_none_is_told_at_the_start(build):

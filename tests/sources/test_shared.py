@@ -106,7 +106,7 @@ def test_a_damaged_copy_is_fetched_again(tmp_path):
     inner = FakeSource(revision(1), '"1"')
     shared = SharedSource(inner, tmp_path)
     shared.fetch(None)
-    shared._copy.write_bytes(b"half")
+    shared._files.copy.write_bytes(b"half")
     shared.insist()
 
     assert shared.fetch(None).raw == revision(1)
@@ -117,8 +117,8 @@ def test_of_a_damaged_copy_and_a_source_that_fails_the_source_is_told(tmp_path, 
     inner = FakeSource(revision(1), '"1"')
     shared = SharedSource(inner, tmp_path)
     shared.fetch(None)
-    whole = shared._copy.read_bytes()
-    shared._copy.write_bytes(
+    whole = shared._files.copy.read_bytes()
+    shared._files.copy.write_bytes(
         {
             "half": whole[: len(whole) // 2],
             "no mark": whole.replace(b'"mark"', b'"karm"'),
@@ -172,10 +172,10 @@ def test_an_old_failure_is_nothing_to_a_process_that_starts(tmp_path):
         SharedSource(inner, tmp_path).fetch(None)
     inner.content = revision(1)
     late = SharedSource(inner, tmp_path)
-    os.utime(late._failure, (time.time() - 2.1,) * 2)
+    os.utime(late._files.failure, (time.time() - 2.1,) * 2)
 
     assert late.fetch(None).raw == revision(1)
-    assert not late._failure.exists()
+    assert not late._files.failure.exists()
 
 
 def test_a_failure_of_just_now_is_taken_by_a_process_that_starts(tmp_path):
@@ -308,19 +308,19 @@ def test_nobody_else_can_read_the_copy(tmp_path):
     shared = SharedSource(FakeSource(revision(1)), tmp_path / "state")
     shared.fetch(None)
 
-    assert stat.S_IMODE(shared._copy.stat().st_mode) == 0o600
+    assert stat.S_IMODE(shared._files.copy.stat().st_mode) == 0o600
 
 
 def test_a_source_without_etags_is_compared_by_content(tmp_path):
     with Origin(ok(revision(1)), ok(revision(1)), answer(500)) as origin:
         shared = SharedSource(UrlSource(origin.url, 60.0), tmp_path)
         first = shared.fetch(None)
-        identity = shared._identity()
+        identity = shared._files.identity()
         shared.insist()
         again = shared.fetch(first.mark)
 
     assert again is None
-    assert identity == shared._identity()
+    assert identity == shared._files.identity()
     # A mark of ours is no name that the origin gave it.
     assert (None, True) == (first.etag, bool(first.mark))
 

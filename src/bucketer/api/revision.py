@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .routes import Route
 
 MAX_CHARS = 32
-_NAMES = {"revision": "revision"}
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -56,7 +55,7 @@ class RevisionRoute:
         """
         if "revision" not in request.query:
             return self._inner.answer(request, now, new_uuid, known)
-        asked = parse_query(request.query, _NAMES).get("revision") or ""
+        asked = parse_query(request.query, ("revision",)).get("revision") or ""
         current = "" if self._edition is None else self._edition.ruleset.revision
         if asked in {"", current}:
             return self._inner.answer(request, now, new_uuid, known)

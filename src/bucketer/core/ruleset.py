@@ -305,6 +305,8 @@ class Ruleset:
     Attributes:
         version, revision, account_id, project_id, region: as the datafile has them; the region
             defaults to `US`.
+        environment: what tells the environments of the project apart; "" where nothing does. It
+            may be the SDK key, so it is never shown.
         anonymize_ip: copied into events as it stands.
         bot_filtering: True or False where the datafile says so, else None.
         send_flag_decisions: whether delivery rules and "no variation" call for impressions.
@@ -329,6 +331,7 @@ class Ruleset:
         "bot_filtering",
         "diagnostics",
         "envelope",
+        "environment",
         "events",
         "experiments",
         "experiments_by_id",
@@ -350,6 +353,7 @@ class Ruleset:
         self.revision = revision
         self.account_id = account_id
         self.project_id = project_id
+        self.environment = ""
         self.region = "US"
         self.anonymize_ip: object = False
         self.bot_filtering: bool | None = None

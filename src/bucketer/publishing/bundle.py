@@ -85,6 +85,7 @@ LATER = (
     "bucketer/sources/unpacking",
     "bucketer/sources/url",
     "bucketer/wire",
+    "bucketer/wiring/state_dir",
     "bucketer/wiring/webhooks",
 )
 #: Where the archive is unpacked, as tracebacks name it.

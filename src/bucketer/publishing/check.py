@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import BucketerError, DatafileError, InvalidDatafile, SourceError
 from bucketer.core.parse import parse_datafile
+from bucketer.core.revisions import is_newer as is_higher
 
 if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
@@ -96,6 +97,4 @@ def is_newer(revision: str, than: str | None) -> bool:
     """
     if than is None:
         return True
-    if revision.isdecimal() and than.isdecimal():
-        return int(revision) > int(than)
-    return revision != than
+    return is_higher(revision, than, otherwise=revision != than)

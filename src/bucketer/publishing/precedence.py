@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bucketer.core.errors import DatafileError
 from bucketer.core.parse import parse_datafile
+from bucketer.core.revisions import publication_of
 
 from .check import is_newer
 
@@ -37,12 +38,10 @@ def standing_of(raw: bytes) -> Standing | None:
         datafile = parse_datafile(raw)
     except DatafileError:
         return None
-    project = str(datafile["projectId"])
-    environment = datafile.get("sdkKey") or datafile.get("environmentKey") or ""
+    project, environment, revision = publication_of(datafile)
     origin = hashlib.sha256(f"{project}\n{environment}".encode("utf-8", "surrogatepass"))
-    return Standing(
-        project, origin.hexdigest()[:16], str(datafile["revision"]), hashlib.sha256(raw).hexdigest()
-    )
+    digest = hashlib.sha256(raw).hexdigest()
+    return Standing(project, origin.hexdigest()[:16], revision, digest)
 
 
 def reason_to_keep(old: Standing | None, new: Standing) -> str | None:

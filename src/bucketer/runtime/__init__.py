@@ -2,6 +2,7 @@
 
 runtime.py      `Runtime`, one per process: requests in, answers out; the datafile kept fresh
 edition.py      a ruleset with where and when it came from
+seen.py         what each source gave last, and whether it may serve
 freshness.py    how fetching goes
 compiling.py    bytes to ruleset
 ids.py          names of requests and events

@@ -57,3 +57,7 @@ class Edition:
         self.checked_at = now
         self.size_bytes = len(fetched.raw)
         self.freshness = freshness
+
+    def of(self, source: DatafileSource) -> bool:
+        """Say whether it came from *source*."""
+        return self.label == source.label

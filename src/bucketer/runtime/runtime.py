@@ -7,13 +7,16 @@ import threading
 import time
 
 from bucketer.api.http import Known, Needed, NoticeReceived, ProfileNeeded, RevisionNeeded
+from bucketer.clock import SteadyClock
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import BucketerError, SourceError
+from bucketer.core.revisions import is_newer
+from bucketer.ports import OLDER_AFTER_S
 
 from .compiling import compile_quietly
-from .edition import Edition
 from .freshness import Freshness
 from .ids import new_uuid
+from .seen import Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from bucketer.api.routes import Handler
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import DatafileSource, Outbox, Predictor, ProfileStore
+
+    from .edition import Edition
 
 _log = logging.getLogger("bucketer")
 
@@ -34,17 +39,6 @@ _NEVER = float("inf")
 #: How often a process looks whether another one has fetched.
 _LOOK_EVERY_S = 1.0
 _LOCAL = frozenset({"package", "demonstration", "file"})
-
-
-class _Seen:
-    """What one source gave last: the same is neither fetched, compiled nor complained of twice."""
-
-    __slots__ = ("content", "error", "mark")
-
-    def __init__(self) -> None:
-        self.mark: str | None = None
-        self.content: tuple[int, int] | None = None
-        self.error: SourceError | None = None
 
 
 class Runtime:
@@ -71,7 +65,9 @@ class Runtime:
         has_news: Callable[[], bool] | None = None,
         name_event: Callable[[], str] | None = None,
         inline: bool = False,
+        older_after_s: float = OLDER_AFTER_S,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wire up; nothing is fetched before `load`.
 
@@ -89,13 +85,17 @@ class Runtime:
             name_event: makes the name of an event; a UUID's unless given.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
-            clock: epoch seconds.
+            older_after_s: an older revision of the same environment replaces a newer one when its
+                source has shown nothing newer for so long.
+            clock: epoch seconds: of requests, editions and troubles.
+            monotonic: seconds; with the other it paces fetching, so that a clock that is set back
+                stops nothing.
         """
         self.freshness = Freshness()
         self.outbox = outbox
         self.inline = inline
         self._sources = tuple(sources)
-        self._seen = {id(source): _Seen() for source in sources}
+        self._seen = [Seen(source, older_after_s) for source in sources]
         self._used_rank = len(self._sources)
         self._make_handler = make_handler
         self._compile_raw = compile_raw or compile_quietly
@@ -105,8 +105,8 @@ class Runtime:
         self._on_notice = on_notice
         self._has_news = has_news
         self._name_event = name_event or new_uuid
-        self._clock = clock
-        self._due_at = 0.0
+        self._clock, self._steady = clock, SteadyClock(clock, monotonic)
+        self._due_at = 0.0  # by the steady clock
         self._busy = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -127,7 +127,7 @@ class Runtime:
         """
         now = self._clock()
         if self.inline or self.edition is None:
-            self._refresh_if_due(now)
+            self._refresh_if_due()
         reply = self._reply(request, now, deadline)
         if reply.failure is not None:
             _log.error("request %s failed", request.request_id, exc_info=reply.failure)
@@ -207,7 +207,7 @@ class Runtime:
         try:
             return self._ask(self._sources, self._clock())
         finally:
-            self._due_at = self._clock() + self._pause()
+            self._due_at = self._steady() + self._pause()
             self._busy.release()
 
     def expire(self) -> None:
@@ -217,7 +217,7 @@ class Runtime:
     def has_work(self) -> bool:
         """Say whether `after_response` would do anything now."""
         waits = self.outbox is not None and self.outbox.waits()
-        return waits or self._clock() >= self._due_at
+        return waits or self._steady() >= self._due_at
 
     def after_response(self, deadline_s: float) -> None:
         """Do what was put off while a caller waited: deliver events, then refresh if it is time.
@@ -232,7 +232,7 @@ class Runtime:
             if self.outbox is not None:
                 self.outbox.after_response(deadline_s)
         finally:
-            self._refresh_if_due(self._clock())
+            self._refresh_if_due()
 
     def keep_fresh(self) -> None:
         """Refresh by age in a thread of its own, until `close`. For server mode."""
@@ -255,15 +255,15 @@ class Runtime:
 
     def _watch(self) -> None:
         longest = 3600.0 if self._has_news is None else _LOOK_EVERY_S
-        while not self._stop.wait(max(0.0, min(self._due_at - self._clock(), longest))):
-            if self._clock() >= self._due_at or (self._has_news is not None and self._has_news()):
+        while not self._stop.wait(max(0.0, min(self._due_at - self._steady(), longest))):
+            if self._steady() >= self._due_at or (self._has_news is not None and self._has_news()):
                 try:
                     self.refresh()
                 except Exception:  # noqa: BLE001 -- without this thread nothing is ever fetched again
                     _log.exception("datafile: the refresh failed in a way that nobody foresaw")
 
-    def _refresh_if_due(self, now: float) -> None:
-        if now >= self._due_at:
+    def _refresh_if_due(self) -> None:
+        if self._steady() >= self._due_at:
             self.refresh()
 
     def _pause(self) -> float:
@@ -291,7 +291,9 @@ class Runtime:
             if current is not None and source.max_age_s <= 0 and rank >= self._used_rank:
                 break  # what never changes has nothing new
             try:
-                edition = self._fetch(source, now)
+                edition = self._seen[rank].fetch(
+                    current, self._compile_raw, self.freshness, (now, self._steady())
+                )
             except BucketerError as error:
                 if not isinstance(error, SourceError):
                     error = SourceError(source.where, str(error))
@@ -300,7 +302,11 @@ class Runtime:
             if edition is None:
                 if current is not None and rank == self._used_rank:
                     current.checked_at = now
-            elif current is None or rank <= self._used_rank or _is_newer(edition, current):
+            elif (
+                current is None
+                or rank <= self._used_rank
+                or is_newer(edition.ruleset.revision, current.ruleset.revision)
+            ):
                 self.handler = self._make_handler(edition)  # the swap
                 self.edition = edition
                 self._used_rank = rank
@@ -310,34 +316,3 @@ class Runtime:
         serving = f"revision {found.ruleset.revision} from {found.where}" if found else "nothing"
         self.freshness.note(troubles, now, serving)
         return changed
-
-    def _fetch(self, source: DatafileSource, now: float) -> Edition | None:
-        """Fetch and compile; None when *source* has nothing else than last time.
-
-        Raises:
-            SourceError: it can't be fetched.
-                Also when what was fetched (now or last time) is no usable datafile.
-        """
-        seen = self._seen[id(source)]
-        fetched = source.fetch(seen.mark)
-        if fetched is not None:
-            content = (len(fetched.raw), hash(fetched.raw))  # hashlib would cost 3 ms of cold start
-            same = content == seen.content
-            seen.mark, seen.content = fetched.mark, content
-            if not same:
-                try:
-                    ruleset = self._compile_raw(fetched.raw)
-                except BucketerError as error:
-                    seen.error = SourceError(source.where, str(error), fetched.size())
-                    raise seen.error from error
-                seen.error = None
-                return Edition(ruleset, source, fetched, now, self.freshness)
-        if seen.error is not None:
-            raise seen.error.with_traceback(None)  # still the same broken datafile
-        return None
-
-
-def _is_newer(edition: Edition, current: Edition) -> bool:
-    """Say whether the revision is higher. Only numbers can be compared; Optimizely's are."""
-    new, old = edition.ruleset.revision, current.ruleset.revision
-    return new.isdecimal() and old.isdecimal() and int(new) > int(old)

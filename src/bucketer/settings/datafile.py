@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import LOCATION, SECRET, Setting
-from .values import archive, datafile_url, locations, one_of, seconds, token
+from .values import archive, datafile_url, locations, number, one_of, seconds, token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ ROWS: Final = (
         "`auto`, or seconds from 0 to 86400",
         "How old a datafile may grow before it is asked for again, behind the request that finds "
         "it old. `auto` is 10 s for s3:// and 60 s for other URLs.",
+    ),
+    Setting(
+        "BUCKETER_DATAFILE_OLDER_AFTER",
+        "600",
+        number(0, 604_800),
+        "seconds from 0 to 604800; 0 is at once",
+        "How long a URL must have shown nothing newer before an older revision of the same "
+        "environment replaces the one that serves: the caches of a CDN don't always agree.",
     ),
     Setting(
         "BUCKETER_DATAFILE",

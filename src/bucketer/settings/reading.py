@@ -26,6 +26,7 @@ class Settings:
     datafile_url: str
     datafile_access_token: str
     datafile_max_age: float | None
+    datafile_older_after: float
     datafile: tuple[str, ...]
     cold_start: str
     revisions: str

@@ -11,7 +11,7 @@ from bucketer.core.errors import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from typing import Final
 
 #: Where Optimizely's contextual bandits are asked.
@@ -35,17 +35,12 @@ def text(value: str) -> str:
 
 def switch(value: str) -> bool:
     """`on` and `off`, and the words that people use for them."""
-    if word(value, {"on", "1", "true", "yes"}):
+    word = value.lower()
+    if word in {"on", "1", "true", "yes"}:
         return True
-    if word(value, {"off", "0", "false", "no"}):
+    if word in {"off", "0", "false", "no"}:
         return False
     raise ValueError
-
-
-def word(value: str, words: Collection[str]) -> str | None:
-    """The one of *words* that *value* is, in any case; None if it is none of them."""
-    lower = value.lower()
-    return lower if lower in words else None
 
 
 def whole(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -68,7 +63,7 @@ def whole_or_auto(minimum: int, maximum: int) -> Callable[[str], int | None]:
     parse_number = whole(minimum, maximum)
 
     def parse(value: str) -> int | None:
-        return None if value.lower() == "auto" else parse_number(value)
+        return None if value == "auto" else parse_number(value)
 
     return parse
 
@@ -77,7 +72,7 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
     """A number of seconds within both bounds; `auto` is None."""
 
     def parse(value: str) -> float | None:
-        if value.lower() == "auto":
+        if value == "auto":
             return None
         number = float(value)
         if not minimum <= number <= maximum:  # also turns nan away
@@ -103,17 +98,16 @@ def one_of(*words: str) -> Callable[[str], str]:
     """One of a few words."""
 
     def parse(value: str) -> str:
-        found = word(value, words)
-        if found is None:
+        if value not in words:
             raise ValueError
-        return found
+        return value
 
     return parse
 
 
 def location(value: str) -> str:
     """A path, or a URL that a datafile can be fetched from."""
-    return datafile_url(value) if "://" in value else word(value, {"packaged"}) or value
+    return datafile_url(value) if "://" in value else value
 
 
 def locations(value: str) -> tuple[str, ...]:
@@ -144,7 +138,7 @@ def datafile_url(value: str) -> str:
 def archive(value: str) -> str:
     """`off`, a directory, or an `s3://` URL, of which a bucket is enough."""
     if "://" not in value:
-        return word(value, {"off"}) or value
+        return value
     s3_url(f"{value.rstrip('/')}/any.json")
     return value
 
@@ -161,9 +155,7 @@ def s3_url(value: str) -> str:
 def cors_origin(value: str) -> str:
     """`*`, `off`, or an origin as browsers send it: scheme, host, and the port if it is unusual."""
     # It is written into every answer's head, so nothing else may stand in it.
-    if word(value, {"*", "off"}):
-        return value.lower()
-    if not re.fullmatch(_ORIGIN, value):
+    if value not in {"*", "off"} and not re.fullmatch(_ORIGIN, value):
         raise ValueError
     return value
 
@@ -196,8 +188,8 @@ def networks(value: str) -> tuple[str, ...]:
 
 def events_home(value: str) -> str:
     """`auto`, `off`, `stdout`, `outbox`, `flush`, or the URL of an SQS queue as `sqs://…`."""
-    if found := word(value, {"auto", "off", "stdout", "outbox", "flush"}):
-        return found
+    if value in {"auto", "off", "stdout", "outbox", "flush"}:
+        return value
     if value.startswith("sqs://") and value != "sqs://":
         return value
     raise ValueError
@@ -205,8 +197,6 @@ def events_home(value: str) -> str:
 
 def profiles_home(value: str) -> str:
     """`off`, `memory`, `sqlite` or `sqlite:PATH`."""
-    if found := word(value, {"off", "memory", "sqlite"}):
-        return found
-    if value.startswith("sqlite:") and value[7:]:
+    if value in {"off", "memory", "sqlite"} or (value.startswith("sqlite:") and value[7:]):
         return value
     raise ValueError

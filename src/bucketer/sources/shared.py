@@ -2,51 +2,48 @@
 
 Whoever finds it too old takes the lock and asks; the others read what that one wrote, or why it
 failed. What is there outlives the server, so a restart while the source is down still has a
-datafile. Nobody who has a datafile to serve waits while another process asks.
+datafile. Nobody who has a datafile to serve waits while another process asks. Where the state
+directory can't be used, each process asks for itself and serves from memory.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
+import logging
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from bucketer.clock import SteadyClock
 from bucketer.core.errors import DatafileError, SourceError
 from bucketer.core.parse import parse_datafile
-from bucketer.ports import Fetched
+from bucketer.core.revisions import is_older, publication_of
+from bucketer.ports import OLDER_AFTER_S, Fetched, shows_older
 
-from .packaged import from_package, to_package
+from .copies import Copy, CopyFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import ParamSpec, TypeVar
 
     from bucketer.ports import DatafileSource
 
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+_log = logging.getLogger("bucketer.datafile")
 #: Processes that start together take one fetch for all.
 _TOGETHER_S = 2.0
 #: How long a start waits for a process that is asking, when it could also begin with less.
 _PATIENCE_S = 1.0
-_LOOK_EVERY_S = 0.02
-
-
-class _Copy(NamedTuple):
-    """What lies in the state directory."""
-
-    mark: str
-    etag: str | None
-    fetched_at: float | None
-    raw: bytes
 
 
 class SharedSource:
     """A source, and a copy of what it gave last, on a local disk.
 
-    Attributes: as `ports.DatafileSource` has them, taken over from the source.
+    Attributes: as `ports.DatafileSource` has them, taken over from the source; and
+        unusable: why the state directory can't be used just now; empty when it can.
     """
 
     def __init__(
@@ -56,6 +53,9 @@ class SharedSource:
         *,
         has_makeshift: bool = False,
         keep: Callable[[str, bytes], None] | None = None,
+        older_after_s: float = OLDER_AFTER_S,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the copy of *source* in *folder*, which is made when it is needed.
 
@@ -64,54 +64,64 @@ class SharedSource:
             folder: the state directory.
             has_makeshift: a process can begin without this source: something is packaged.
             keep: is given each revision, by its name, and the datafile; for an archive.
+            older_after_s: an older revision replaces a newer one of the same environment when the
+                source has shown nothing newer for so long.
+            clock: epoch seconds, as the file system has them.
+            monotonic: seconds.
         """
         self.kind = source.kind
         self.label = source.label
         self.where = source.where
         self.max_age_s = source.max_age_s
+        self.unusable = ""
         self._source = source
-        name = f"datafile-{sha256(source.label.encode()).hexdigest()[:16]}"
-        self._copy = folder / f"{name}.json"
-        self._lock = folder / f"{name}.lock"
-        self._failure = folder / f"{name}.failed"
+        self._files = CopyFiles(folder, source.label, clock)
         self._has_makeshift = has_makeshift
         self._keep = keep
         self._kept: str | None = None
+        self._older_after_s = older_after_s
+        self._clock, self._steady = clock, SteadyClock(clock, monotonic)
         self._returned: tuple[int, int] | None = None
-        self._not_before = 0.0
+        #: What could not be stored, and what lay there instead.
+        self._held: tuple[Copy, tuple[int, int] | None] | None = None
+        #: Moments of the steady clock.
+        self._insisted_at: float | None = None
         self._looked_at: float | None = None
+        self._older_from: float | None = None
+        self._asked_for: str | None = None
+        self._told = ""
 
     def fetch(self, mark: str | None) -> Fetched | None:
         """Return what the source has, asking it only if no process has just done so.
 
         Raises:
             SourceError: the source fails, and there is no copy, or the caller has it already.
-                `heard` where another process has found that out.
+                `heard` where another process has found that out. Also when it shows an older
+                revision than the copy, which stays.
         """
+        self.unusable = ""
         try:
             return self._fetch(mark)
-        except OSError as error:
-            why = f"the state directory can't be used: {error.strerror or type(error).__name__}"
-            raise SourceError(self.where, why) from error
         finally:
-            self._looked_at = time.time()
+            self._looked_at = self._steady()
+            self._tell()
 
     def _fetch(self, mark: str | None) -> Fetched | None:
-        began = time.time()
-        with self._alone(self._patience_s(mark)) as alone:
-            self._returned = self._identity()
-            copy, trouble = self._read(), None
-            if alone and self._is_due(mark, began, copy):
+        with ExitStack() as lock:
+            alone = self._attempt(lock.enter_context, self._files.alone(self._patience_s(mark)))
+            self._returned = self._files.identity()
+            copy, trouble = self._known(), None
+            if alone is None or (alone and self._is_due(mark, copy)):
                 try:
                     copy = self._ask(copy)
                 except SourceError as error:
-                    self._record(error)
+                    self._attempt(self._files.note_failure, error)
                     trouble = error
             else:
-                trouble = self._recorded()
+                trouble = self._attempt(self._files.recorded_failure)
         if copy is not None and copy.mark != mark:
             # Also where the source fails now: the next refresh says so.
-            return Fetched(copy.raw, copy.etag, copy.fetched_at, copy.mark)
+            return Fetched(copy.raw, copy.etag, copy.fetched_at, copy.mark, admitted=copy.admitted)
         if trouble is None and copy is None:
             trouble = SourceError(self.where, "another process of this server is still asking it")
             trouble.heard = True
@@ -121,141 +131,146 @@ class SharedSource:
 
     def has_news(self) -> bool:
         """Say whether another process has put another copy in place. Costs one look at the disk."""
-        return self._identity() not in {self._returned, None}
+        return self._files.identity() not in {self._returned, None}
 
-    def insist(self) -> None:
-        """Believe no answer older than this moment: somebody says that there is a newer one."""
-        self._not_before = time.time()
+    def insist(self, revision: str | None = None) -> None:
+        """Believe no answer older than this moment: somebody says that there is a newer one.
+
+        Args:
+            revision: is asked for: the next answer may show it though it is older.
+        """
+        self._insisted_at = self._steady()
+        self._asked_for = revision
 
     def _patience_s(self, mark: str | None) -> float | None:
         """Return how long to wait for another process that is asking; None is until it is done."""
         if mark is not None:
             return 0.0
-        return _PATIENCE_S if self._has_makeshift or self._read() is not None else None
+        return _PATIENCE_S if self._has_makeshift or self._known() is not None else None
 
-    def _is_due(self, mark: str | None, began: float, copy: _Copy | None) -> bool:
+    def _is_due(self, mark: str | None, copy: Copy | None) -> bool:
         """Say whether it is this process's turn to ask. Only with the lock."""
-        failed_at = _modified_at(self._failure)
+        try:
+            failed_at, asked_at = self._files.failed_at(), self._files.asked_at()
+        except OSError as error:
+            self._note(error)
+            return True
+        now = self._clock()
+        insisted_at = self._by_the_wall(self._insisted_at, float("-inf"))
         if failed_at is not None:
             # As long as it fails, whoever is first after a pause asks for all: an attempt that
             # was made since this process looked last counts as its own.
-            last = began - _TOGETHER_S if self._looked_at is None else self._looked_at
-            return failed_at <= max(last, self._not_before)
+            last = self._by_the_wall(self._looked_at, now - _TOGETHER_S)
+            return failed_at <= max(last, insisted_at)
         fresh_s = _TOGETHER_S if mark is None else self.max_age_s / 2
-        asked_at = _modified_at(self._lock)
-        return copy is None or asked_at is None or asked_at < max(began - fresh_s, self._not_before)
+        return copy is None or asked_at is None or asked_at < max(now - fresh_s, insisted_at)
 
-    def _ask(self, known: _Copy | None) -> _Copy:
-        """Ask the source; write what it gives, or that it gave nothing new. Return the copy.
+    def _by_the_wall(self, moment: float | None, otherwise: float) -> float:
+        """Return what the wall clock, as it goes now, would have shown at *moment*."""
+        return otherwise if moment is None else self._clock() - (self._steady() - moment)
+
+    def _known(self) -> Copy | None:
+        """Return what was fetched last: by this process, if it couldn't store it, or by any."""
+        if self._held is not None:
+            copy, beside = self._held
+            if self._files.identity() in {beside, None}:
+                return copy
+            self._held = None  # another process could store what it fetched since
+        return self._attempt(self._files.read, self.where)
+
+    def _ask(self, known: Copy | None) -> Copy:
+        """Ask the source; store what it gives, or that it gave nothing new. Return the copy.
 
         Raises:
-            SourceError: it fails, or what it gives is no datafile at all (the copy must stay good).
+            SourceError: it fails, or what it gives is no datafile at all (the copy must stay
+                good), or an older one.
         """
+        asked_for, self._asked_for = self._asked_for, None
         fetched = self._source.fetch(None if known is None else known.etag)
         if known is not None and (fetched is None or fetched.raw.strip() == known.raw):
             copy = known
         elif fetched is not None:
-            try:
-                parse_datafile(fetched.raw)
-            except DatafileError as error:
-                raise SourceError(self.where, str(error), fetched.size()) from error
-            copy = self._write(fetched)
+            copy = self._accepted(fetched, known, asked_for)
         else:
             raise SourceError(self.where, "said 'not modified' to a question without a condition")
-        self._failure.unlink(missing_ok=True)
-        os.utime(self._lock)
+        self._older_from = None
+        self._attempt(self._files.forget_older)
+        if copy is not known or self._held is not None:
+            self._store(copy)
+        if self._held is None:  # or the others would believe that what they can read is fresh
+            self._attempt(self._files.note_answer)
         if self._keep is not None and copy.mark != self._kept:
             self._keep(parse_datafile(copy.raw)["revision"], copy.raw)
             self._kept = copy.mark
         return copy
 
-    def _write(self, fetched: Fetched) -> _Copy:
+    def _accepted(self, fetched: Fetched, known: Copy | None, asked_for: str | None) -> Copy:
+        """Return what came as a copy, if it may take the place of *known*.
+
+        Raises:
+            SourceError: it is no datafile, or an older one.
+        """
+        try:
+            shown = publication_of(parse_datafile(fetched.raw))
+        except DatafileError as error:
+            raise SourceError(self.where, str(error), fetched.size()) from error
+        admitted = False
+        if known is not None:
+            serving = publication_of(parse_datafile(known.raw))
+            admitted = is_older(shown, serving)
+            if admitted and shown[2] != asked_for and not self._has_stayed():
+                raise shows_older(self.where, shown[2], serving[2], self._older_after_s)
         raw = fetched.raw.strip()
         digest = sha256(raw).hexdigest()
-        copy = _Copy(fetched.etag or digest[:32], fetched.etag, time.time(), raw)
-        meta = {"mark": copy.mark, "etag": copy.etag, "fetched_at": copy.fetched_at}
-        _replace(self._copy, to_package({**meta, "sha256": digest}, raw))
-        self._returned = self._identity()
-        return copy
+        return Copy(fetched.etag or digest[:32], fetched.etag, self._clock(), raw, admitted)
 
-    def _record(self, error: SourceError) -> None:
-        """Tell the other processes what this one was told."""
-        told = (error.where, error.why, error.detail)
-        _replace(self._failure, json.dumps(told).encode())
-
-    def _recorded(self) -> SourceError | None:
-        """Return what another process was told, if the source fails."""
+    def _has_stayed(self) -> bool:
+        """Say whether nothing but older revisions was shown for long enough. Begins to count."""
+        if self._older_from is None:
+            self._older_from = self._steady()
         try:
-            where, why, detail = json.loads(self._failure.read_bytes())
-        except (OSError, ValueError, TypeError):
-            return None
-        error = SourceError(str(where), str(why), str(detail))
-        error.heard = True
-        return error
+            since = self._files.older_since()
+            if since is None:  # nobody has seen one yet, or somebody has seen a newer one since
+                self._files.note_older()
+                since, self._older_from = self._clock(), self._steady()
+        except OSError as error:
+            self._note(error)
+            return self._steady() - self._older_from >= self._older_after_s
+        return self._clock() - since >= self._older_after_s
 
-    def _read(self) -> _Copy | None:
-        """Return the copy; None where there is none, or a damaged one, which is as good."""
+    def _store(self, copy: Copy) -> None:
+        """Put *copy* on the disk; if that can't be done, it serves from memory."""
         try:
-            meta, raw = from_package(self._copy.read_bytes(), self.where)
-        except (OSError, SourceError):
-            return None
-        mark, etag, fetched_at = (meta.get(name) for name in ("mark", "etag", "fetched_at"))
-        if not isinstance(mark, str) or meta.get("sha256") != sha256(raw).hexdigest():
-            return None
-        return _Copy(
-            mark,
-            etag if isinstance(etag, str) else None,
-            fetched_at if isinstance(fetched_at, float) else None,
-            raw,
-        )
-
-    def _identity(self) -> tuple[int, int] | None:
-        """Return what tells this copy from the one before, or None when there is none."""
-        try:
-            seen = self._copy.stat()
-        except OSError:
-            return None
-        return seen.st_ino, seen.st_mtime_ns
-
-    @contextmanager
-    def _alone(self, patience_s: float | None) -> Iterator[bool]:
-        """Hold the lock that all processes share; the system drops it when a holder dies.
-
-        Args:
-            patience_s: how long to wait for it; None for as long as it takes, which a fetch's own
-                time-out bounds. Then `False` is what the block is given.
-        """
-        self._lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._lock.open("a") as lock:
-            yield _take(lock.fileno(), patience_s)
-
-
-def _take(lock: int, patience_s: float | None) -> bool:
-    if patience_s is None:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return True
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_LOOK_EVERY_S)
+            self._files.write(copy)
+        except OSError as error:
+            self._note(error)
+            self._held = copy, self._files.identity()
         else:
-            return True
+            self._held = None
+            self._returned = self._files.identity()
 
+    def _attempt(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Do what needs the state directory; None when that can't be used."""
+        try:
+            return act(*args, **kwargs)
+        except OSError as error:
+            self._note(error)
+            return None
 
-def _modified_at(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None
+    def _note(self, error: OSError) -> None:
+        self.unusable = self.unusable or error.strerror or type(error).__name__
 
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put *content* there in one step, for nobody else to read. Only with the lock."""
-    half_made = path.with_suffix(".new")
-    half_made.write_bytes(content)
-    half_made.chmod(0o600)
-    half_made.replace(path)
+    def _tell(self) -> None:
+        """Log when the state directory begins, or ceases, to be usable."""
+        if self.unusable == self._told:
+            return
+        if self.unusable:
+            _log.warning(
+                "datafile: %s: what is fetched can't be stored (BUCKETER_STATE_DIR): %s; it serves "
+                "from memory, and each process asks for itself",
+                self.where,
+                self.unusable,
+            )
+        else:
+            _log.info("datafile: %s: what is fetched can be stored again", self.where)
+        self._told = self.unusable

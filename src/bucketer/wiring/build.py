@@ -39,6 +39,10 @@ def build(
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(environ) if settings is None else settings
+    if place == SERVER:
+        from .state_dir import check_state_dir
+
+        check_state_dir(settings)
     sources = build_sources(settings, environ, place=place)
     outbox = build_outbox(settings, environ, place=place)
     options = api_options(settings)
@@ -70,6 +74,7 @@ def build(
         on_notice=reception,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
         name_event=getattr(outbox, "name_event", new_uuid),
+        older_after_s=settings.datafile_older_after,
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
     options.freshness = runtime.freshness.to_json
@@ -82,6 +87,8 @@ def check(
 ) -> None:
     """Find what is impossible in *place* though each setting is allowed; nothing is begun.
 
+    A server's state directory is made, to see whether it can be.
+
     For a server, whose processes then needn't each find out for themselves.
 
     Raises:
@@ -92,6 +99,10 @@ def check(
     if chosen.startswith("sqs://"):
         build_queue(chosen, environ)
     engine_of(settings)
+    if place == SERVER:
+        from .state_dir import check_state_dir
+
+        check_state_dir(settings)
     if place == SERVER and settings.webhook_secret:
         from .webhooks import published_at
 

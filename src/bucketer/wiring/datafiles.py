@@ -112,20 +112,13 @@ def _is_ours(location: str, settings: Settings, among: Sequence[str]) -> bool:
 
 
 def _shared(source: DatafileSource, settings: Settings, has_makeshift: bool) -> DatafileSource:
-    """Let the processes of a server share one fetch; without a place to write, each fetches."""
+    """Let the processes of a server share one fetch."""
     if source.kind not in {"url", "s3"}:
         return source
     from pathlib import Path
 
     from bucketer.sources.shared import SharedSource
 
-    folder = Path(settings.state_dir).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        return source
-    if not os.access(folder, os.W_OK):
-        return source
     keep: Callable[[str, bytes], None] | None = None
     if settings.revisions != "off" and "://" not in settings.revisions:
         from functools import partial
@@ -133,7 +126,13 @@ def _shared(source: DatafileSource, settings: Settings, has_makeshift: bool) -> 
         from bucketer.sources import archive
 
         keep = partial(archive.keep, os.path.expanduser(settings.revisions))  # noqa: PTH111 -- it stays text
-    return SharedSource(source, folder, has_makeshift=has_makeshift, keep=keep)
+    return SharedSource(
+        source,
+        Path(settings.state_dir).expanduser(),
+        has_makeshift=has_makeshift,
+        keep=keep,
+        older_after_s=settings.datafile_older_after,
+    )
 
 
 def shared_among(sources: Sequence[DatafileSource]) -> list[SharedSource]:

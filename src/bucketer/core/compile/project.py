@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bucketer.core.entities import Malformed, field
+from bucketer.core.revisions import environment_of
 from bucketer.core.ruleset import EventType
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 def read_settings(draft: Draft) -> None:
     """Take over what the datafile says of the project as a whole."""
+    draft.ruleset.environment = environment_of(draft.datafile)
     region = draft.datafile.get("region")
     draft.ruleset.region = region if isinstance(region, str) and region else "US"
     draft.ruleset.anonymize_ip = draft.datafile.get("anonymizeIP", False)

@@ -13,14 +13,7 @@ NEW = "nothing that makes a request has come yet"
 IDLE = "between two requests"
 
 
-class Sender(Protocol):
-    """Who is sending a request that hasn't come whole."""
-
-    def give_up_request(self) -> None:
-        """Refuse what it is sending."""
-
-
-class Client(Sender, Protocol):
+class Client(Protocol):
     """A connection, as the sweeper and the worker see it.
 
     Attributes:
@@ -40,6 +33,3 @@ class Client(Sender, Protocol):
 
     def abort(self) -> None:
         """Cut it off."""
-
-    def gives_way(self) -> bool:
-        """Leave to make room for another, if that costs nobody an answer; say whether it did."""

@@ -1,0 +1,64 @@
+"""The state directory: can a server that needs one write there?"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from bucketer.core.errors import SettingsError
+
+from .events import events_home
+from .places import SERVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bucketer.settings import Settings
+
+#: What a disk says that is full; some room may be made while the server runs.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def check_state_dir(settings: Settings) -> None:
+    """Make the state directory, and a file in it, which goes away again; where it is needed at all.
+
+    A disk that is full stops nothing: what is fetched serves from memory, and events are refused
+    until there is room.
+
+    Raises:
+        SettingsError: it can't be written to, and wouldn't ever be.
+    """
+    users = _users(settings)
+    if not users:
+        return
+    try:
+        folder = Path(settings.state_dir).expanduser()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except (OSError, RuntimeError, ValueError) as error:  # no home directory, no path at all
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return
+        if isinstance(error, FileExistsError):
+            why = "is no directory"
+        else:
+            clause = getattr(error, "strerror", None) or str(error)
+            why = f"can't be written to ({clause})"
+        problem = (
+            f"BUCKETER_STATE_DIR: found {settings.state_dir[:200]!r}, which {why}; allowed: a "
+            f"directory that can be written to. It is needed for {' and '.join(users)}"
+        )
+        raise SettingsError([problem]) from None
+
+
+def _users(settings: Settings) -> list[str]:
+    """Name what would be written there."""
+    users = []
+    if events_home(settings, SERVER) not in {"off", "stdout"}:
+        users.append("the outbox (BUCKETER_EVENTS)")
+    if any("://" in each for each in (settings.datafile_url, *settings.datafile)):
+        users.append("the copy of the datafile")
+    if settings.profiles == "sqlite":
+        users.append("user profiles (BUCKETER_PROFILES)")
+    return users
