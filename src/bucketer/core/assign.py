@@ -2,16 +2,25 @@
 
 A project has hundreds of rules and an environment sees a few of them, some of those only once. To
 write a function takes as long as a thousand decisions, so the first is made by the predicates of
-the audiences, as they were compiled (docs/decisions/0002-audiences-become-python.md).
+the audiences, as they were compiled (docs/decisions/0002-audiences-become-python.md). A rule that
+asks for more than some tens of conditions stays with those, and one that lists more than some tens
+of audiences is compiled when the datafile is: no request waits for either
+(docs/decisions/0102-what-is-written-out-has-a-bound.md).
 """
 
 from __future__ import annotations
 
 import json
 
-from .conditions import is_for_everybody
-from .membership import expression_of, judge_membership, write_membership
+from .membership import (
+    MAX_WRITTEN,
+    expression_of,
+    is_small,
+    judge_membership,
+    write_membership,
+)
 from .places import closed_to, place_in_group, place_on, place_some_on, write_place
+from .trees import is_for_everybody, size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +33,18 @@ if TYPE_CHECKING:
 def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
     """Let the first call of `experiment.assign` judge, and the second put a written one there.
 
-    Two threads that come at once do the same twice, to the same effect.
+    Two threads that come at once do the same twice, to the same effect. A long tree is compiled at
+    once, and stays as it is.
     """
+    if size_of(experiment.audience_tree) > MAX_WRITTEN:
+        experiment.assign = _place(experiment, membership_of(ruleset, experiment))
+        return
 
     def assign(user: User) -> int:
         experiment.assign = write_and_assign
         place = _place(experiment, _judge(ruleset, experiment))
+        if not is_small(experiment.audience_tree, ruleset.audiences):
+            experiment.assign = place
         return place(user)
 
     def write_and_assign(user: User) -> int:
@@ -80,7 +95,8 @@ def membership_of(ruleset: Ruleset, experiment: Experiment) -> Membership | None
         return None
     signature = json.dumps(tree)
     if signature not in ruleset.memberships:
-        ruleset.memberships[signature] = write_membership(tree, ruleset.audiences)
+        make = write_membership if is_small(tree, ruleset.audiences) else judge_membership
+        ruleset.memberships[signature] = make(tree, ruleset.audiences)
     return ruleset.memberships[signature]
 
 

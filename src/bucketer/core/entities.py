@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 from .bucketing import Allocation
-from .conditions import bounded
 from .parse import json_type
 from .ruleset import Cmab, Experiment, Variable, Variation
+from .trees import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,16 +9,17 @@ import json
 
 from .assign import membership_of
 from .bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
-from .conditions import compile_leaf, is_for_everybody, split_node
+from .conditions import compile_leaf
 from .parse import json_type
 from .reasons import Reason, bucket_reason
+from .trees import is_for_everybody, split_node
 from .user import BUCKETING_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .conditions import Audience
+    from .audience import Audience
     from .ruleset import Experiment, Ruleset
     from .user import User
 

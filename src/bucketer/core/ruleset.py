@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from .audience import Audience
     from .bucketing import Allocation, Place, PlaceFor
-    from .conditions import Audience
     from .decision import Source
     from .diagnostic import Diagnostic
     from .envelope import Envelope

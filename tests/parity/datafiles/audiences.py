@@ -121,6 +121,8 @@ class Audiences:
         rng, seen = self.rng, self.seen
         if depth == 0 or rng.random() < 0.3:
             return self.leaf()
+        if rng.random() < 0.15:
+            return self._choice()
         operator = rng.choice(("and", "or", "or", "not", ""))
         count = 1 if operator == "not" else rng.choice((1, 2, 2, 3))
         operands = [self.tree(depth - 1) for _ in range(count)]
@@ -133,6 +135,37 @@ class Audiences:
             return operands
         seen[f"operator {operator}"] += 1
         return [operator, *operands]
+
+    def _choice(self) -> list[object]:
+        """Many values of one attribute, asked for or denied, alone or beside other conditions."""
+        rng, seen = self.rng, self.seen
+        denied = rng.random() < 0.4
+        name = rng.choice(tuple(WORDS))
+        mixed = rng.random() < 0.3
+        values = [*WORDS[name], *(rng.choice(ODD_VALUES) for _ in range(3 * mixed))]
+        values += [f"{rng.randrange(1000)}" for _ in range(rng.choice((0, 1, 12)))]
+        seen["choice of mixed kinds" if mixed else "choice"] += 1
+        if len(values) > 10:
+            seen["choice of many"] += 1
+        operands: list[object] = [
+            {"name": name, "type": "custom_attribute", "match": "exact", "value": each}
+            for each in rng.sample(values, rng.randrange(2, len(values) + 1))
+        ]
+        if rng.random() < 0.4:
+            seen["choice with wrapped values"] += 1
+            operands = [[rng.choice(("or", "and")), each] for each in operands]
+        if denied:
+            seen["choice denied"] += 1
+            operands = [["not", each] for each in operands]
+        if rng.random() < 0.4:
+            seen["choice beside others"] += 1
+            others = [self.tree(1) for _ in range(rng.choice((1, 2)))]
+            operands = [*operands, *others]
+            rng.shuffle(operands)
+        if rng.random() < 0.12:
+            seen["more than is written out"] += 1
+            operands += [self.leaf() for _ in range(40)]
+        return ["and" if denied else "or", *operands]
 
     def _odd_node(self, operands: list[object]) -> list[object]:
         rng, seen = self.rng, self.seen

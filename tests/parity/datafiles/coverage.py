@@ -89,6 +89,8 @@ IN_DATAFILES = frozenset({
     )),
     "condition name absent", "condition name not a string",
     "operator and", "operator or", "operator not", "operator implicit or", "operator upper case",
+    "choice", "choice of mixed kinds", "choice of many", "choice denied", "choice beside others",
+    "choice with wrapped values", "more than is written out", "rule lists audiences again and again",
     "operator alone", "not with two operands", "nested operators",
     "empty list in an audience", "leaf not an object", "leaf a number in range",
     "audience conditions empty", "audience bare object", "audience null",

@@ -214,6 +214,11 @@ class Rules:
             self._audience_tree(depth - rng.choice((1, 1, 2)) if depth > 1 else 0)
             for _ in range(count)
         ]
+        if depth > 1 and rng.random() < 0.1:
+            self.seen["rule lists audiences again and again"] += 1
+            again = operands[0]
+            operands += [[rng.choice(("and", "or")), again, each] for each in ids * 5]
+            operands += [again] * 20
         if operator == "not" and operands == ["404"]:
             self.seen["rule not unknown audience"] += 1
         if rng.random() < 0.03:

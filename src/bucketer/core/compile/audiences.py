@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 
-from bucketer.core.conditions import OPERATORS, Audience, compile_tree, unknown
+from bucketer.core.audience import Audience
+from bucketer.core.conditions import unknown
 from bucketer.core.entities import Malformed, field
 from bucketer.core.parse import json_type
+from bucketer.core.trees import OPERATORS, compile_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bucketer.core.conditions import Note, Predicate
+    from bucketer.core.conditions import Predicate
+    from bucketer.core.trees import Note
 
     from .draft import Draft
 

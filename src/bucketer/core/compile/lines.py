@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bucketer.core.assign import write_on_second_use
 from bucketer.core.bucketing import Allocation
-from bucketer.core.conditions import is_for_everybody
 from bucketer.core.entities import Malformed, whitelist_of
+from bucketer.core.trees import is_for_everybody
 
 from .audiences import note_unknowns
 
