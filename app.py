@@ -10,6 +10,7 @@ import os
 gc.disable()  # an import makes thousands of objects and no garbage; looking for some takes 1 ms
 
 from bucketer import wiring
+from bucketer.api.client_address import TrustedProxies
 from bucketer.doors.aws_lambda import make_handler, run_after_restore
 from bucketer.doors.lambda_extension import ask_to_register, start
 from bucketer.settings import read_settings
@@ -22,7 +23,8 @@ runtime = wiring.build(settings, place=wiring.LAMBDA)
 answered = start(runtime, extension, settings.events_flush) if works_later else None
 # A copy of a snapshot may be days old: it asks for a fresh datafile, and for its invocations.
 run_after_restore(runtime.expire, *([extension.ask_again] if extension else []))
-lambda_handler = make_handler(runtime, answered)
+proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)
+lambda_handler = make_handler(runtime, answered, proxies)
 
 gc.freeze()  # all of this stays: later collections needn't walk it
 gc.enable()

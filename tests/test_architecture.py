@@ -48,6 +48,7 @@ ALLOWED_OURS = {
     "bucketer.api.answer",
     "bucketer.api.attributes",
     "bucketer.api.bucketer",
+    "bucketer.api.client_address",
     "bucketer.api.http",
     "bucketer.api.query",
     "bucketer.api.routes",

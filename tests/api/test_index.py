@@ -39,15 +39,32 @@ def test_without_a_datafile_there_is_nothing_to_try():
 
 @pytest.mark.parametrize(
     ("method", "query", "status"),
-    [("GET", "", 200), ("HEAD", "", 200), ("OPTIONS", "", 204), ("POST", "", 405), ("GET", "e=x&u=y", 404)],
+    [("GET", "", 200), ("HEAD", "", 200), ("OPTIONS", "", 204), ("POST", "", 405), ("GET", "u=y", 400)],
 )  # fmt: skip
-def test_whoever_wants_a_variation_here_has_lost_the_path_and_is_told(method, query, status):
+def test_whoever_wants_a_variation_here_and_says_none_is_told(method, query, status):
     """An answer with status 200 would hide it."""
     response = Client().ask(query, method=method, path="/").response
 
     assert status == response.status
     if status > 400:
         assert json.loads(response.body)["variation"] is None
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "query", ["e=checkout_flow_experiment&u=x", "f=checkout_flow", "e=x", "u="]
+)
+def test_with_a_query_it_answers_as_the_path_would_that_was_left_out(method, query):
+    """The URL of a function is often used bare."""
+    client = Client()
+
+    bare, whole = (
+        client.ask(query, method=method, path=path, body=b"{}") for path in ("/", "/bucketer")
+    )
+
+    assert whole.response.status == bare.response.status
+    assert whole.response.body == bare.response.body
+    assert len(whole.events) == len(bare.events)
 
 
 # The example

@@ -118,6 +118,63 @@ def test_an_unknown_path_is_told_the_routes_that_can_be_used(webhook, told):
     assert f"There is nothing at '/x'. Try {told}." == error["message"]
 
 
+# Paths
+
+
+EVERYWHERE = ["/health", "/track", "/webhooks/optimizely", "/bucketer"]
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+@pytest.mark.parametrize(
+    "front", ["/x", "/..", "/.", "/", "/%2e%2e", "/prod", "/experiments/x", "/experimentsx"]
+)
+@pytest.mark.parametrize("prefix", ["", "/experiments", "/api/v1"])
+def test_no_path_works_behind_anything_but_the_prefix_that_is_set(path, front, prefix):
+    """A proxy's rules by path must not be passed by."""
+    client = Client(options=options_with(prefix))
+
+    for method in ("GET", "POST", "OPTIONS"):
+        assert client.ask(QUERY, method=method, path=front + path).response.status == 404
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_with_a_prefix_each_path_works_behind_it_and_without(path, slash):
+    client = Client(options=options_with("/api/v1"))
+
+    bare, behind = (
+        client.ask(QUERY, path=f"{front}{path}{slash}").response for front in ("", "/api/v1")
+    )
+
+    assert bare.status != 404
+    assert (bare.status, bare.body.replace(path.encode(), b"")) == (
+        behind.status,
+        behind.body.replace(f"/api/v1{path}".encode(), b""),
+    )
+
+
+@pytest.mark.parametrize("path", ["/prod", "/prod/"])
+def test_the_prefix_itself_is_the_index_and_with_a_query_the_decision(path):
+    client = Client(options=options_with("/prod"))
+
+    assert client.json(path=path)["service"] == "bucketer"
+    assert client.json(QUERY, path=path) == client.json(QUERY)
+
+
+def test_the_index_points_to_paths_that_work_behind_the_prefix():
+    said = Client(options=options_with("/prod")).json(path="/prod/")
+
+    assert said["health"] == "/prod/health"
+    assert said["try"].startswith("/prod/bucketer?")
+
+
+def options_with(prefix):
+    options = ApiOptions()
+    options.webhook = ("hush", "")
+    options.path_prefix = prefix
+    return options
+
+
 # Limits
 
 

@@ -38,7 +38,17 @@ def test_the_application_of_the_module_answers_from_the_environments_settings(mo
 
 @pytest.mark.parametrize(
     ("root_path", "path", "seen"),
-    [("", "/a", "/a"), ("/here", "/here/a", "/a"), ("/here", "/a", "/a"), ("/here", "/here", "/")],
+    [
+        ("", "/a", "/a"),
+        ("/here", "/here/a", "/a"),
+        ("/here/", "/here/a", "/a"),
+        ("/here", "/a", "/a"),
+        ("/here", "/here", "/"),
+        ("/here", "/here/", "/"),
+        ("/here", "/hereafter", "/hereafter"),
+        ("/here", "/here/here/a", "/here/a"),
+        ("/here", "/here//a", "//a"),
+    ],
 )
 def test_where_it_is_mounted_is_no_part_of_the_path(root_path, path, seen):
     app = BucketerApp(FakeRuntime())
@@ -54,6 +64,24 @@ def test_a_proxy_is_believed_only_when_it_is_trusted():
     trusting = BucketerApp(FakeRuntime(), proxies=["192.0.2.0/24"])
 
     assert ask(trusting, "/a", headers=headers).text.split()[3] == "198.51.100.9"
+
+
+@pytest.mark.parametrize(
+    ("client", "seen"),
+    [
+        (("::ffff:192.0.2.1", 1), "192.0.2.1"),
+        (("::FFFF:c000:201", 1), "192.0.2.1"),
+        (("fe80::1%eth0", 1), "fe80::1"),
+        (("2001:DB8::1", 1), "2001:db8::1"),
+        (("testclient", 1), ""),
+        (("/run/app.sock", None), ""),
+        (None, ""),
+    ],
+)
+def test_a_peer_has_one_spelling_and_what_is_no_address_is_none(client, seen):
+    answer = ask(BucketerApp(FakeRuntime()), "/a", client=client)
+
+    assert answer.text.split(" ")[3] == seen
 
 
 def test_events_are_in_the_outbox_when_the_answer_is_there():

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 
 from bucketer import wiring
+from bucketer.api.client_address import TrustedProxies
 from bucketer.api.http import Response
 from bucketer.api.routes import Handler
 from bucketer.doors.aws_lambda import make_handler, run_after_restore, to_request
@@ -151,20 +152,164 @@ def test_gateways_own_word_for_the_address_wins_over_a_header(name):
     assert to_request(event(name), "id").ip == "203.0.113.7"
 
 
+#: Name of a recording → where its gateway says what address it saw.
+SEEN = {
+    "rest_multi": ("requestContext", "identity", "sourceIp"),
+    "rest_single": ("requestContext", "identity", "sourceIp"),
+    "rest_custom_domain": ("requestContext", "identity", "sourceIp"),
+    "http_api": ("requestContext", "http", "sourceIp"),
+    "http_api_named_stage": ("requestContext", "http", "sourceIp"),
+    "function_url": ("requestContext", "http", "sourceIp"),
+    "alb_single": ("headers", "x-forwarded-for"),
+    "alb_multi": ("multiValueHeaders", "x-forwarded-for"),
+}
+
+
+def seen_from(name, peer, **headers):
+    """The recording *name*, from *peer*, with *headers* that came along."""
+    asked = event(name)
+    *way, last = SEEN[name]
+    place = asked
+    for step in way:
+        place = place[step]
+    for single in filter(None, (asked.get("headers"), asked.get("multiValueHeaders"))):
+        for header in [each for each in single if each.lower() == "x-forwarded-for"]:
+            del single[header]
+    for header, value in headers.items():
+        name_of_it = header.replace("_", "-")
+        if asked.get("headers") is not None:
+            asked["headers"][name_of_it] = value
+        if asked.get("multiValueHeaders") is not None:
+            asked["multiValueHeaders"][name_of_it] = [value]
+    if last == "x-forwarded-for":
+        told = headers.get("x_forwarded_for")
+        peer = f"{told}, {peer}" if told else peer
+    place[last] = [peer] if way == ["multiValueHeaders"] else peer
+    return asked
+
+
+@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize(
+    ("peer", "visitor"),
+    [
+        ("10.1.22.195:32554", "10.1.22.195"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("test-invoke-source-ip", ""),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_whatever_the_gateway_writes_a_visitor_is_one_visitor(name, peer, visitor):
+    """With its port each connection would be somebody new."""
+    assert to_request(seen_from(name, peer), "id").ip == visitor
+
+
+CLOUDFRONT = {"x_forwarded_for": "6.6.6.6, 198.51.100.9", "cloudfront_viewer_address": "198.51.100.9:4711"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "CloudFront-Viewer-Address"])
+@pytest.mark.parametrize("peer", ["64.252.64.1", "64.252.64.1:443", "::ffff:64.252.64.1"])
+def test_behind_cloudfront_the_visitor_is_who_it_says(name, header, peer):
+    proxies = TrustedProxies(["64.252.64.0/18"], header)
+
+    assert to_request(seen_from(name, peer, **CLOUDFRONT), "id", proxies).ip == "198.51.100.9"
+
+
+@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "CloudFront-Viewer-Address"])
+@pytest.mark.parametrize("trusted", [(), ("64.252.64.0/18",)])
+def test_headers_that_a_stranger_sends_are_never_believed(name, header, trusted):
+    """Neither by default, nor past the proxies that are trusted."""
+    asked = seen_from(name, "203.0.113.7", **CLOUDFRONT)
+
+    assert to_request(asked, "id", TrustedProxies(trusted, header)).ip == "203.0.113.7"
+
+
+# Paths
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("/prod/bucketer", "/bucketer"),
+        ("/prod/", "/"),
+        ("/prod", "/"),
         ("/bucketer", "/bucketer"),
+        ("/prod/prod/bucketer", "/prod/bucketer"),
         ("/production/x", "/production/x"),
+        ("/prod//bucketer", "//bucketer"),
+        ("/../prod/bucketer", "/../prod/bucketer"),
     ],
 )
-def test_named_stage_is_taken_off_where_no_route_tells_the_path(path, expected):
+def test_named_stage_is_taken_off_once_where_no_route_tells_the_path(path, expected):
     """The default route matches everything, so only the stage's name says what to take off."""
     asked = event("http_api_named_stage")
     asked["routeKey"], asked["rawPath"] = "$default", path
 
     assert to_request(asked, "id").path == expected
+
+
+def rest(path, resource, proxy, whole):
+    asked = event("rest_multi")
+    asked |= {"path": path, "resource": resource, "pathParameters": proxy and {"proxy": proxy}}
+    asked["requestContext"] |= {"path": whole, "resourcePath": resource}
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "proxy", "whole", "expected"),
+    [
+        ("/bucketer", "/bucketer", None, "/prod/bucketer", "/bucketer"),
+        ("/bucketer", "/{proxy+}", "bucketer", "/prod/bucketer", "/bucketer"),
+        ("/", "/", None, "/prod/", "/"),
+        # A custom domain: the mapping stands in front, the stage nowhere.
+        ("/decisions/v1/bucketer", "/bucketer", None, "/decisions/v1/bucketer", "/bucketer"),
+        ("/decisions/v1/bucketer", "/{proxy+}", "bucketer", "/decisions/v1/bucketer", "/bucketer"),
+        ("/bucketer", "/bucketer", None, "/bucketer", "/bucketer"),
+        # The stage has been taken off already: what looks like it is the client's.
+        ("/prod/bucketer", "/{proxy+}", "prod/bucketer", "/prod/prod/bucketer", "/prod/bucketer"),
+        ("/../bucketer", "/{proxy+}", "../bucketer", "/prod/../bucketer", "/../bucketer"),
+        ("/x/health", "/{proxy+}", "x/health", "/prod/x/health", "/x/health"),
+        # An emulator, and an HTTP API in format 1.0, leave it there.
+        ("/prod/bucketer/", "/{proxy+}", "prod/bucketer/", "/prod/bucketer/", "/bucketer/"),
+        ("/prod/bucketer", "$default", None, "/prod/bucketer", "/bucketer"),
+        ("/prod", "$default", None, "/prod", "/"),
+    ],
+)
+def test_rest_path_is_what_the_gateways_route_matched(path, resource, proxy, whole, expected):
+    assert to_request(rest(path, resource, proxy, whole), "id").path == expected
+
+
+def test_a_stage_that_is_called_as_a_path_is_not_taken_for_one():
+    asked = rest("/bucketer", "/bucketer", None, "/bucketer")
+    asked["requestContext"]["stage"] = "bucketer"
+
+    assert to_request(asked, "id").path == "/bucketer"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["http_api_custom_domain", "rest_custom_domain", "rest_custom_domain_proxy", "http_api"],
+)
+def test_behind_a_custom_domain_the_prefix_can_be_set_where_the_event_says_nothing(name):
+    settings = {"BUCKETER_EVENTS": "off", "BUCKETER_PATH_PREFIX": "/decisions"}
+    handler = make_handler(wiring.build(environ=settings, place=wiring.LAMBDA))
+
+    assert handler(event(name), CONTEXT)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("name", ["function_url", "alb_single", "http_api_custom_domain"])
+@pytest.mark.parametrize(
+    "path", ["/../bucketer", "/x/health", "/x/webhooks/optimizely", "//bucketer", "/%2e%2e/health"]
+)
+def test_no_other_prefix_works_in_lambda(lambda_handler, name, path):
+    asked = event(name)
+    asked["path" if "elb" in asked["requestContext"] else "rawPath"] = path
+
+    assert lambda_handler(asked, CONTEXT)["statusCode"] == 404
 
 
 def test_decoded_query_is_no_longer_than_what_the_client_sent():

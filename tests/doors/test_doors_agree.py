@@ -36,7 +36,7 @@ REQUESTS = [
     ("GET", "/bucketer", "f=no_such_flag&u=x", b""),
     ("GET", "/bucketer", 'e=checkout_flow_experiment&u=x&a="open', b""),
     ("GET", "/bucketer/", f"{EXPERIMENT}&u=x", b""),
-    ("GET", "/prod/bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "/bucketer/", f"{EXPERIMENT}&u=x", b""),
     ("GET", "/nothing", "", b""),
     ("GET", "/", "", b""),
     ("GET", "/bucketer", f"{EXPERIMENT}&u=" + "x" * 9000, b""),
@@ -51,7 +51,7 @@ REQUESTS = [
     ("POST", "/bucketer", "", b"[" * 100_000),
     ("POST", "/bucketer", "", b" " * (1024 * 1024 + 1)),
     ("POST", "/bucketer", "e=x&u=of+the+query", b""),
-    ("POST", "/prod/bucketer", "e=x&u=of+the+query", b" " * (1024 * 1024 + 1)),
+    ("POST", "/bucketer/", "e=x&u=of+the+query", b" " * (1024 * 1024 + 1)),
     ("FOO", "/bucketer", EXPERIMENT, b""),
 ]
 

@@ -272,6 +272,9 @@ def test_a_sane_request_id_is_echoed_and_another_replaced(server):
         (("127.0.0.1",), ["X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 192.0.2.7"], "192.0.2.7"),
         (("127.0.0.1", "10.0.0.0/8"), ["X-Forwarded-For: 192.0.2.7, 10.1.2.3"], "192.0.2.7"),
         (("127.0.0.1",), [], "127.0.0.1"),
+        (("::ffff:127.0.0.1",), ["X-Forwarded-For: 192.0.2.7:4711"], "192.0.2.7"),
+        (("127.0.0.1",), ["X-Forwarded-For: ::FFFF:192.0.2.7"], "192.0.2.7"),
+        (("127.0.0.1",), ["X-Forwarded-For: nobody"], "127.0.0.1"),
     ],
 )
 def test_the_visitors_address_is_the_peers_or_what_a_trusted_proxy_says(proxies, headers, seen):

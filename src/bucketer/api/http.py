@@ -205,6 +205,7 @@ class ApiOptions:
         max_url_bytes: path and query together; more is 414.
         max_body_bytes: more is 413.
         max_json_depth: open brackets of a body; more is 400.
+        path_prefix: what may stand in front of each path: ``/experiments``; empty for nothing.
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
         events: gives the outbox's counters, for health; None where events are off.
@@ -226,6 +227,7 @@ class ApiOptions:
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "path_prefix",
         "profiles",
         "reports",
         "revisions",
@@ -257,6 +259,7 @@ class ApiOptions:
         # What wiring knows only later, or seldom.
         self.makes_events = True
         self.freshness: Callable[[], dict[str, object]] | None = None
+        self.path_prefix = ""
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None

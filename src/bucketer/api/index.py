@@ -48,12 +48,13 @@ class IndexRoute:
     ) -> Reply:
         """Say what this is; *now*, *new_uuid* and *known* are every route's and not used here."""
         del now, new_uuid, known
-        said = {"service": "bucketer", "health": "/health"}
+        prefix = self._options.path_prefix
+        said = {"service": "bucketer", "health": f"{prefix}/health"}
         if self._edition is not None:
-            example = example_of(self._edition)
+            example = prefix + example_of(self._edition)
             if not self._options.debug_allowed:
                 example = example.removesuffix(_DEBUG)
-            said = {"service": "bucketer", "try": example, "health": "/health"}
+            said = {"service": "bucketer", "try": example, "health": f"{prefix}/health"}
         response = Response(200, self._headers, to_json(said).encode("ascii"), request.request_id)
         return Reply(response)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bucketer.ports import EditionFacts
 
     from .http import Known, Request
-    from .routes import Route
+    from .route import Route
 
 MAX_CHARS = 32
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

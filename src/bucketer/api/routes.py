@@ -16,29 +16,11 @@ from .http import COMMON_HEADERS, JSON_HEADERS, ApiOptions, Needed, Reply, Respo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Protocol
 
     from bucketer.ports import EditionFacts, Engine
 
     from .http import Known, Request
-
-    class Route(Protocol):
-        """What stands at one path."""
-
-        @property
-        def methods(self) -> tuple[str, ...]:
-            """What it takes, for `Allow`; OPTIONS is everybody's."""
-            ...
-
-        def answer(
-            self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
-        ) -> Reply:
-            """Answer one of the `methods`; errors are raised."""
-            ...
-
-        def understood(self, request: Request) -> dict[str, object]:
-            """Return what an error's body carries of a request that failed."""
-            ...
+    from .route import Route
 
 
 #: The paths that every service has; the first is the one that nearly all requests are for.
@@ -126,7 +108,7 @@ class Handler:
         status = status_of(error)
         body: dict[str, object] = {"variation": None}
         if isinstance(error, BodyTooLarge):
-            route = route or self._at(request.path)
+            route = route or self._at(request)
             request.body = b""  # not worth reading; the query is
         if route is not None and not isinstance(error, UrlTooLarge):
             body = route.understood(request)
@@ -155,22 +137,28 @@ class Handler:
         Raises:
             NotFound: there is none.
         """
-        if request.path == "/" and not request.query:  # with one, it has lost its way
-            from .index import IndexRoute  # seldom looked at
-
-            return IndexRoute(self.edition, self._options, self.json_headers)
-        route = self._at(request.path)
+        route = self._at(request)
         if route is None:
             from .problems import NotFound
 
             raise NotFound(request.path, self._told)
         return route
 
-    def _at(self, path: str) -> Route | None:
-        """Return the route behind a stage (``/prod/bucketer``) or a trailing slash, if any."""
-        without_slash = path.removesuffix("/")
-        stage, slash, rest = without_slash[1:].partition("/")
-        return self._route(without_slash) or self._route(slash + rest if stage else "")
+    def _at(self, request: Request) -> Route | None:
+        """Return the route behind the prefix that is set, or with a trailing slash, if any.
+
+        Nothing else stands for a path: a proxy in front may have rules for each, which must hold.
+        """
+        path, prefix = request.path, self._options.path_prefix
+        if prefix and f"{path}/".startswith(f"{prefix}/"):
+            path = path[len(prefix) :]
+        if path not in {"", "/"}:
+            return self._route(path.removesuffix("/"))
+        if request.query:  # the URL of a function is often used bare
+            return self._routes["/bucketer"]
+        from .index import IndexRoute  # seldom looked at
+
+        return IndexRoute(self.edition, self._options, self.json_headers)
 
     def _route(self, path: str) -> Route | None:
         """Return the route at *path*, which is made and kept when it is first asked for."""

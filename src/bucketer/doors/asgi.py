@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bucketer import wiring
-from bucketer.api.client_address import TrustedProxies, plain_address
+from bucketer.api.client_address import TrustedProxies, read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id, one_value_each
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.runtime.ids import new_uuid
@@ -63,7 +63,7 @@ class BucketerApp:
 
         Args:
             runtime: to share one that is there already.
-            proxies: whose ``X-Forwarded-For`` is believed; the setting unless given.
+            proxies: who is believed on where a request came from; the settings unless given.
             max_body_bytes: more isn't read; the setting unless given.
         """
         self._runtime = runtime
@@ -108,7 +108,7 @@ class BucketerApp:
                 self._runtime.keep_fresh()
             settings = read_settings(os.environ)
             if self._proxies is None:
-                self._proxies = TrustedProxies(settings.trusted_proxies)
+                self._proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)
             limit_bytes = self._max_body_bytes or settings.max_body_bytes
             self._made = self._runtime, self._proxies, limit_bytes
         return self._made
@@ -172,13 +172,13 @@ def to_request(scope: Scope, body: bytes, proxies: TrustedProxies) -> Request:
         path = quote(scope["path"], safe="/:@!$&'()*+,;=~")
     else:
         path = raw_path.partition(b"?")[0].decode("utf-8", "surrogateescape")
-    mounted_at = scope.get("root_path", "")
-    if mounted_at and path.startswith(mounted_at):
+    mounted_at = scope.get("root_path", "").rstrip("/")
+    if mounted_at and f"{path}/".startswith(f"{mounted_at}/"):
         path = path[len(mounted_at) :] or "/"
     client = scope.get("client")
-    ip = plain_address(client[0]) if client else ""
+    ip = read_address(client[0]) if client else ""
     if proxies.trusts(ip):
-        ip = proxies.visitor(ip, headers.get("x-forwarded-for", ""))
+        ip = proxies.visitor(ip, headers)
     request_id = headers.get("x-request-id", "")
     return Request(
         scope["method"],

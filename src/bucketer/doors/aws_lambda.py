@@ -13,6 +13,7 @@ import logging
 import time
 from json import dumps
 
+from bucketer.api.client_address import FORWARDED_FOR, TrustedProxies, read_address
 from bucketer.api.http import Request, Response, is_sane_request_id, one_value_each
 from bucketer.api.query import quote
 from bucketer.runtime.ids import new_uuid
@@ -43,12 +44,18 @@ _REASONS = {
 }
 
 
+#: What is believed unless a setting says more: nobody but AWS.
+_NOBODY = TrustedProxies()
+
+
 class UnknownEvent(Exception):
     """The event is not an HTTP request that this door knows."""
 
 
 def make_handler(
-    runtime: Runtime, answered: Callable[[], object] | None = None
+    runtime: Runtime,
+    answered: Callable[[], object] | None = None,
+    proxies: TrustedProxies = _NOBODY,
 ) -> Callable[[object, object], dict[str, Any]]:
     """Return the function that Lambda calls.
 
@@ -56,13 +63,14 @@ def make_handler(
         runtime: serves every request of this execution environment.
         answered: called after each answer is made, before Lambda has it: tells the internal
             extension that there may be something for `runtime.after_response` to do.
+        proxies: who may stand between visitors and AWS (CloudFront), and is believed.
     """
 
     def lambda_handler(event: object, context: object) -> dict[str, Any]:
         """Answer one invocation. Never raises."""
         fallback_id = getattr(context, "aws_request_id", None) or new_uuid()
         try:
-            request = to_request(event, fallback_id)
+            request = to_request(event, fallback_id, proxies)
             return to_result(event, runtime.serve(request, lambda: _deadline(context)))
         except UnknownEvent as error:
             return to_result(event, _unknown(event, str(error), fallback_id, runtime))
@@ -82,12 +90,13 @@ def _deadline(context: object) -> float | None:
     return None if remaining_ms is None else time.monotonic() + remaining_ms() / 1000 - _SPARE_S
 
 
-def to_request(event: object, fallback_id: str) -> Request:
+def to_request(event: object, fallback_id: str, proxies: TrustedProxies = _NOBODY) -> Request:
     """Read *event*, whichever of the known triggers it came from.
 
     Args:
         event: as Lambda passes it.
         fallback_id: the request's id when the caller gave none that can be used.
+        proxies: whose word is taken for where the request came from.
 
     Raises:
         UnknownEvent: it is none of them, or a part of it has an impossible shape.
@@ -99,11 +108,11 @@ def to_request(event: object, fallback_id: str) -> Request:
     try:
         if isinstance(context, dict):
             if "elb" in context:
-                return _from_load_balancer(event, fallback_id)
+                return _from_load_balancer(event, fallback_id, proxies)
             if "http" in context:
-                return _from_format_2(event, context, fallback_id)
+                return _from_format_2(event, context, fallback_id, proxies)
             if "httpMethod" in event:
-                return _from_format_1(event, context, fallback_id)
+                return _from_format_1(event, context, fallback_id, proxies)
         elif _is_warm_up(event):
             return Request("GET", _HEALTH, request_id=fallback_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -150,7 +159,10 @@ def run_after_restore(*hooks: Callable[[], None]) -> None:
 
 
 def _from_format_1(
-    event: Mapping[str, Any], context: Mapping[str, Any], fallback_id: str
+    event: Mapping[str, Any],
+    context: Mapping[str, Any],
+    fallback_id: str,
+    proxies: TrustedProxies,
 ) -> Request:
     """API Gateway REST: the query is decoded; its duplicates are in the multi-value form."""
     multiple = event.get("multiValueQueryStringParameters")
@@ -160,41 +172,56 @@ def _from_format_1(
         f"{quote(name)}={quote(value)}" for name, values in multiple.items() for value in values
     )
     headers = _headers(event)
+    path = _text(event["path"])
+    resource = event.get("resource")
+    route = _matched(resource, event)
+    if context.get("path") == path and (route is None or resource != route == path):
+        # The stage may still be there: HTTP APIs and emulators leave it, a REST API cuts it off.
+        path = _without_stage(path, context)
+    elif route is not None:
+        path = route
     return Request(
         _text(event["httpMethod"]),
-        _route_path(event.get("resource"), event, _text(event["path"])),
+        path,
         query,
         headers,
         _body(event),
-        _text((context.get("identity") or {}).get("sourceIp") or ""),
+        _visitor((context.get("identity") or {}).get("sourceIp"), headers, proxies),
         _request_id(headers, fallback_id),
     )
 
 
 def _from_format_2(
-    event: Mapping[str, Any], context: Mapping[str, Any], fallback_id: str
+    event: Mapping[str, Any],
+    context: Mapping[str, Any],
+    fallback_id: str,
+    proxies: TrustedProxies,
 ) -> Request:
     """HTTP API and Function URL: the query is raw; a named stage stands before the path."""
     http = context["http"]
     path = _text(event["rawPath"])
-    stage = context.get("stage")
-    if isinstance(stage, str) and path.startswith(f"/{stage}/"):
-        path = path[len(stage) + 1 :]
     _, _, template = _text(event.get("routeKey") or "").partition(" ")
+    route = _matched(template, event)
     headers = _headers(event)
     return Request(
         _text(http["method"]),
-        _route_path(template, event, path),
+        _without_stage(path, context) if route is None else route,
         _text(event.get("rawQueryString") or ""),
         headers,
         _body(event),
-        _text(http.get("sourceIp") or ""),
+        _visitor(http.get("sourceIp"), headers, proxies),
         _request_id(headers, fallback_id),
     )
 
 
-def _from_load_balancer(event: Mapping[str, Any], fallback_id: str) -> Request:
-    """ALB: the query is cut into pieces but not decoded; the address is in a header only."""
+def _from_load_balancer(
+    event: Mapping[str, Any], fallback_id: str, proxies: TrustedProxies
+) -> Request:
+    """ALB: the query is cut into pieces but not decoded; the address is in a header only.
+
+    It is the last in that header, which the balancer itself saw. Whatever stands before it came
+    with the request, so a client may have chosen it.
+    """
     multiple = event.get("multiValueQueryStringParameters")
     if multiple is None:
         multiple = _as_lists(event.get("queryStringParameters"))
@@ -205,23 +232,39 @@ def _from_load_balancer(event: Mapping[str, Any], fallback_id: str) -> Request:
         "&".join(f"{name}={value}" for name, values in multiple.items() for value in values),
         headers,
         _body(event),
-        _last_address(headers.get("x-forwarded-for", "")),
+        _visitor(headers.get(FORWARDED_FOR, "").rpartition(",")[2].strip(), headers, proxies),
         _request_id(headers, fallback_id),
     )
 
 
-def _route_path(template: object, event: Mapping[str, Any], path: str) -> str:
-    """Return the path as our routes know it, whatever a custom domain puts in front.
+def _matched(template: object, event: Mapping[str, Any]) -> str | None:
+    """Return the path as the gateway's own route has it, whatever a custom domain puts in front.
 
     A gateway says which of its routes matched. ``/bucketer`` is the path itself; what
-    ``/{proxy+}`` stands for is among the path parameters. Without either, *path* it is.
+    ``/{proxy+}`` stands for is among the path parameters. None where it says neither.
     """
     if not isinstance(template, str) or not template.startswith("/"):
-        return path
+        return None
     if "{" not in template:
         return template
-    proxied = (event.get("pathParameters") or {}).get("proxy")
-    return f"/{proxied}" if isinstance(proxied, str) and template == "/{proxy+}" else path
+    if template.startswith("/{") and template.endswith("+}") and template.count("{") == 1:
+        rest = (event.get("pathParameters") or {}).get(template[2:-2])
+        return f"/{rest}" if isinstance(rest, str) else None
+    return None
+
+
+def _without_stage(path: str, context: Mapping[str, Any]) -> str:
+    """Return *path* without the stage that the gateway says it came through."""
+    stage = context.get("stage")
+    if not isinstance(stage, str) or not (f"{path}/").startswith(f"/{stage}/"):
+        return path
+    return path[len(stage) + 1 :] or "/"
+
+
+def _visitor(peer: object, headers: Mapping[str, str], proxies: TrustedProxies) -> str:
+    """Return the visitor's address: what AWS saw, or what a trusted proxy says it saw."""
+    address = read_address(_text(peer or ""))
+    return proxies.visitor(address, headers) if proxies.trusts(address) else address
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:
@@ -263,18 +306,6 @@ def _text(value: object) -> str:
         message = f"expected a string, found {type(value).__name__}"
         raise TypeError(message)
     return value
-
-
-def _last_address(forwarded_for: str) -> str:
-    """Return the address that the load balancer itself saw: the last of the header.
-
-    Whatever stands before it came with the request, so the client may have chosen it.
-    """
-    last = forwarded_for.rpartition(",")[2].strip()
-    if last.startswith("["):  # [2001:db8::1]:443
-        return last[1:].partition("]")[0]
-    host, _, _port = last.partition(":")
-    return host if last.count(":") == 1 else last
 
 
 def _request_id(headers: Mapping[str, str], fallback_id: str) -> str:

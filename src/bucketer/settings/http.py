@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import cors_origin, one_of, switch, whole
+from .values import cors_origin, one_of, path_prefix, switch, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ ROWS: Final = (
         cors_origin,
         "an origin such as https://shop.example or http://localhost:3000, `*`, or `off`",
         "Which web pages may read the answers: the value of `Access-Control-Allow-Origin`.",
+    ),
+    Setting(
+        "BUCKETER_PATH_PREFIX",
+        "",
+        path_prefix,
+        "a path such as /experiments or /api/v1",
+        "What stands in front of the paths where a gateway or a proxy doesn't cut it off: the "
+        "mapping of a custom domain, a rule of a load balancer. Both `/bucketer` and "
+        "`/experiments/bucketer` are then answered. A stage of API Gateway needs no setting.",
     ),
     Setting(
         "BUCKETER_MAX_URL_BYTES",

@@ -48,6 +48,7 @@ class Settings:
     debug: bool
     debug_url: str
     cors_origin: str
+    path_prefix: str
     max_url_bytes: int
     max_body_bytes: int
     max_json_depth: int
@@ -56,6 +57,7 @@ class Settings:
     workers: int
     access_log: bool
     trusted_proxies: tuple[str, ...]
+    address_header: str
     webhook_secret: str
     webhook_wait: float
     publish: str

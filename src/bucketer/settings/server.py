@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import networks, switch, text, whole
+from .values import networks, one_of, switch, text, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,15 @@ ROWS: Final = (
         "",
         networks,
         "addresses and networks such as 10.0.0.0/8, between commas or spaces",
-        "Proxies whose `X-Forwarded-For` is believed. The visitor is then the right-most address "
-        "in it that is no such proxy; otherwise the peer.",
+        "Proxies whose word is taken for where a request came from; in Lambda CloudFront, say. "
+        "The visitor is then the right-most address in their `X-Forwarded-For` that is no such "
+        "proxy; otherwise the peer. Whoever is named here can pass for anybody.",
+    ),
+    Setting(
+        "BUCKETER_ADDRESS_HEADER",
+        "X-Forwarded-For",
+        one_of("X-Forwarded-For", "CloudFront-Viewer-Address"),
+        "`X-Forwarded-For` or `CloudFront-Viewer-Address`",
+        "In which header the trusted proxies tell the visitor's address.",
     ),
 )

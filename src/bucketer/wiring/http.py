@@ -29,6 +29,7 @@ def api_options(settings: Settings) -> ApiOptions:
         max_json_depth=settings.max_json_depth,
         profiles=settings.profiles != "off",
     )
+    options.path_prefix = settings.path_prefix
     options.revisions = settings.revisions != "off"
     return options
 

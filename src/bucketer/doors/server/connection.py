@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from bucketer.api.client_address import plain_address
+from bucketer.api.client_address import read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED, WORKING
@@ -103,7 +103,7 @@ class Connection(RequestReader):
         self._transport = transport
         self._open = True
         peer = transport.get_extra_info("peername")
-        self._peer = plain_address(peer[0]) if peer else ""
+        self._peer = read_address(peer[0]) if peer else ""
         worker = self._worker
         self._proxied = worker.proxies.trusts(self._peer)
         self._server.connections.add(self)  # type: ignore[arg-type]  # its type lists uvicorn's own classes
@@ -180,7 +180,7 @@ class Connection(RequestReader):
             request_id = worker.new_request_id()
         ip = self._peer
         if self._proxied:
-            ip = worker.proxies.visitor(ip, headers.get("x-forwarded-for", ""))
+            ip = worker.proxies.visitor(ip, headers)
         return Request(method, path, query, headers, body, ip, request_id)
 
     def _answer_apart(self, request: Request, said: str | None) -> None:

@@ -55,7 +55,7 @@ class Application:
             return
         runtime.keep_fresh()
         loop = asyncio.get_running_loop()
-        proxies = TrustedProxies(self._settings.trusted_proxies)
+        proxies = TrustedProxies(self._settings.trusted_proxies, self._settings.address_header)
         worker = Worker(
             runtime,
             loop,

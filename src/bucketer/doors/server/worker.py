@@ -39,7 +39,7 @@ class Worker:
     Attributes:
         runtime: the edition in use and its handler; asked anew on each request.
         limits: what clients may ask.
-        proxies: whose ``X-Forwarded-For`` is believed.
+        proxies: who is believed on where a request came from.
         loop: the event loop of the process.
         oversized_body: stands for any body over the limit, which we don't read to its end.
         new_uuid, new_request_id: make ids.
