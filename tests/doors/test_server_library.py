@@ -10,6 +10,7 @@ import inspect
 import httptools
 import pytest
 import uvicorn
+from uvicorn.lifespan import on as lifespan_on
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
@@ -45,6 +46,18 @@ def test_uvicorn_makes_a_new_list_of_default_headers_when_the_date_changes():
 
 def test_uvicorns_supervisor_takes_a_listening_socket():
     assert list(inspect.signature(Multiprocess.__init__).parameters)[1:] == ["config", "sockets"]
+
+
+def test_uvicorns_supervisor_looks_after_workers_in_a_way_that_ours_can_watch():
+    source = inspect.getsource(Multiprocess)
+
+    assert "self.keep_subprocess_alive()" in inspect.getsource(Multiprocess.run)
+    assert "self.processes[idx] = process" in source
+
+
+def test_what_uvicorn_says_that_we_say_already_still_begins_so():
+    assert 'logger.error(f"Child process [' in inspect.getsource(Multiprocess)
+    assert "Application startup failed. Exiting." in inspect.getsource(lifespan_on)
 
 
 def test_the_parser_says_where_an_upgrade_cut_the_data():

@@ -56,6 +56,8 @@ class Settings:
     port: int
     workers: int
     access_log: bool
+    log_level: str
+    log_format: str
     trusted_proxies: tuple[str, ...]
     address_header: str
     webhook_secret: str

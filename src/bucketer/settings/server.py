@@ -39,6 +39,21 @@ ROWS: Final = (
         "One line per request on standard output, without the query, which may name visitors.",
     ),
     Setting(
+        "BUCKETER_LOG_LEVEL",
+        "info",
+        one_of("debug", "info", "warning", "error"),
+        "`debug`, `info`, `warning` or `error`",
+        "What the server's log leaves out: what is less grave than this. Access lines are not part "
+        "of it.",
+    ),
+    Setting(
+        "BUCKETER_LOG_FORMAT",
+        "text",
+        one_of("text", "json"),
+        "`text` or `json`",
+        "How the server writes log and access lines: for people, or as a JSON object each.",
+    ),
+    Setting(
         "BUCKETER_TRUSTED_PROXIES",
         "",
         networks,

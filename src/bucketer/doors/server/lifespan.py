@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import sys
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_log = logging.getLogger("bucketer.server")
+
 #: The processes of which one is there from the start: the only one, or the first of several.
 _FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
 
@@ -47,7 +50,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live through one lifespan."""
         await receive()
-        configure_logs()
+        configure_logs(self._settings.log_level, self._settings.log_format)
         try:
             runtime = wiring.build(self._settings)
         except BucketerError as error:
@@ -68,10 +71,7 @@ class Application:
         sweeper = Sweeper(loop, worker.connections, self._limits)
         sweeper.start()
         if multiprocessing.current_process().name in _FIRST:
-            # Standard output is the events' alone when they go there.
-            home = wiring.events_home(self._settings, wiring.SERVER)
-            out = sys.stderr if home == "stdout" else sys.stdout
-            print("\n".join(first_lines(runtime.edition, self._address)), file=out, flush=True)
+            self._say(first_lines(runtime.edition, self._address))
         # The edition lives long and refers to nothing young: collections needn't walk it.
         gc.collect()
         gc.freeze()
@@ -82,3 +82,14 @@ class Application:
         sweeper.stop()
         await asyncio.to_thread(worker.close)
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _say(self, lines: list[str]) -> None:
+        """Tell what is served: a person at a terminal, or those who read the log as JSON."""
+        if self._settings.log_format == "json":
+            for line in lines:
+                _log.info(line)
+            return
+        # Standard output is the events' alone when they go there.
+        home = wiring.events_home(self._settings, wiring.SERVER)
+        out = sys.stderr if home == "stdout" else sys.stdout
+        print("\n".join(lines), file=out, flush=True)

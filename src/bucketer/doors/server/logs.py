@@ -1,26 +1,150 @@
-"""Where the server's log lines go: trouble to standard error, access lines to standard output."""
+"""Log records in, lines out: trouble to standard error, access lines to standard output.
+
+Both as text for people or, by `BUCKETER_LOG_FORMAT`, as JSON, an object a line. Times are UTC and
+say so. Whatever a client or a datafile had a hand in stays within its line and its quotes.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+access_log = logging.getLogger("bucketer.access")
+
+#: Characters of a path that a line of text has; the rest of a longer one is left out.
+_SHOWN = 1_000
+#: What could end a line, or be heard by a terminal.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What else can't be between quotes as it is.
+_UNQUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
+#: What uvicorn says on top of what it was told, or of what `Workers` says.
+_SAID_ALREADY = ("Application startup failed", "Child process [")
 
 
-def configure_logs() -> None:
-    """Send our lines and uvicorn's warnings out, once per process.
+def configure_logs(level: str = "info", form: str = "text") -> None:
+    """Send our lines and the warnings of libraries out, once per process.
 
     A program that embeds the server and has configured logging already keeps its own way.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`: what is less grave isn't written.
+        form: `text` or `json`.
     """
     root = logging.getLogger()
     if root.handlers:
         return
+    least = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(least, logging.WARNING))
+    logging.getLogger("bucketer").setLevel(least)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(least)
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root.addHandler(handler)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    access = logging.getLogger("bucketer.access")
-    access.setLevel(logging.INFO)
-    access.propagate = False
+    access_log.setLevel(logging.INFO)
+    access_log.propagate = False
     lines = logging.StreamHandler(sys.stdout)
-    lines.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    access.addHandler(lines)
+    lines.setFormatter(JsonAccessLines() if form == "json" else TextAccessLines())
+    access_log.addHandler(lines)
+
+
+def note_access(
+    ip: str, method: str, path: str, status: int, size_bytes: int, request_id: str
+) -> None:
+    """Write an access line; *method* and *path* are empty for what never became a request."""
+    request = f"{method} {quotable(path)}" if method else "-"
+    access_log.info(
+        '%s "%s" %d %d %s',
+        quotable(ip) or "-",
+        request,
+        status,
+        size_bytes,
+        request_id,
+        extra={
+            "access": {
+                "ip": ip or None,
+                "method": method or None,
+                "path": path or None,
+                "status": status,
+                "bytes": size_bytes,
+                "request_id": request_id,
+            }
+        },
+    )
+
+
+def quotable(text: str) -> str:
+    r"""Return *text* as it can stand between quotes on a line: ``"`` is ``\x22``, and so on."""
+    shown = text[:_SHOWN]
+    if _UNQUOTABLE.search(shown):
+        shown = _UNQUOTABLE.sub(_escaped, shown)
+    return shown if len(text) <= _SHOWN else f"{shown}..."
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 -- a byte
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_SAID_ALREADY)
+
+
+def _time(record: logging.LogRecord) -> str:
+    """Return when it was, as RFC 3339 has it: ``2026-11-28T08:00:00.123Z``."""
+    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{seconds}.{int(record.msecs):03d}Z"
+
+
+class TextLines(logging.Formatter):
+    """Time, level, logger and message; of a traceback each further line is indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines if an exception is told."""
+        message = _CONTROL.sub(_escaped, record.getMessage())
+        line = f"{_time(record)} {record.levelname} {record.name}: {message}"
+        if record.exc_info:
+            told = self.formatException(record.exc_info)
+            line += "".join(f"\n  {_CONTROL.sub(_escaped, each)}" for each in told.split("\n"))
+        return line
+
+
+class TextAccessLines(logging.Formatter):
+    """Time and what `note_access` makes of a request."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return f"{_time(record)} {record.getMessage()}"
+
+
+class JsonLines(logging.Formatter):
+    """An object with `time`, `level`, `logger`, `message`, `process`, and `exception` if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        told: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "process": record.process,
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told)
+
+
+class JsonAccessLines(logging.Formatter):
+    """An object with `time` and the parts of an access line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        parts: dict[str, Any] = getattr(record, "access", {})
+        return json.dumps({"time": _time(record), **parts})

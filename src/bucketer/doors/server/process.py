@@ -7,8 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from bucketer import wiring
 from bucketer.doors.server.connection import Connection
@@ -16,6 +14,7 @@ from bucketer.doors.server.lifespan import Application
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.listening import CannotListen, address_of, listen
 from bucketer.doors.server.logs import configure_logs
+from bucketer.doors.server.supervisor import Workers
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +34,7 @@ def run(settings: Settings) -> int:
         SettingsError: they ask for something that a server can't do; nothing has been started.
     """
     wiring.check(settings)
-    configure_logs()
+    configure_logs(settings.log_level, settings.log_format)
     try:
         listener = listen(settings.host, settings.port, shared=settings.workers > 1)
     except CannotListen as error:
@@ -58,10 +57,10 @@ def run(settings: Settings) -> int:
         timeout_graceful_shutdown=limits.stop_s,
     )
     if settings.workers > 1:
-        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor = Workers(config, sockets=[listener])
         supervisor.run()
-        # It leaves by itself, and without a word of failure, when a worker can't start.
-        return int(any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes))
+        # It leaves by itself, and without a status of failure, when a worker can't start.
+        return int(supervisor.could_not_start())
     return _run_alone(config, listener)
 
 

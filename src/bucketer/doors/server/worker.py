@@ -14,6 +14,7 @@ from bucketer.api.http import is_sane_request_id
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
+from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.refusals import refusal
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
-_access_log = logging.getLogger("bucketer.access")
 
 
 class Worker:
@@ -94,11 +94,10 @@ class Worker:
             last: the connection closes after this answer.
         """
         if self._access_lines:
-            _access_log.info(
-                '%s "%s %s" %d %d %s',
-                request.ip or "-",
+            note_access(
+                request.ip,
                 request.method,
-                request.path.encode("ascii", "backslashreplace").decode(),
+                request.path,
                 response.status,
                 len(response.body),
                 response.request_id,
@@ -121,8 +120,7 @@ class Worker:
         request_id = given_id if is_sane_request_id(given_id) else self.new_request_id()
         response = refusal(status, request_id, self.runtime.handler.json_headers)
         if self._access_lines:
-            size = len(response.body)
-            _access_log.info('%s "-" %d %d %s', ip or "-", status, size, request_id)
+            note_access(ip, "", "", status, len(response.body), request_id)
         return self._heads.render(response, state.default_headers, b"connection: close\r\n")
 
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
