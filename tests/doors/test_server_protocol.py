@@ -176,18 +176,22 @@ def test_many_connections_at_once_are_all_answered(server):
 
 def test_over_the_limit_of_connections_a_client_is_told_to_come_back():
     limits = Limits(connections=3)
-    with serving(FakeRuntime(), limits=limits) as server:
+    runtime = FakeRuntime()
+    with serving(runtime, limits=limits) as server:
         clients = [server.connect() for _ in range(3)]
         for client in clients:
-            client.send(get())
-            client.answer()
+            client.send(get("/slow"))
+        time.sleep(0.1)
         with server.connect() as turned_away:
             status, headers, body = turned_away.answer()
 
             assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
             assert b'"overloaded"' in body
             assert turned_away.is_closed()
+        runtime.go_on.set()
         for client in clients:
+            assert client.answer()[0] == 200
+
             client.__exit__()
         time.sleep(0.2)
 
@@ -513,6 +517,15 @@ def test_headers_below_their_limit_are_taken(server):
         "POST /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
         "POST /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET /a HTTP/0.9\r\nHost: test\r\n\r\n",
+        "GET /a HTTP/0.9\r\n\r\n",
+        "GET /a HTTP/2.0\r\nHost: test\r\n\r\n",
+        "GET /a HTTP/2.0\r\n\r\n",
+        "GET /a HTTP/2.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
+        "GET /a HTTP/2.0\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "POST /a HTTP/2.0\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+        "POST /a HTTP/0.9\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /a HTTP/2.0\r\nHost: test\r\nContent-Length: 99999999\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
@@ -595,6 +608,43 @@ def test_behind_other_requests_a_method_that_nobody_has_heard_of_is_malformed(se
         assert client.answer()[2] == b"GET /a n=1 127.0.0.1 -"
         assert client.answer()[0] == 400
         assert client.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "statuses"),
+    [
+        (("P", post("body")[1:]), [200]),
+        (("P", post("body")[1:] + "nonsense\r\n\r\n"), [200, 400]),
+        ((get() + "P", post("body")[1:] + "nonsense\r\n\r\n"), [200, 200, 400]),
+        (("F", "OO /a HTTP/1.1\r\nHost: test\r\n\r\n"), [400]),
+        (("\r\nGE", "TX /a HTTP/1.1\r\nHost: test\r\n\r\n"), [400]),
+        ((get() + "PO", "STX /a HTTP/1.1\r\nHost: test\r\n\r\n"), [200, 400]),
+        ((get(), "FOO /a HTTP/1.1\r\nHost: test\r\n\r\n"), [200, 400]),
+        (("P", "OST /slow HTTP/1.1\r\nHost: test\r\n\r\nnonsense\r\n\r\n"), [200, 400]),
+    ],
+)
+def test_a_method_in_two_pieces_is_answered_once_and_not_by_its_second_half(
+    server, pieces, statuses
+):
+    with server.connect() as client:
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            client.send(piece)
+            time.sleep(0.1)
+        found = [client.answer()[0] for _ in statuses]
+
+        assert statuses == found
+        if statuses[-1] == 400:
+            assert client.is_closed()
+
+
+def test_an_ignored_upgrade_leaves_a_request_its_version(server):
+    """One of HTTP/1.0 needs no Host, and its connection ends with it."""
+    with server.connect() as client:
+        client.send("GET /old HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+        status, headers, _ = client.answer()
+
+        assert (status, headers["connection"]) == (200, "close")
 
 
 def test_requests_before_a_malformed_one_are_answered(server):

@@ -14,18 +14,21 @@ STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 @contextlib.contextmanager
-def bucketer_serve(*options, **environ):
-    """Start it on a free port with events off (unless *environ* says otherwise); stop it after."""
-    started = start(*options, **environ)
+def bucketer_serve(*options, before=(), **environ):
+    """Start it on a free port with events off (unless *environ* says otherwise); stop it after.
+
+    *before* is the beginning of the command, such as ``prlimit`` and its options.
+    """
+    started = start(*options, before=before, **environ)
     try:
         yield started
     finally:
         started.stop()
 
 
-def start(*options, **environ):
+def start(*options, before=(), **environ):
     """Start it and wait until it has said where it is."""
-    command = [sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
+    command = [*before, sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
     inherited = {
         name: value
         for name, value in os.environ.items()

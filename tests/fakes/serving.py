@@ -18,6 +18,8 @@ from bucketer.doors.server.listening import listen
 from bucketer.doors.server.sweeper import Sweeper
 from bucketer.doors.server.worker import Worker
 
+from .waiting import wait_until
+
 JSON = (*JSON_HEADERS, ("Access-Control-Allow-Origin", "*"))
 
 
@@ -106,12 +108,14 @@ def serving(runtime, *, limits=None, proxies=(), **options):
     limits = limits or Limits()
     listener = listen("127.0.0.1", 0)
     stop_seen = threading.Event()
+    workers = []
 
     async def lifespan(scope, receive, send):
         await receive()
         loop = asyncio.get_running_loop()
         worker = Worker(runtime, loop, limits, TrustedProxies(proxies), **options)
         scope["state"]["worker"] = worker
+        workers.append(worker)
         sweeper = Sweeper(loop, worker.connections, limits)
         sweeper.start()
         await send({"type": "lifespan.startup.complete"})
@@ -141,7 +145,7 @@ def serving(runtime, *, limits=None, proxies=(), **options):
     thread.start()
     port = listener.getsockname()[1]
     try:
-        yield Serving(port, server)
+        yield Serving(port, server, workers)
     finally:
         server.should_exit = True
         thread.join(10)
@@ -151,9 +155,16 @@ def serving(runtime, *, limits=None, proxies=(), **options):
 class Serving:
     """The running server, as a test sees it."""
 
-    def __init__(self, port, server):
+    def __init__(self, port, server, workers):
         self.port = port
         self.server = server
+        self._workers = workers
+
+    @property
+    def worker(self):
+        """The one that its connections share; it is there once the server has started."""
+        wait_until(lambda: self._workers)
+        return self._workers[0]
 
     def connect(self, timeout_s=5.0):
         """Open a connection; reads give up after *timeout_s*."""
@@ -199,6 +210,15 @@ class Client:
         if head_only or status in {100, 204}:
             return status, headers, b""
         return status, headers, self._read.read(int(headers["content-length"]))
+
+    def rest_of(self, most):
+        """Read up to *most* answers, and return how many came before the connection's end."""
+        for number in range(most):
+            try:
+                self.answer()
+            except EOFError:
+                return number
+        return most
 
     def rest(self):
         """Read until the server closes."""

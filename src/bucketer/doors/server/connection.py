@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bucketer.api.client_address import read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.doors.server.held import HeldAnswer
 from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED, WORKING
 from bucketer.doors.server.reading import RequestReader
 from bucketer.doors.server.targets import origin_form
@@ -31,25 +32,12 @@ if TYPE_CHECKING:
 
 #: Answers that one connection may have waiting before we stop reading from it.
 MAX_HELD = 64
+#: Bytes of answers that a client may leave untaken before we stop reading from it, and count them.
+UNTAKEN_BYTES = 16 * 1024
+#: How long a client that holds up a full server has had nothing to show for, before it gives way.
+_STUCK_S = 1.0
 
 _METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
-
-
-class HeldAnswer:
-    """A place in a connection's order of answers, filled when the answer may go out."""
-
-    __slots__ = ("_connection", "data", "ready")
-
-    def __init__(self, connection: Connection, data: bytes = b"", *, ready: bool = False) -> None:
-        """Take the place; *data* may come later."""
-        self._connection = connection
-        self.data = data
-        self.ready = ready
-
-    def release(self) -> None:
-        """Let the answer go, once those before it have gone. On the loop's thread."""
-        self.ready = True
-        self._connection.send_ready()
 
 
 class Connection(RequestReader):
@@ -64,6 +52,7 @@ class Connection(RequestReader):
         "_held",
         "_leaving",
         "_open",
+        "_owed_bytes",
         "_peer",
         "_proxied",
         "_server",
@@ -92,6 +81,7 @@ class Connection(RequestReader):
         self._leaving = False
         self._stalled = False
         self._held: deque[HeldAnswer] = deque()
+        self._owed_bytes = 0
         self.answered = 0
         self.mark: tuple[int, str] | None = None
         self.since = 0.0
@@ -101,15 +91,17 @@ class Connection(RequestReader):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of streams there is only this kind
         """Take up a client, or turn it away when there are too many."""
         self._transport = transport
+        transport.set_write_buffer_limits(high=UNTAKEN_BYTES)
         self._open = True
         peer = transport.get_extra_info("peername")
         self._peer = read_address(peer[0]) if peer else ""
         worker = self._worker
         self._proxied = worker.proxies.trusts(self._peer)
         self._server.connections.add(self)  # type: ignore[arg-type]  # its type lists uvicorn's own classes
-        worker.connections.add(self)
-        if len(worker.connections) > worker.limits.connections:
+        if not worker.admit(self):
             self._refuse(503)
+            if worker.is_crowded():
+                self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- either way it is gone
         """Forget the client; answers that come later find nobody."""
@@ -117,9 +109,10 @@ class Connection(RequestReader):
         self._last = True
         self._held.clear()
         self._unfed = b""
+        self._forget_request()
         self._parser = None  # type: ignore[assignment]  # breaks the cycle of connection and parser
         self._server.connections.discard(self)
-        self._worker.connections.discard(self)
+        self._worker.forget(self)
 
     def eof_received(self) -> bool:
         """Stay open for the answers that are still due: a client may close its half early."""
@@ -128,7 +121,7 @@ class Connection(RequestReader):
 
     def shutdown(self) -> None:
         """Leave, as the server is stopping: at once when idle, else after the answer due."""
-        if self.phase() in {NEW, IDLE, CLOSING}:
+        if self.phase() in {NEW, IDLE, CLOSING} and not self._unfed:
             self._last = True
             self._transport.close()
         else:
@@ -136,7 +129,26 @@ class Connection(RequestReader):
 
     def abort(self) -> None:
         """Cut the client off."""
+        self._last = True
+        self._open = False
         self._transport.abort()
+
+    def gives_way(self) -> bool:
+        """Leave to make room for another, if that costs nobody an answer.
+
+        A connection between requests does. So does one that has sent or taken nothing whole for
+        so long that it may be there to hold others up; the sweeper knows since when.
+        """
+        phase = self.phase()
+        if phase in {NEW, IDLE}:
+            self._last = True
+            self._transport.close()
+            return True
+        stuck = phase != WORKING and self.mark == (self.answered, phase)
+        if stuck and self._worker.loop.time() - self.since > _STUCK_S:
+            self.abort()
+            return True
+        return False
 
     # -- answering ------------------------------------------------------------------------
 
@@ -144,10 +156,13 @@ class Connection(RequestReader):
         """Hand the request to the handler and send what it says, now or when it may go."""
         worker, parser = self._worker, self._parser
         method = parser.get_method()
-        if self._leaving or not parser.should_keep_alive():
-            self._last = True
-        request = self._request(_METHODS.get(method) or self._unusual(method), body)
         said = self._headers.get("connection")
+        if self._leaving or not parser.should_keep_alive():
+            self._check_version()
+            self._last = True
+        elif said is not None:
+            self._check_version()
+        request = self._request(_METHODS.get(method) or self._unusual(method), body)
         self._forget_request()
         try:
             reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
@@ -158,7 +173,7 @@ class Connection(RequestReader):
             worker.unforeseen(reply.failure, request.request_id)
         data = worker.render(request, reply.response, self._server, said, last=self._last)
         if reply.events and worker.grouping is not None:
-            held = HeldAnswer(self, data)
+            held = HeldAnswer(self.send_ready, data)
             self._hold(held)
             worker.grouping.accept(reply.events, held.release)
         else:
@@ -185,7 +200,10 @@ class Connection(RequestReader):
 
     def _answer_apart(self, request: Request, said: str | None) -> None:
         """Answer from a thread: this one needs a profile or a prediction, which can take long."""
-        held = HeldAnswer(self)
+        if self._worker.is_busy_apart():
+            self._refuse(503)
+            return
+        held = HeldAnswer(self.send_ready)
         self._hold(held)
         last = self._last
 
@@ -215,14 +233,19 @@ class Connection(RequestReader):
 
     def _send(self, data: bytes) -> None:
         if self._held:
-            self._hold(HeldAnswer(self, data, ready=True))
+            self._hold(HeldAnswer(self.send_ready, data, ready=True))
             return
         self.answered += 1
         self._transport.write(data)
+        if self._stalled:
+            self._owe(0)
         if self._last:
             self._close_when_sent()
 
     def _hold(self, held: HeldAnswer) -> None:
+        if self._held:  # the first leaves by itself, soon; those behind may pile up
+            held.owed_bytes = len(held.data)
+            self._owe(held.owed_bytes)
         self._held.append(held)
         if len(self._held) >= MAX_HELD:
             self._look_at_pressure()
@@ -232,7 +255,12 @@ class Connection(RequestReader):
         held = self._held
         while held and held[0].ready:
             self.answered += 1
-            self._transport.write(held.popleft().data)
+            first = held.popleft()
+            self._transport.write(first.data)
+            if first.owed_bytes:
+                self._owe(-first.owed_bytes)
+        if self._stalled:
+            self._owe(0)
         if self._paused:
             self._look_at_pressure()
         if self._open and not held:
@@ -258,12 +286,25 @@ class Connection(RequestReader):
     def pause_writing(self) -> None:
         """Stop reading from a client who doesn't take its answers."""
         self._stalled = True
+        self._owe(0)
         self._look_at_pressure()
 
     def resume_writing(self) -> None:
         """Go on."""
         self._stalled = False
+        self._owe(0)
         self._look_at_pressure()
+
+    def _owe(self, more_bytes: int) -> None:
+        """Count the bytes of answers that wait here: *more_bytes* held, and what isn't taken."""
+        self._owed_bytes += more_bytes
+        owed = self._owed_bytes
+        if self._stalled:
+            owed += self._transport.get_write_buffer_size()
+        if owed and self._open:
+            self._worker.untaken.keep(self, owed)
+        else:
+            self._worker.untaken.release(self)
 
     def _look_at_pressure(self) -> None:
         """Read only from a client who takes its answers and isn't far ahead of them."""
@@ -271,12 +312,22 @@ class Connection(RequestReader):
         if pause == self._paused or not self._open:
             return
         self._paused = pause
-        if pause:
+        self._regulate_reading()
+        if self._unfed and not pause:
+            self._worker.loop.call_soon(self._feed_on)
+
+    def _regulate_reading(self) -> None:
+        """Read on, unless something has to be parsed or sent first."""
+        if not self._open:
+            return
+        if self._paused or self._unfed:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-            if self._unfed:
-                self._worker.loop.call_soon(self._feed_on)
+
+    def _has_read(self) -> bool:
+        """Say whether anything before what is being parsed has been read."""
+        return bool(self.answered or self._held or self._head_bytes)
 
     def phase(self) -> str:
         """Say what this connection is doing."""
@@ -302,4 +353,4 @@ class Connection(RequestReader):
             self._last = True
             self._transport.close()
         else:
-            self._transport.abort()
+            self.abort()

@@ -14,7 +14,12 @@ class Limits:
         body_bytes: more is 413, and isn't read to its end.
         header_bytes: names and values of a request's headers together; more is 431. Browsers
             stay below 8 KiB, but a proxy in front may add cookies and tokens.
-        connections: open at once; more are answered 503 and closed.
+        connections: open at once. Beyond that, one that is idle or stuck gives way; where none
+            is, the new one is answered 503 and closed.
+        unfinished_bytes: of all requests that haven't come whole, and of those that wait for a
+            thread; beyond that, those that have sent most are answered 503.
+        untaken_bytes: of all answers that wait for their clients to take them, or behind others;
+            beyond that, those that leave most are cut off.
         head_s: from the first byte of a request's target to the end of its headers; then 408.
             A new connection has as long to come to that byte; then it is closed without a word.
         body_s: from the end of the headers to the end of the body; then 408. A megabyte takes
@@ -34,6 +39,8 @@ class Limits:
     body_bytes: int = 1024 * 1024
     header_bytes: int = 32 * 1024
     connections: int = 10_000
+    unfinished_bytes: int = 64 * 1024 * 1024
+    untaken_bytes: int = 64 * 1024 * 1024
     head_s: float = 10.0
     body_s: float = 30.0
     idle_s: float = 75.0

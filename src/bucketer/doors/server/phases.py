@@ -13,7 +13,14 @@ NEW = "nothing that makes a request has come yet"
 IDLE = "between two requests"
 
 
-class Client(Protocol):
+class Sender(Protocol):
+    """Who is sending a request that hasn't come whole."""
+
+    def give_up_request(self) -> None:
+        """Refuse what it is sending."""
+
+
+class Client(Sender, Protocol):
     """A connection, as the sweeper and the worker see it.
 
     Attributes:
@@ -33,3 +40,6 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Cut it off."""
+
+    def gives_way(self) -> bool:
+        """Leave to make room for another, if that costs nobody an answer; say whether it did."""

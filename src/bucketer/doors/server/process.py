@@ -10,6 +10,7 @@ import uvicorn
 
 from bucketer import wiring
 from bucketer.doors.server.connection import Connection
+from bucketer.doors.server.descriptors import connections_within
 from bucketer.doors.server.lifespan import Application
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.listening import CannotListen, address_of, listen
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from bucketer.settings import Settings
+
+#: Bodies of the largest size that there is room for at once, however large that is.
+_BODIES_AT_LEAST = 4
 
 
 def run(settings: Settings) -> int:
@@ -40,7 +44,7 @@ def run(settings: Settings) -> int:
     except CannotListen as error:
         print(f"bucketer: cannot_listen: {error}", file=sys.stderr)  # noqa: T201 -- the command's way to fail
         return 1
-    limits = Limits(url_bytes=settings.max_url_bytes, body_bytes=settings.max_body_bytes)
+    limits = limits_of(settings)
     application = Application(settings, address_of(listener), limits)
     config = uvicorn.Config(
         application,
@@ -62,6 +66,17 @@ def run(settings: Settings) -> int:
         # It leaves by itself, and without a status of failure, when a worker can't start.
         return int(supervisor.could_not_start())
     return _run_alone(config, listener)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what each worker bears, by what is set and by what the system gives it."""
+    usual = Limits()
+    return Limits(
+        url_bytes=settings.max_url_bytes,
+        body_bytes=settings.max_body_bytes,
+        unfinished_bytes=max(usual.unfinished_bytes, _BODIES_AT_LEAST * settings.max_body_bytes),
+        connections=connections_within(usual.connections),
+    )
 
 
 def _run_alone(config: uvicorn.Config, listener: socket.socket) -> int:

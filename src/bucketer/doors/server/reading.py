@@ -5,8 +5,9 @@ They are one object, as a call from half to half would cost more than it would e
 
 What isn't obvious about the parser (llhttp, by way of httptools 0.6 to 0.9):
 
-* It joins what it is fed, so a header without an end would grow without an end: the bytes of a
-  head are counted here.
+* It joins what it is fed, so a header without an end would grow without an end. And it tells
+  nothing of much that it reads: blank lines before a request, the lines between the chunks of a
+  body. So whatever completes no request is counted here, by what was fed.
 * It takes what follows a head with ``Upgrade`` for another protocol, body included; a request
   that asks for an upgrade is parsed again without asking.
 * It reports trailers as headers.
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 #: answers that one chunk full of pipelined requests can make us hold.
 SLICE_BYTES = 4 * 1024
 
+#: What one header costs in memory beyond its bytes: two strings and a place in a table.
+HEADER_COST_BYTES = 200
+#: Bytes between chunks that each byte of a body may bring with it: a chunk of one has five.
+FRAMING_PER_BYTE = 6
+
 #: What the parser is told in the place of a method that it doesn't know; no route takes it.
 _STAND_IN = b"UNLINK"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -41,16 +47,20 @@ class StopParsing(Exception):
 
 
 class RequestReader(asyncio.Protocol):
-    """The reading half of a connection. The answering half has to give it five methods."""
+    """The reading half of a connection. The answering half has to give it seven methods."""
 
     __slots__ = (
         "_body",
+        "_body_seen",
+        "_framing_bytes",
         "_head_bytes",
         "_head_done",
         "_headers",
+        "_kept_bytes",
         "_last",
         "_parser",
         "_paused",
+        "_repeated",
         "_unfed",
         "_unheard_of",
         "_upgrade",
@@ -66,9 +76,15 @@ class RequestReader(asyncio.Protocol):
         self._paused = False
         self._unfed = b""
         self._unheard_of = b""
+        self._repeated: dict[str, list[str]] = {}
+        self._kept_bytes = 0
+        self._body_seen = 0
+        self._framing_bytes = 0
         self._forget_request()
 
     def _forget_request(self) -> None:
+        if self._kept_bytes:
+            self._keep(0)
         self._url = b""
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
@@ -90,12 +106,20 @@ class RequestReader(asyncio.Protocol):
         """Answer a request that is too big to be read to its end, and leave."""
         raise NotImplementedError
 
+    def _has_read(self) -> bool:
+        """Say whether anything before what is being parsed has been read."""
+        raise NotImplementedError
+
     def _send(self, data: bytes) -> None:
         """Send *data* after all that is due before it."""
         raise NotImplementedError
 
     def _close_when_sent(self) -> None:
         """Close, but let the client read its answers first."""
+        raise NotImplementedError
+
+    def _regulate_reading(self) -> None:
+        """Read on, unless something has to be parsed or sent first."""
         raise NotImplementedError
 
     # -- feeding --------------------------------------------------------------------------
@@ -107,29 +131,44 @@ class RequestReader(asyncio.Protocol):
         if self._paused or self._unfed or len(data) > SLICE_BYTES:
             self._unfed += data
             self._feed_on()
-        elif data.isascii():  # nearly always: the shortest way
+            return
+        headers = self._headers
+        if data.isascii():  # nearly always: the shortest way
             self._parse(data)
-            if self._url and not (self._head_done or self._last):
-                self._bound_head(len(data))
         else:
             self._feed(data)
+        if self._headers is headers:  # each request leaves with its own
+            self._count_unfinished(len(data))
 
     def _feed_on(self) -> None:
-        """Parse what was left over, slice by slice, for as long as we may go on reading."""
-        rest, start = self._unfed, 0
-        while start < len(rest) and not (self._paused or self._last):
+        """Parse what was left over, slice by slice, for as long as we may go on reading.
+
+        After a slice that held requests the others have their turn: a read of 256 KB can hold
+        ten thousand of them. Slices of a body cost nearly nothing and are taken in one go.
+        """
+        rest, start, turn_over = self._unfed, 0, False
+        self._unfed = b""
+        while start < len(rest) and not (turn_over or self._paused or self._last):
             piece = rest[start : start + SLICE_BYTES]
             start += SLICE_BYTES
+            headers = self._headers
             self._feed(piece)
+            if self._headers is headers:
+                self._count_unfinished(len(piece))
+            else:
+                turn_over = True
         self._unfed = b"" if self._last else rest[start:]
+        if self._unfed or self._kept_bytes:
+            self._keep_unfinished()
+        if self._unfed and not self._paused:
+            self._worker.loop.call_soon(self._feed_on)
+        self._regulate_reading()
 
     def _feed(self, data: bytes) -> None:
         if data.isascii() or self._body is not None:
             self._parse(data)
         else:
             self._feed_lines(data)
-        if self._url and not (self._head_done or self._last):
-            self._bound_head(len(data))
 
     def _feed_lines(self, data: bytes) -> None:
         """Feed a head with bytes beyond ASCII: line by line, those of its first line quoted.
@@ -162,25 +201,63 @@ class RequestReader(asyncio.Protocol):
             if not self._last:
                 self._refuse(400)
 
-    def _bound_head(self, fed_bytes: int) -> None:
-        """Refuse a head that is too big before it is complete.
+    # -- counting -------------------------------------------------------------------------
 
-        Called only when a slice ended inside a head; one that came whole within a slice is
-        smaller than the bound for headers, and its URL is the handler's to refuse.
+    def _count_unfinished(self, fed_bytes: int) -> None:
+        """Refuse a request that is too big before it is complete; count what is kept of others.
+
+        Called when a slice completed no request. One that came whole within a slice is smaller
+        than any of the bounds, but for its URL, which is the handler's to refuse.
         """
-        self._head_bytes += fed_bytes
+        if self._last:
+            return
         limits = self._worker.limits
-        if len(self._url) > limits.url_bytes:
-            self._refuse_oversized(b"")
-        elif self._head_bytes > limits.url_bytes + limits.header_bytes:
-            self._refuse(431)
+        if self._body is None:
+            self._head_bytes += fed_bytes
+            if len(self._url) > limits.url_bytes:
+                self._refuse_oversized(b"")
+            elif self._head_bytes > limits.url_bytes + limits.header_bytes:
+                self._refuse(431)
+        else:
+            came = len(self._body) - self._body_seen
+            self._body_seen += came
+            self._framing_bytes = max(0, self._framing_bytes - FRAMING_PER_BYTE * came)
+            self._framing_bytes += max(0, fed_bytes - came)
+            if self._framing_bytes > limits.header_bytes:
+                self._refuse(431)
+        if not self._last:
+            self._keep_unfinished()
+
+    def _keep_unfinished(self) -> None:
+        """Count what this connection keeps in memory that hasn't become an answer."""
+        kept = self._head_bytes + len(self._headers) * HEADER_COST_BYTES + len(self._unfed)
+        if self._body is not None:
+            kept += len(self._body)
+        self._keep(kept)
+
+    def _keep(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        if kept_bytes > SLICE_BYTES:
+            self._worker.unfinished.keep(self, kept_bytes)
+        else:
+            self._worker.unfinished.release(self)
+
+    def give_up_request(self) -> None:
+        """Refuse what this connection is sending: all of them together send too much."""
+        self._kept_bytes = 0
+        self._unfed = b""
+        if not self._last:
+            self._refuse(503)
+
+    # -- what isn't quite a request -------------------------------------------------------
 
     def _go_on_by_another_name(self, data: bytes) -> None:
         """Read a request whose method the parser refuses, to be answered with what is allowed.
 
-        Only one that *data* begins with: behind others, nothing tells where it begins.
+        Only a connection's first: behind others, nothing tells where it begins. *data* may begin
+        with the rest of a method whose request has been answered.
         """
-        method = unknown_method(data)
+        method = b"" if self._has_read() else unknown_method(data)
         if not method:
             self._refuse(400)
             return
@@ -194,7 +271,9 @@ class RequestReader(asyncio.Protocol):
             self._last = True
             self._close_when_sent()
             return
-        head = [b"%b %b HTTP/1.1" % (self._parser.get_method(), self._url)]
+        parser = self._parser
+        version = parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (parser.get_method(), self._url, version)]
         del self._headers["upgrade"]
         head += [f"{name}: {value}".encode("latin-1") for name, value in self._headers.items()]
         self._forget_request()
@@ -218,8 +297,11 @@ class RequestReader(asyncio.Protocol):
             if key == "host":  # RFC 9112, 3.2
                 self._refuse(400)
                 raise StopParsing
-            text = f"{headers[key]}, {text}"
-        headers[key] = text
+            # Joined once: joining each to those before it would copy a long list time and again.
+            self._repeated.setdefault(key, [headers[key]]).append(text)
+            self._head_bytes += 1  # so that the head will be looked at
+        else:
+            headers[key] = text
 
     def on_headers_complete(self) -> None:
         """Answer a request without a body; get ready for the body of another."""
@@ -227,12 +309,13 @@ class RequestReader(asyncio.Protocol):
             raise StopParsing
         headers = self._headers
         self._head_done = True
+        if self._head_bytes or "host" not in headers:
+            self._check_head()
         if "upgrade" in headers and self._parser.should_upgrade():
+            self._check_version()
             self._upgrade = self._parser.get_method() != b"CONNECT"
             if self._upgrade:
                 return
-        if self._head_bytes or "host" not in headers:
-            self._check_head()
         if "content-length" in headers or "transfer-encoding" in headers:
             self._expect_body()
         else:
@@ -256,20 +339,36 @@ class RequestReader(asyncio.Protocol):
 
     def _check_head(self) -> None:
         """Refuse a head that is too big, or without the ``Host`` that HTTP/1.1 demands."""
+        for name, texts in self._repeated.items():
+            self._headers[name] = ", ".join(texts)
+        self._repeated.clear()
         if self._head_bytes:
             size = sum(len(name) + len(value) for name, value in self._headers.items())
             if size > self._worker.limits.header_bytes:
                 self._refuse(431)
                 raise StopParsing
-        if "host" not in self._headers and self._parser.get_http_version() == "1.1":
+        if "host" not in self._headers and self._parser.get_http_version() != "1.0":
+            self._refuse(400)
+            raise StopParsing
+
+    def _check_version(self) -> None:
+        """Refuse the versions that the parser takes and we don't: 0.9 and 2.0.
+
+        Asked where a request has a body, or says something of its connection, or can't keep it:
+        one of HTTP/1.1 without either is what the parser keeps a connection for unasked.
+        """
+        if self._parser.get_http_version() not in {"1.1", "1.0"}:
             self._refuse(400)
             raise StopParsing
 
     def _expect_body(self) -> None:
         headers = self._headers
+        self._check_version()
         if int(headers.get("content-length", 0)) > self._worker.limits.body_bytes:
             self._refuse_oversized(self._worker.oversized_body)
             raise StopParsing
         self._body = bytearray()
+        self._body_seen = 0
+        self._framing_bytes = 0
         if headers.get("expect", "").lower() == "100-continue":
             self._send(_CONTINUE)

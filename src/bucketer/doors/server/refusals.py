@@ -25,7 +25,10 @@ REFUSALS = {
     408: ("timeout", "The request took too long to arrive. Send it again, at once and whole."),
     431: ("too_large", "The headers of the request are too big. Send fewer or shorter ones."),
     500: ("internal_error", "Something unforeseen happened. The server's log says what."),
-    503: ("overloaded", "Too many connections are open. Try again in a second."),
+    503: (
+        "overloaded",
+        "The server holds all the connections or unfinished requests that it can. Try again soon.",
+    ),
 }
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bucketer.api.http import is_sane_request_id
+from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
@@ -27,10 +29,17 @@ if TYPE_CHECKING:
     from bucketer.api.client_address import TrustedProxies
     from bucketer.api.http import Request, Response
     from bucketer.doors.server.limits import Limits
-    from bucketer.doors.server.phases import Client
+    from bucketer.doors.server.phases import Client, Sender
     from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
+
+#: Clients that are looked at for one that gives way to a new one, when all places are taken.
+_ASKED_TO_LEAVE = 16
+#: Clients beyond the limit of connections that may stay to read that there is no place for them.
+_LINGERING = 16
+#: What a request costs in memory beyond its body and query while it waits for a thread.
+_WAITING_BYTES = 2048
 
 
 class Worker:
@@ -43,7 +52,9 @@ class Worker:
         loop: the event loop of the process.
         oversized_body: stands for any body over the limit, which we don't read to its end.
         new_uuid, new_request_id: make ids.
-        connections: all that are open.
+        connections: all that are open, in no order that means anything.
+        unfinished: bytes of requests that haven't come whole, by connection.
+        untaken: bytes of answers that their clients don't take, or that wait behind others.
         grouping: takes the events, after which their answers may go; None when events are off.
     """
 
@@ -65,7 +76,11 @@ class Worker:
         self.oversized_body = bytes(limits.body_bytes + 1)
         self.new_uuid = Uuids()
         self.new_request_id = request_ids()
-        self.connections: set[Client] = set()
+        self.connections: OrderedDict[Client, None] = OrderedDict()
+        self.unfinished: Budget[Sender] = Budget(limits.unfinished_bytes, _give_up_request)
+        self.untaken: Budget[Client] = Budget(limits.untaken_bytes, _abort)
+        self._turned_away: set[Client] = set()
+        self._apart_bytes = 0
         outbox = runtime.outbox
         self.grouping: Grouping | None = None
         if outbox is not None:
@@ -73,6 +88,41 @@ class Worker:
         self._access_lines = access_lines
         self._heads = Heads()
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="bucketer-serve")
+
+    # -- who comes and goes ---------------------------------------------------------------
+
+    def admit(self, client: Client) -> bool:
+        """Take up *client*; say whether there is a place for it. The idle make one."""
+        taken = len(self.connections) - len(self._turned_away)
+        full = taken >= self.limits.connections and not self._make_way()
+        self.connections[client] = None
+        if full:
+            self._turned_away.add(client)
+        return not full
+
+    def is_crowded(self) -> bool:
+        """Say whether more clients than can be told at leisure have found no place."""
+        return len(self._turned_away) > _LINGERING
+
+    def forget(self, client: Client) -> None:
+        """Let go of a client that is gone."""
+        self.connections.pop(client, None)
+        self._turned_away.discard(client)
+        self.unfinished.release(client)
+        self.untaken.release(client)
+
+    def _make_way(self) -> bool:
+        """Ask a few clients, those first that have not been asked for longest, to leave."""
+        connections = self.connections
+        for _ in range(min(_ASKED_TO_LEAVE, len(connections))):
+            client = next(iter(connections))
+            if client not in self._turned_away and client.gives_way():
+                connections.pop(client, None)
+                return True
+            connections.move_to_end(client)
+        return False
+
+    # -- answers --------------------------------------------------------------------------
 
     def render(
         self,
@@ -129,12 +179,22 @@ class Worker:
 
     # -- answers that take long -----------------------------------------------------------
 
+    def is_busy_apart(self) -> bool:
+        """Say whether as much as may waits for `serve_apart` already."""
+        return self._apart_bytes > self.limits.unfinished_bytes
+
     def serve_apart(self, request: Request, answered: Callable[[Response], None]) -> None:
         """Serve *request* on a thread, then call *answered* on the loop's thread.
 
         For what needs a prediction or a stored profile: `Runtime.serve` fetches it, decides
         and hands the events to the outbox before it returns.
         """
+        cost_bytes = len(request.body) + len(request.query) + _WAITING_BYTES
+        self._apart_bytes += cost_bytes
+
+        def answer(response: Response) -> None:
+            self._apart_bytes -= cost_bytes
+            answered(response)
 
         def done(future: Future[Response]) -> None:
             failure = future.exception()
@@ -144,7 +204,7 @@ class Worker:
                 self.unforeseen(failure, request.request_id)
                 headers = self.runtime.handler.json_headers
                 response = refusal(500, request.request_id, headers)
-            self.loop.call_soon_threadsafe(answered, response)
+            self.loop.call_soon_threadsafe(answer, response)
 
         deadline = time.monotonic() + self.limits.apart_s
         self._threads.submit(self.runtime.serve, request, lambda: deadline).add_done_callback(done)
@@ -155,3 +215,11 @@ class Worker:
         if self.grouping is not None:
             self.grouping.close()
         self.runtime.close()
+
+
+def _give_up_request(client: Sender) -> None:
+    client.give_up_request()
+
+
+def _abort(client: Client) -> None:
+    client.abort()
