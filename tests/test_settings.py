@@ -86,8 +86,8 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
         ("BUCKETER_MAX_JSON_DEPTH", ["1", "500"], ["0", "501"]),
         ("DATAFILE_MAX_AGE", ["auto", "0", "0.5", "86400"], ["-1", "86400.1", "nan", "inf", "soon"]),
         ("BUCKETER_DEBUG", ["on", "OFF", "1", "no"], ["2", "maybe"]),
-        ("BUCKETER_DEBUG_URL", ["auto", "full", "host", "off"], ["Full", "hide"]),
-        ("BUCKETER_ENGINE", ["bucketer", "sdk"], ["SDK", "other"]),
+        ("BUCKETER_DEBUG_URL", ["auto", "full", "host", "off"], ["fully", "hide"]),
+        ("BUCKETER_ENGINE", ["bucketer", "sdk"], ["SDKs", "other"]),
         (
             "BUCKETER_EVENTS",
             ["auto", "off", "stdout", "outbox", "flush", "sqs://sqs.eu-west-1.amazonaws.com/1/q"],
@@ -208,3 +208,10 @@ def test_the_longest_value_is_cut_in_an_error():
 
 def test_every_row_can_be_found_by_its_name():
     assert all(BY_NAME[row.name] is row for row in TABLE)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_a_word_that_is_allowed_is_allowed_in_any_case(row):
+    """What else may stand there (paths, hosts) is another matter."""
+    for word in re.findall(r"`([a-z]+)`", row.allowed):
+        assert row.parse(word) == row.parse(word.upper()) == row.parse(word.title())

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.editions import NOW, AnEdition, Client
 
 from bucketer.api.answer import Answers, to_json
-from bucketer.api.http import ApiOptions, Known, ProfileNeeded
+from bucketer.api.http import ApiOptions, Known, ProfileNeeded, Request
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.user import Prediction
 
@@ -325,7 +325,7 @@ def test_clock_that_was_set_back_makes_no_negative_age():
         ("e=x&a=1", "'a' at position 0: no colon"),
         ("e=x&a=k:[1]", "'a' at position 2: an array"),
         ("e=x&debug=2", "'debug' must be 1, true"),
-        ("e=x&debug=TRUE", "'debug' must be 1, true"),
+        ("e=x&debug=truest", "'debug' must be 1, true"),
         ("e=x&track=maybe", "'track' must be 1, true"),
         ("e=x&u=%FF", "'u' is not valid UTF-8 at position 0; found '%FF'."),
         ("e=%FF", "'e' is not valid UTF-8 at position 0; found '%FF'."),
@@ -351,7 +351,9 @@ def test_bad_request_says_what_is_wrong(client, query, said):
     [
         ({}, "'e' (an experiment's key) or 'f'"),
         ({"e": 5}, "'e' must be a string"),
-        ({"e": "x", "u": 5}, "'u' must be a string"),
+        ({"e": "x", "u": 5.5}, "'u' must be a string or an integer"),
+        ({"e": "x", "u": True}, "'u' must be a string or an integer"),
+        ({"e": "x", "u": {"id": "a"}}, "'u' must be a string or an integer"),
         ({"e": "x", "u": ["a"]}, "'u' must be a string"),
         ({"e": "x", "u": "\ud800"}, "lone surrogate"),
         ({"e": "x", "a": "tier:1"}, "'a' must be a JSON object"),
@@ -359,8 +361,8 @@ def test_bad_request_says_what_is_wrong(client, query, said):
         ({"e": "x", "a": {"k": [1]}}, "/a/k is an array"),
         ({"e": "x", "a": {"$opt_bucketing_id": "\ud800"}}, "a lone surrogate"),
         ({"e": "x", "debug": 2}, "'debug' must be 1, true"),
-        ({"e": "x", "debug": 1.0}, "'debug' must be a string"),
-        ({"e": "x", "debug": []}, "'debug' must be a string"),
+        ({"e": "x", "debug": 1.0}, "'debug' must be true or false"),
+        ({"e": "x", "debug": []}, "'debug' must be true or false"),
     ],
 )
 def test_bad_body_says_what_is_wrong(client, parameters, said):
@@ -428,7 +430,7 @@ def test_error_carries_what_was_understood(client, query, expected):
 
 def test_error_of_a_body_carries_what_was_understood(client):
     """Its parameters count like the query's; of a broken body nothing is known."""
-    understood = client.json(method="POST", body={"e": "x", "u": 5})
+    understood = client.json(method="POST", body={"e": "x", "u": 5.5})
     broken = client.json(method="POST", body=b"{")
     del understood["error"], broken["error"]
 
@@ -631,3 +633,57 @@ def test_another_engine_may_decide(client):
     other = Client(engine=Overruling(nothing))
 
     assert other.json(f"f=checkout_flow&{PLATINUM}")["flag"] == "search"
+
+
+# Retries, and looking without leaving a trace
+
+
+@pytest.mark.parametrize(
+    "asked", [{"method": "HEAD"}, {"query": "&track=off"}, {"query": "&track=False"}]
+)
+def test_who_only_looks_saves_no_profile(asked):
+    """The decision is the same; the user is shown nothing."""
+    client = Client(options=ApiOptions(profiles=True))
+    query = MISSION + asked.pop("query", "")
+
+    looked = client.ask(query, known=Known(profile={}), **asked)
+    seen = client.ask(MISSION, known=Known(profile={}))
+
+    assert looked.response.status == 200
+    assert (looked.profile, looked.events) == (None, ())
+    assert seen.profile is not None
+
+
+def test_post_with_track_off_saves_no_profile():
+    client = Client(options=ApiOptions(profiles=True))
+    body = {"e": "checkout_flow_experiment", "u": "cooper34523569", "a": ATTRIBUTES}
+
+    for track in (False, "off", 0):
+        reply = client.ask(method="POST", body={**body, "track": track}, known=Known(profile={}))
+        assert reply.profile is None
+    assert client.ask(method="POST", body=body, known=Known(profile={})).profile is not None
+
+
+def with_key(client, key, user="cooper34523569"):
+    """The uuids of the impressions of a request that carries *key*."""
+    query = f"e=checkout_flow_experiment&u={user}&{PLATINUM}"
+    request = Request("GET", "/bucketer", query, {"idempotency-key": key}, b"", "", "r")
+    return [event.uuid for event in client.handler.handle(request, NOW, lambda: "new").events]
+
+
+def test_a_retry_by_the_callers_own_name_is_the_same_impression(client):
+    """Of another worker too; of another user it is another, and without a name a new one."""
+    [first] = with_key(client, "k")
+
+    assert with_key(Client(), "k") == [first]
+    assert with_key(client, "l") != [first]
+    assert with_key(client, "k", user="cooper1") != [first]
+    assert with_key(client, "") == with_key(client, " ") == ["new"]
+
+
+def test_a_name_that_is_too_long_is_refused(client):
+    with_key(client, "k" * 256)
+    request = Request("GET", "/bucketer", MISSION, {"idempotency-key": "k" * 257}, b"", "", "r")
+    reply = client.handler.handle(request, NOW, lambda: "new")
+
+    assert (400, ()) == (reply.response.status, reply.events)

@@ -9,7 +9,7 @@ import pytest
 from bucketer.api.query import parse_query, quote, unquote
 from bucketer.core.errors import InvalidRequest
 
-NAMES = frozenset(("e", "u", "a"))
+NAMES = {"e": "e", "u": "u", "user": "u", "a": "a"}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_bytes_that_are_no_utf_8_are_named_with_their_place_among_the_characters
 ):
     """Counted in the decoded text, as the positions in attributes are."""
     with pytest.raises(InvalidRequest) as caught:
-        parse_query(f"a={value}", {"a"})
+        parse_query(f"a={value}", {"a": "a"})
 
     message = f"Parameter 'a' is not valid UTF-8 at position {position}; found '{found}'."
     assert (message, position) == (str(caught.value), caught.value.position)
@@ -104,3 +104,31 @@ def test_lone_surrogate_is_quoted_to_what_will_be_refused():
     """It must end as a 400 and not in a user id."""
     with pytest.raises(UnicodeError):
         unquote(quote("\ud800"))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("user=x", {"u": "x"}),
+        ("u=x&user=x", {"u": "x"}),
+        ("u=x&%75ser=%78", {"u": "x"}),
+        ("user=&u=", {"u": ""}),
+    ],
+)
+def test_two_names_for_one_thing_may_say_the_same(query, expected):
+    assert parse_query(query, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("u=x&user=y", "'u' and 'user' are one, and their values differ"),
+        ("user=y&e=1&%75=x", "'user' and 'u' are one, and their values differ"),
+        ("u=x&user=", "differ"),
+        ("u=x&user=x&u=x", "'u' is given twice"),
+        ("user=x&user=x", "'user' is given twice"),
+    ],
+)
+def test_two_names_for_one_thing_must_not_say_two(query, said):
+    with pytest.raises(InvalidRequest, match=said):
+        parse_query(query, NAMES)

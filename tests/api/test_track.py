@@ -2,10 +2,12 @@
 
 import json
 from urllib.parse import quote
+from uuid import UUID, uuid4
 
 import pytest
-from tests.fakes.editions import Client
+from tests.fakes.editions import NOW, Client
 
+from bucketer.api.http import Request
 from bucketer.api.track import MAX_EVENTS
 from bucketer.core.events import MAX_VISITOR_BYTES, visitor_json
 
@@ -98,7 +100,10 @@ def test_one_bad_goal_costs_the_whole_list(client):
     assert reply.response.status == 400
     assert reply.events == ()
     message = answer(reply)["error"]["message"]
-    assert message == "Event 2 of 2: 'tags' must be a JSON object, such as {\"revenue\": 4200}."
+    assert (
+        message
+        == "Event 2 of 2: Parameter 'tags' must be a JSON object in a body, such as {\"revenue\": 4200}."
+    )
 
 
 def test_an_unknown_event_is_told_with_the_nearest(client):
@@ -155,8 +160,8 @@ def test_an_error_carries_what_was_understood(client):
         ({"user": "c"}, "'event'"),
         ({"event": ""}, "'event'"),
         ({"event": 5}, "'event'"),
-        ({"event": "purchase", "user": 5}, "'user' must be a string"),
-        ({"event": "purchase", "user": 0}, "'user' must be a string"),
+        ({"event": "purchase", "user": 5.5}, "'user' must be a string"),
+        ({"event": "purchase", "user": {"id": "c"}}, "'user' must be a string"),
         ({"event": "purchase", "user": False}, "'user' must be a string"),
         ({"event": "purchase", "user": []}, "'user' must be a string"),
         ({"event": "purchase", "attributes": [1]}, "'attributes' must be a JSON object"),
@@ -235,3 +240,186 @@ def test_other_methods_are_told_which_are_allowed(client):
     assert reply.response.status == 405
     assert ("Allow", "GET, POST, OPTIONS") in reply.response.headers
     assert reply.events == ()
+
+
+# Names of the caller's, times of the caller's
+
+
+def asked(client, body, key="", query="", method="POST", now=NOW):
+    headers = {"idempotency-key": key} if key else {}
+    raw = json.dumps(body).encode() if method == "POST" else b""
+    request = Request(method, "/track", query, headers, raw, "203.0.113.7", "r")
+    return client.handler.handle(request, now, lambda: str(uuid4()))
+
+
+def uuids(reply):
+    assert reply.response.status == 200, reply.response.body
+    return [event.uuid for event in reply.events]
+
+
+@pytest.mark.parametrize("how", ["header", "body", "query"])
+def test_a_retry_by_the_callers_own_name_is_the_same_event(client, how):
+    """By a new worker, a day later, with other attributes: it counts once."""
+
+    def told(client, now):
+        goal = {"event": "purchase", "user": "ben", "attributes": {"x": now}}
+        if how == "header":
+            return asked(client, goal, key="order-17", now=now)
+        if how == "body":
+            return asked(client, {**goal, "id": "order-17"}, now=now)
+        return asked(client, None, query="ev=purchase&u=ben&id=order-17", method="GET", now=now)
+
+    [first], [second] = uuids(told(client, NOW)), uuids(told(Client(), NOW + 86_400))
+
+    assert first == second
+    assert UUID(first).version == 5
+
+
+def test_header_body_and_query_give_one_name(client):
+    goal = {"event": "purchase", "user": "ben"}
+    found = {
+        *uuids(asked(client, goal, key="17")),
+        *uuids(asked(client, {**goal, "id": "17"})),
+        *uuids(asked(client, {**goal, "id": 17}, key="17")),
+        *uuids(asked(client, None, query="ev=purchase&u=ben&id=17", method="GET")),
+    }
+
+    assert len(found) == 1
+
+
+def test_one_name_for_two_users_two_goals_or_two_requests_is_two_events(client):
+    goal = {"event": "purchase", "user": "ben", "id": "17"}
+    goals = [goal, {**goal, "user": "eve"}, {**goal, "event": "add_to_cart"}, {**goal, "id": "18"}]
+    found = [each for one in goals for each in uuids(asked(client, one))]
+
+    assert len(set(found)) == len(found)
+
+
+def test_names_of_a_list_are_told_apart_by_their_place(client):
+    goal = {"event": "purchase", "user": "ben"}
+    first, again = (uuids(asked(client, [goal, goal, {**goal, "id": "x"}], key="k")) for _ in "ab")
+
+    assert first == again
+    assert len(set(first)) == 3
+    assert first[2] == uuids(asked(client, {**goal, "id": "x"}))[0]
+
+
+def test_without_a_name_each_event_is_another(client):
+    goal = {"event": "purchase", "user": "ben"}
+
+    assert uuids(asked(client, goal)) != uuids(asked(client, goal))
+    assert uuids(asked(client, {**goal, "id": ""})) != uuids(asked(client, {**goal, "id": None}))
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "said"),
+    [
+        ({"user": "ben", "id": "a"}, "b", "differ"),
+        ({"user": "ben", "id": "a" * 257}, "", "'id' has over 256 characters"),
+        ({"user": "ben"}, "a" * 257, "'Idempotency-Key' has over 256 characters"),
+        ({"user": "ben", "id": True}, "", "'id' must be a string or an integer"),
+        ({"user": "ben", "id": ["a"]}, "", "'id' must be a string or an integer"),
+        ({"id": "ben"}, "", "name its user"),
+        ({"user": "", "id": "ben"}, "", "name its user"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(client, body, key, said):
+    reply = asked(client, {"event": "purchase", **body}, key=key)
+
+    assert (400, ()) == (reply.response.status, reply.events)
+    assert said in answer(reply)["error"]["message"]
+
+
+@pytest.mark.parametrize("id_", ["a" * 256, "\u00e9\n", "\ud800", "0"])
+def test_a_name_may_be_any_short_text(client, id_):
+    assert UUID(uuids(asked(client, {"event": "purchase", "user": "b", "id": id_}))[0])
+
+
+NOW_MS = round(NOW * 1000)
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "taken"),
+    [
+        (NOW_MS - 5_000, NOW_MS - 5_000),
+        (str(NOW_MS - 5_000), NOW_MS - 5_000),
+        (NOW_MS - 7 * DAY_MS, NOW_MS - 7 * DAY_MS),
+        (NOW_MS + 600_000, NOW_MS + 600_000),
+        ("2018-04-09T17:06:02.5Z", 1_523_293_562_500),
+        ("2018-04-09T19:06:02+02:00", 1_523_293_562_000),
+        (None, NOW_MS),
+        ("", NOW_MS),
+    ],
+)
+def test_a_timestamp_within_the_window_is_the_events(client, timestamp, taken):
+    [event] = asked(client, {"event": "purchase", "user": "b", "timestamp": timestamp}).events
+
+    assert event.timestamp_ms == taken
+    assert f'"timestamp": {taken}' in visitor_json(event)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "said"),
+    [
+        (NOW_MS - 7 * DAY_MS - 1, "at most 7 days ago"),
+        (NOW_MS + 600_001, "10 minutes ahead"),
+        (round(NOW), "look like seconds"),
+        (0, "at most 7 days ago"),
+        (-1, "at most 7 days ago"),
+        (10**300, "must be milliseconds"),
+        (NOW, "must be a string or an integer"),
+        (True, "must be a string or an integer"),
+        ({}, "must be a string or an integer"),
+        ("2018-04-09T17:06:02", "with a zone"),
+        ("2018-04-09", "with a zone"),
+        ("yesterday", "must be milliseconds"),
+        ("1e12", "must be milliseconds"),
+        ("9999-12-31T23:59:59-23:59", "at most 7 days ago"),
+        ("0001-01-01T00:00:00+23:59", "m"),
+        ("\u0661\u0662", "must be milliseconds"),
+        ("1" * 100_000, "must be milliseconds"),
+    ],
+)
+def test_any_other_timestamp_is_refused(client, timestamp, said):
+    reply = asked(client, {"event": "purchase", "user": "b", "timestamp": timestamp})
+
+    assert (400, ()) == (reply.response.status, reply.events)
+    assert said in answer(reply)["error"]["message"]
+    assert "timestamp" in answer(reply)["error"]["message"]
+
+
+def test_a_timestamp_in_a_query_counts_too(client):
+    query = f"ev=purchase&u=b&timestamp={NOW_MS - 1}"
+
+    assert client.ask(query, path="/track").events[0].timestamp_ms == NOW_MS - 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"revenue": 42.5}, ["tags.revenue is 42.5, which is not an integer"]),
+        ({"revenue": 42.0}, ["tags.revenue is 42.0"]),
+        ({"revenue": "4200"}, ['tags.revenue is "4200"']),
+        ({"revenue": True}, ["tags.revenue is true"]),
+        ({"revenue": {"x": 1}}, ["tags.revenue is an object"]),
+        ({"revenue": "9" * 50_000}, ["tags.revenue is a text of 50000 characters"]),
+        ({"value": "much"}, ['tags.value is "much", which is not a number']),
+        ({"value": True}, ["tags.value is true"]),
+        ({"revenue": 1.5, "value": []}, ["tags.revenue is 1.5", "tags.value is an array"]),
+        ({"revenue": 4200, "value": 9.5}, []),
+        ({"revenue": 0, "value": "9.5"}, []),
+        ({"revenue": None, "value": None}, []),
+        ({}, []),
+    ],
+)
+def test_revenue_and_value_that_do_not_count_are_told(client, tags, said):
+    """They are sent as tags all the same."""
+    alone = answer(post(client, {"event": "purchase", "user": "b", "tags": tags}))
+    listed = answer(post(client, [{"event": "purchase", "user": "b", "tags": tags}]))
+    warnings = alone.get("warnings", [])
+
+    assert listed == {"events": [alone]}
+    assert len(warnings) == len(said)
+    assert all(wanted in found for wanted, found in zip(said, warnings, strict=True))
+    assert ("warnings" in alone) is bool(said)

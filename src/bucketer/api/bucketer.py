@@ -10,9 +10,9 @@ from bucketer.core.events import Event
 from bucketer.core.user import User
 
 from .answer import Answers, to_json
-from .attributes import check_attributes, parse_attributes
+from .attributes import parse_attributes
 from .http import ProfileNeeded, Reply, Response
-from .query import given_twice, parse_query
+from .query import OF_BUCKETER, parse_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,14 +26,9 @@ if TYPE_CHECKING:
 
     from .http import ApiOptions, Known, Request
 
-_NAMES = frozenset(("e", "f", "u", "a", "debug", "track"))
 _NEITHER = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
 _BOTH = "Parameters 'e' and 'f' exclude each other; give one of them."
 _NO_OPTIONS: frozenset[str] = frozenset()
-_SWITCH = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
 #: How an error names what was understood of its request.
 _SHOWN = (("u", "user"), ("e", "experiment"), ("f", "flag"))
 
@@ -83,7 +78,7 @@ class BucketerRoute:
         if request.method == "POST":
             fields = self._fields_of_post(request)
         else:
-            fields = parse_query(request.query, _NAMES)
+            fields = parse_query(request.query, OF_BUCKETER)
         experiment_key: str = fields.get("e") or ""
         flag_key: str = fields.get("f") or ""
         if (not experiment_key) is (not flag_key):
@@ -92,10 +87,11 @@ class BucketerRoute:
         attributes = parse_attributes(given) if isinstance(given, str) else given or {}
         debug = "debug" in fields and _switch(fields, "debug", default=False)
         track = "track" not in fields or _switch(fields, "track", default=True)
+        track = track and request.method != "HEAD"
         edition = self._edition
         if edition is None:
             raise NoDatafile
-        user_id = fields.get("u") or request.ip
+        user_id = fields.get("u") or _address(request)
         if known is None and user_id and not self._profiles:
             user = User(user_id, attributes)
         else:
@@ -112,10 +108,11 @@ class BucketerRoute:
         if known is not None or trace is not None:
             text = self._with_more(text, edition, now, user, decision, trace)
         events: tuple[Event, ...] = ()
-        if track and decision.impressions and self._makes_events and request.method != "HEAD":
-            events = _events_of(decision, user, edition.ruleset, now, new_uuid)
+        if track and decision.impressions and self._makes_events:
+            key = _key_of(request) if "idempotency-key" in request.headers else ""
+            events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
-        if decision.bucketed is None or user.profile is None:
+        if decision.bucketed is None or user.profile is None or not track:
             return Reply(response, events)
         experiment_id, variation_id = decision.bucketed
         return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
@@ -144,20 +141,22 @@ class BucketerRoute:
     def understood(self, request: Request) -> dict[str, object]:
         """Return what an error's body carries: enough for a caller to fall back safely."""
         understood: dict[str, object] = {"variation": None}
-        body: dict[str, object] = {}
-        visitor = request.ip
+        fields: dict[str, Any] = {}
         if request.method == "POST":
-            from .body import parse_object
+            from .body import as_parameters, parsed_body
+            from .names import understood_of
 
             try:
-                body = parse_object(request.body, self._options.max_json_depth)
+                parsed = parsed_body(request, self._options.max_json_depth)
+                fields = understood_of(as_parameters(*parsed), OF_BUCKETER)
             except InvalidRequest:
-                visitor = ""  # it may have named somebody else; what the query says still counts
-        for name, shown in _SHOWN:
+                fields = {"u": None}  # it may name somebody; what the query says still counts
+        for key, shown in _SHOWN:
+            names = {name: key for name, each in OF_BUCKETER.items() if each == key}
             try:
-                value = body.get(name) or parse_query(request.query, (name,)).get(name)
-                if name == "u":
-                    value = value or visitor
+                value = fields.get(key) or parse_query(request.query, names).get(key)
+                if key == "u" and not value and key not in fields:
+                    value = _address(request)
                 if isinstance(value, str) and value.encode():
                     understood[shown] = value
             except (InvalidRequest, UnicodeEncodeError):
@@ -166,14 +165,19 @@ class BucketerRoute:
 
     def _fields_of_post(self, request: Request) -> dict[str, Any]:
         """Read the parameters of a POST: the body's, and the query's beside them."""
-        from .body import parse_object
+        from .body import as_parameters, parsed_body
+        from .names import add_query, check_user, fields_of, switch_of
 
-        fields: dict[str, Any] = {**parse_query(request.query, _NAMES)}
-        body = parse_object(request.body, self._options.max_json_depth)
-        for name in _NAMES & body.keys():
-            if name in fields:
-                raise given_twice(name)
-            fields[name] = _from_json(name, body[name])
+        body = as_parameters(*parsed_body(request, self._options.max_json_depth))
+        fields = fields_of(body, OF_BUCKETER)
+        given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
+        if given.get("a"):
+            given["a"] = parse_attributes(given["a"])
+        for name in ("debug", "track"):
+            if given.get(name):
+                given[name] = switch_of(given[name], name)
+        add_query(fields, given)
+        check_user(body, OF_BUCKETER, named="u" in fields)
         return fields
 
     def _user(
@@ -199,46 +203,54 @@ class BucketerRoute:
 
 
 def _events_of(
-    decision: Decision, user: User, ruleset: Ruleset, now: float, new_uuid: Callable[[], str]
+    decision: Decision,
+    user: User,
+    ruleset: Ruleset,
+    now: float,
+    new_uuid: Callable[[], str],
+    key: str,
 ) -> tuple[Event, ...]:
-    """Return one event for each impression that *decision* calls for, in order."""
+    """Return one event for each impression that *decision* calls for, in order.
+
+    With the caller's *key* their names are the same whenever the same is asked again.
+    """
     now_ms = round(now * 1000)
+    if key:
+        from .idempotency import uuid_of
+
+        return tuple(
+            Event(
+                each, user, ruleset, now_ms, uuid_of(key, ruleset.account_id, "", user.id, *shown)
+            )
+            for each in decision.impressions
+            for shown in [(each.campaign_id, each.experiment_id, each.rule_key, each.variation_id)]
+        )
     if len(decision.impressions) == 1:  # nearly always
         return (Event(decision.impressions[0], user, ruleset, now_ms, new_uuid()),)
     return tuple(Event(each, user, ruleset, now_ms, new_uuid()) for each in decision.impressions)
 
 
-def _from_json(name: str, value: object) -> object:
-    """Turn one parameter of a JSON body into what the query would have given; null is absent.
+def _key_of(request: Request) -> str:
+    from .idempotency import key_of  # most requests have none
+
+    return key_of(request)
+
+
+def _address(request: Request) -> str:
+    """Return the address of a visitor whom nothing names.
 
     Raises:
-        InvalidRequest: the value has the wrong type.
+        InvalidRequest: the query names one, in a way that isn't understood.
     """
-    if value is None:
-        return ""
-    if name == "a":
-        if isinstance(value, dict):
-            check_attributes(value)
-            return value
-        if value == "":
-            return value
-        message = 'Parameter \'a\' must be a JSON object in a body, such as {"tier": "platinum"}.'
-        raise InvalidRequest(message, field=name)
-    if name in {"debug", "track"} and (value is True or value is False):
-        return "on" if value else "off"
-    if name in {"debug", "track"} and type(value) is int:
-        return str(value)
-    if not isinstance(value, str):
-        raise InvalidRequest(f"Parameter '{name}' must be a string.", field=name)
-    return value
+    if request.query:
+        from .names import check_user_of_query  # most requests name their user
+
+        check_user_of_query(request.query, OF_BUCKETER)
+    return request.ip
 
 
 def _switch(fields: dict[str, Any], name: str, *, default: bool) -> bool:
-    word = fields.get(name)
-    if not word:
-        return default
-    switch = _SWITCH.get(word)
-    if switch is None:
-        message = f"Parameter '{name}' must be 1, true, yes, on, 0, false, no or off."
-        raise InvalidRequest(message, field=name)
-    return switch
+    from .names import switch_of  # most requests have none
+
+    word = fields.get(name, "")
+    return default if word == "" else switch_of(word, name)

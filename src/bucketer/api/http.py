@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from bucketer.core.events import Event
     from bucketer.core.user import Prediction
@@ -43,9 +44,10 @@ class Request:
         body: empty when there is none.
         ip: the visitor's address as the door may trust it; empty when not known.
         request_id: the caller's when `is_sane_request_id`, else made by the door.
+        parsed: what `body.parsed_body` made of the body, once it was asked for.
     """
 
-    __slots__ = ("body", "headers", "ip", "method", "path", "query", "request_id")
+    __slots__ = ("body", "headers", "ip", "method", "parsed", "path", "query", "request_id")
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Request:
         self.body = body
         self.ip = ip
         self.request_id = request_id
+        self.parsed: Any = None
 
 
 class Response:
@@ -268,7 +271,13 @@ class ApiOptions:
 def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Join header *pairs* into one value per lower-case name, in the order they came."""
     joined: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
     for name, value in pairs:
         lower = name.lower()
-        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+        if lower in joined:
+            several.setdefault(lower, [joined[lower]]).append(value)
+        else:
+            joined[lower] = value
+    for name, values in several.items():
+        joined[name] = ", ".join(values)
     return joined

@@ -11,7 +11,7 @@ from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 _HEX = "0123456789abcdefABCDEF"
 _PRINTABLE = range(0x20, 0x7F)
@@ -20,30 +20,51 @@ _LITERAL = frozenset(range(0x21, 0x7F)) - frozenset(b"%&+=#")
 #: How much of a value an error message shows.
 _EXCERPT_BYTES = 24
 
+#: Name that a caller may use → name that the routes know it by (docs/decisions/0091).
+_SHARED = {
+    **dict.fromkeys(("u", "user", "userId", "user_id"), "u"),
+    **dict.fromkeys(("a", "attributes"), "a"),
+}
+OF_BUCKETER = {
+    **dict.fromkeys(("e", "experiment"), "e"),
+    **dict.fromkeys(("f", "flag"), "f"),
+    **_SHARED,
+    "debug": "debug",
+    "track": "track",
+}
+OF_TRACK = {
+    **dict.fromkeys(("ev", "event"), "ev"),
+    **_SHARED,
+    "tags": "tags",
+    "id": "id",
+    "timestamp": "timestamp",
+}
 
-def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
-    """Return the *known* parameters of *query*, decoded; empty values are kept.
+
+def parse_query(query: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of *query* that mean something, decoded; empty values are kept.
 
     Args:
         query: what follows the ``?``, percent-encoded; bytes that were sent raw come as
             UTF-8 with ``surrogateescape``.
-        known: the names that mean something; others are ignored, and not even decoded.
+        names: name that a caller may use → name that it is returned by; others are ignored, and
+            not even decoded.
 
     Raises:
-        InvalidRequest: a known parameter is given twice, or isn't valid UTF-8: with the position
-            in its decoded text, counted from 0.
+        InvalidRequest: a parameter is given twice (by two names it may be, with the same value),
+            or isn't valid UTF-8: with the position in its decoded text, counted from 0.
     """
     found: dict[str, str] = {}
     # Asked once for the whole query: most have percent signs, few a plus or raw bytes.
     only_percent = "+" not in query and query.isascii()
     for piece in query.split("&"):
         name, _, value = piece.partition("=")
-        if name not in known:
+        key = names.get(name)
+        if key is None:
             name = _decoded_name(name)
-            if name not in known:
+            key = names.get(name)
+            if key is None:
                 continue
-        if name in found:
-            raise given_twice(name)
         if only_percent:
             if "%" in value:
                 # The three that attributes are full of, done by C. None of them can be a part
@@ -53,8 +74,25 @@ def parse_query(query: str, known: Collection[str]) -> dict[str, str]:
                     value = _decoded_value(name, value)
         else:
             value = _decoded_value(name, value)
-        found[name] = value
+        if key in found:
+            _check_two(query, names, key, same=value == found[key])
+        found[key] = value
     return found
+
+
+def _check_two(query: str, names: Mapping[str, str], key: str, *, same: bool) -> None:
+    """Refuse a parameter that is there twice, unless by two names and with the *same* value."""
+    used: list[str] = []
+    for piece in query.split("&"):
+        name = piece.partition("=")[0]
+        name = name if name in names else _decoded_name(name)
+        if names.get(name) != key:
+            continue
+        if name in used:
+            raise given_twice(name)
+        used.append(name)
+    if not same:
+        raise given_by_two(used[0], used[1])
 
 
 @cache
@@ -96,6 +134,12 @@ def _no_utf8(name: str, decoded: bytes, start: int) -> InvalidRequest:
 def given_twice(name: str) -> InvalidRequest:
     """Return the error for a parameter that is given more than once."""
     return InvalidRequest(f"Parameter '{name}' is given twice; give it once.", field=name)
+
+
+def given_by_two(one: str, other: str) -> InvalidRequest:
+    """Return the error for one thing that two names give different values for."""
+    message = f"Parameters '{one}' and '{other}' are one, and their values differ; give it once."
+    return InvalidRequest(message, field=other)
 
 
 def unquote(text: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .route import Route
 
 MAX_CHARS = 32
+_NAMES = {"revision": "revision"}
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -55,7 +56,7 @@ class RevisionRoute:
         """
         if "revision" not in request.query:
             return self._inner.answer(request, now, new_uuid, known)
-        asked = parse_query(request.query, ("revision",)).get("revision") or ""
+        asked = parse_query(request.query, _NAMES).get("revision") or ""
         current = "" if self._edition is None else self._edition.ruleset.revision
         if asked in {"", current}:
             return self._inner.answer(request, now, new_uuid, known)

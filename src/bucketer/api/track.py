@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 from bucketer.core.errors import InvalidRequest, NoDatafile, UnknownEvent
-from bucketer.core.events import MAX_VISITOR_BYTES, Event, track, visitor_json
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, not_counted, track, visitor_json
 from bucketer.core.user import User
 
 from .answer import to_json
-from .attributes import check_attributes, parse_attributes
-from .body import parse_json, parse_object
+from .attributes import parse_attributes
+from .body import as_parameters, parse_object, parsed_body
 from .http import Reply, Response
+from .idempotency import MAX_KEY_CHARS, key_of, key_too_long, uuid_of
+from .names import add_query, check_user, check_user_of_query, fields_of, understood_of
 from .problems import EventTooLarge
-from .query import given_twice, parse_query
+from .query import OF_TRACK, parse_query
+from .times import parse_timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +28,14 @@ if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts
 
+    from .body import Repeated
     from .http import ApiOptions, Known, Request
 
 #: The most events that one body may list.
 MAX_EVENTS = 1_000
 
-#: Query name → the same in a body.
-_NAMES = {"ev": "event", "u": "user", "a": "attributes", "tags": "tags"}
+#: Those that an error tells.
+_NAMED = {name: key for name, key in OF_TRACK.items() if key in {"ev", "u"}}
 _EXAMPLE = '{"event": "…", "user": "…", "attributes": {…}, "tags": {…}}'
 
 
@@ -78,69 +82,67 @@ class TrackRoute:
         if edition is None:
             raise NoDatafile
         now_ms = round(now * 1000)
+        key = key_of(request)
         goals = found if isinstance(found, list) else [found]
         events: list[Event] = []
         for number, goal in enumerate(goals, start=1):
             try:
-                event = _event(goal, edition.ruleset, request.ip, now_ms, new_uuid())
+                name = _name(goal, key, number if found is goals else 0)
+                event = _event(goal, edition.ruleset, request.ip, now_ms, new_uuid, name)
             except (InvalidRequest, UnknownEvent, EventTooLarge) as error:
                 if found is goal:
                     raise
-                raise _of_item(error, f"Event {number} of {len(goals)}: ") from None
+                raise _of_item(error, number, len(goals)) from None
             events.append(event)
-        taken = [{"event": _key(goal), "user": event.user.id} for goal, event in zip(goals, events)]  # noqa: B905 -- made together
+        taken = [_taken(goal, event) for goal, event in zip(goals, events)]  # noqa: B905 -- made together
         body: object = {"events": taken} if found is goals else taken[0]
         response = Response(200, self._headers, to_json(body).encode("ascii"), request.request_id)
         return Reply(response, tuple(events))
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return what an error's body carries: event and user, where there is one of each."""
+        fields: dict[str, Any] = {}
         try:
-            found = self._read(request)
+            if request.method == "GET":
+                fields.update(parse_query(request.query, OF_TRACK))
+            else:
+                parsed = parsed_body(request, self._options.max_json_depth)
+                fields = understood_of(as_parameters(*parsed), OF_TRACK)
+                add_query(fields, parse_query(request.query, _NAMED))
+            if not fields.get("u") and "u" not in fields:
+                check_user_of_query(request.query, OF_TRACK)
+                fields["u"] = request.ip
         except InvalidRequest:
-            return {}
-        if isinstance(found, list):
-            return {}
-        user = found.get("user") or request.ip
-        named = {"event": found.get("event"), "user": user}
-        return {name: each for name, each in named.items() if _is_text(each)}
+            if request.method == "GET" or not fields:
+                return {}
+        named = {"event": fields.get("ev"), "user": fields.get("u")}
+        return {name: each for name, each in named.items() if each and _is_text(each)}
 
     def _read(self, request: Request) -> dict[str, Any] | list[dict[str, Any]]:
-        """The goals as the caller tells them, with the names of a body."""
+        """The goals as the caller tells them, by the names that `OF_TRACK` gives."""
+        given: dict[str, Any] = {**parse_query(request.query, OF_TRACK)}
+        for name, read in (("a", parse_attributes), ("tags", self._parse_tags)):
+            if given.get(name):
+                given[name] = read(given[name])
         if request.method == "GET":
-            given = parse_query(request.query, _NAMES)
-            goal: dict[str, Any] = {_NAMES[name]: value for name, value in given.items()}
-            if goal.get("attributes"):
-                goal["attributes"] = parse_attributes(goal["attributes"])
-            if goal.get("tags"):
-                goal["tags"] = self._parse_tags(goal["tags"])
-            return goal
-        if request.body.lstrip()[:1] != b"[":
-            return parse_object(request.body, self._options.max_json_depth)
-        repeated: dict[int, tuple[object, str]] = {}
-
-        def remember_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            built = dict(pairs)
-            if len(built) < len(pairs):
-                names = [name for name, _ in pairs]
-                twice = next(name for name in built if names.count(name) > 1)
-                repeated[id(built)] = built, twice  # held, so that nothing else gets its id
-            return built
-
-        goals = parse_json(request.body, self._options.max_json_depth, remember_twice)
-        if not 0 < len(goals) <= MAX_EVENTS:
-            message = f"The list has {len(goals)} events; it must have 1 to {MAX_EVENTS}."
+            if not given.get("u"):
+                check_user_of_query(request.query, OF_TRACK)
+            return given
+        parsed, repeated = parsed_body(request, self._options.max_json_depth)
+        if not isinstance(parsed, list):
+            body = as_parameters(parsed, repeated)
+            fields = fields_of(body, OF_TRACK)
+            add_query(fields, given)
+            if "u" not in fields:
+                check_user(body, OF_TRACK, named=False)
+                check_user_of_query(request.query, OF_TRACK)
+            else:
+                check_user(body, OF_TRACK, named=True)
+            return fields
+        if given:
+            message = "Beside a list of events the query names nothing; say it in each of them."
             raise InvalidRequest(message, field="body")
-        for number, each in enumerate(goals, start=1):
-            if not isinstance(each, dict):
-                message = (
-                    f"Event {number} of {len(goals)}: it must be an object such as {_EXAMPLE}."
-                )
-                raise InvalidRequest(message, field="body")
-            if id(each) in repeated:
-                error = given_twice(repeated[id(each)][1])
-                raise _of_item(error, f"Event {number} of {len(goals)}: ")
-        return goals  # type: ignore[no-any-return]
+        return _read_list(parsed, repeated)
 
     def _parse_tags(self, text: str) -> dict[str, Any]:
         """Tags in a query: one JSON object, of any depth, or `key:value` items as in `a`."""
@@ -154,67 +156,100 @@ class TrackRoute:
             raise InvalidRequest(message, field="tags", position=error.position) from None
 
 
-def _event(goal: dict[str, Any], ruleset: Ruleset, ip: str, now_ms: int, uuid: str) -> Event:
+def _read_list(parsed: list[Any], repeated: Repeated) -> list[dict[str, Any]]:
+    total = len(parsed)
+    if not 0 < total <= MAX_EVENTS:
+        message = f"The list has {total} events; it must have 1 to {MAX_EVENTS}."
+        raise InvalidRequest(message, field="body")
+    goals = []
+    for number, each in enumerate(parsed, start=1):
+        if not isinstance(each, dict):
+            message = f"Event {number} of {total}: it must be an object such as {_EXAMPLE}."
+            raise InvalidRequest(message, field="body")
+        try:
+            body = as_parameters(each, repeated)
+            fields = fields_of(body, OF_TRACK)
+            check_user(body, OF_TRACK, named="u" in fields)
+        except InvalidRequest as error:
+            raise _of_item(error, number, total) from None
+        goals.append(fields)
+    return goals
+
+
+def _event(
+    goal: dict[str, Any],
+    ruleset: Ruleset,
+    ip: str,
+    now_ms: int,
+    new_uuid: Callable[[], str],
+    name: str,
+) -> Event:
     """Make the event of one goal, which can be sent: what can't be is refused here.
 
     Raises:
         InvalidRequest, UnknownEvent, EventTooLarge: it can't.
     """
-    user = _user(goal, ip)
-    conversion = track(ruleset, _key(goal), user, _tags(goal))
-    event = Event(conversion, user, ruleset, now_ms, uuid)
+    key = goal.get("ev")
+    if not key:
+        message = "Parameter 'event' (an event's key; `ev` in a query) is missing."
+        raise InvalidRequest(message, field="event")
+    user_id = goal.get("u") or ip
+    if not user_id:
+        message = "Parameter 'user' (the user's id) is missing, and their address isn't known."
+        raise InvalidRequest(message, field="user")
+    user = User(user_id, goal.get("a") or {})
+    tags = goal.get("tags")
+    conversion = track(ruleset, key, user, None if tags == "" else tags)
+    timestamp_ms = parse_timestamp(goal.get("timestamp") or "", now_ms)
+    uuid = uuid_of(name, ruleset.account_id, key, user_id) if name else new_uuid()
+    event = Event(conversion, user, ruleset, timestamp_ms, uuid)
     if len(visitor_json(event)) > MAX_VISITOR_BYTES:
         raise EventTooLarge(MAX_VISITOR_BYTES)
     return event
 
 
+def _name(goal: dict[str, Any], key: str, number: int) -> str:
+    """Return the caller's name for one event; "" where there is none.
+
+    Args:
+        goal: the event, whose `id` comes first.
+        key: the request's; of a list each event has its own by its *number*.
+        number: its place in a list, from 1; 0 when it is alone.
+
+    Raises:
+        InvalidRequest: an `id` that is too long, that the key contradicts, or of nobody: many
+            mean the user's by it.
+    """
+    given: str = goal.get("id") or ""
+    if len(given) > MAX_KEY_CHARS:
+        raise key_too_long("Parameter 'id'")
+    if given and not goal.get("u"):
+        message = "Parameter 'id' is the event's; name its user beside it, by 'user'."
+        raise InvalidRequest(message, field="id")
+    if given and key and not number and given != key:
+        message = "Parameter 'id' and the header 'Idempotency-Key' differ; give one of them."
+        raise InvalidRequest(message, field="id")
+    return given or (f"{key} {number}" if key and number else key)
+
+
+def _taken(goal: dict[str, Any], event: Event) -> dict[str, object]:
+    """What the answer says of one event."""
+    taken: dict[str, object] = {"event": goal["ev"], "user": event.user.id}
+    tags = goal.get("tags")
+    if tags and (warnings := not_counted(tags)):
+        taken["warnings"] = warnings
+    return taken
+
+
 def _of_item(
-    error: InvalidRequest | UnknownEvent | EventTooLarge, item: str
+    error: InvalidRequest | UnknownEvent | EventTooLarge, number: int, total: int
 ) -> InvalidRequest | UnknownEvent | EventTooLarge:
     """Return the same error, which says in which item of the list it is."""
+    item = f"Event {number} of {total}: "
     if isinstance(error, InvalidRequest):
         return InvalidRequest(f"{item}{error}", field=error.field)
     error.item = item
     return error
-
-
-def _key(goal: dict[str, Any]) -> str:
-    key = goal.get("event")
-    if key and isinstance(key, str):
-        return key
-    message = "'event' (an event's key; `ev` in a query) must be a string that is not empty."
-    raise InvalidRequest(message, field="event")
-
-
-def _user(goal: dict[str, Any], ip: str) -> User:
-    user_id = goal.get("user")
-    if user_id is None or user_id == "":
-        user_id = ip
-    if not isinstance(user_id, str):
-        raise InvalidRequest("'user' must be a string.", field="user")
-    if not user_id:
-        message = (
-            "'user' (the user's id; `u` in a query) is missing, and their address isn't known."
-        )
-        raise InvalidRequest(message, field="user")
-    attributes = goal.get("attributes")
-    if attributes is None or attributes == "":
-        attributes = {}
-    if not isinstance(attributes, dict):
-        message = '\'attributes\' must be a JSON object, such as {"tier": "platinum"}.'
-        raise InvalidRequest(message, field="attributes")
-    check_attributes(attributes, "attributes")
-    return User(user_id, attributes)
-
-
-def _tags(goal: dict[str, Any]) -> dict[str, object] | None:
-    tags = goal.get("tags")
-    if tags is None or tags == "":
-        return None
-    if isinstance(tags, dict):
-        return tags
-    message = "'tags' must be a JSON object, such as {\"revenue\": 4200}."
-    raise InvalidRequest(message, field="tags")
 
 
 def _is_text(value: object) -> bool:

@@ -51,6 +51,9 @@ LARGEST_NUMBER = 2**53
 #: A tuple, not `int | float`: the union would be built anew on each check.
 _NUMBERS = (int, float)
 
+#: A longer value isn't told, but its length.
+_MOST_SHOWN = 40
+
 #: Objects in tags lose these keys when the value is null, at any depth.
 _NOT_NULL = ("revenue", "value", "tags", "decisions")
 
@@ -301,6 +304,30 @@ def _metrics(tags: Mapping[str, object]) -> str:
         if number - number == 0:  # neither infinite nor NaN
             text += f', "value": {number!r}'
     return text
+
+
+def not_counted(tags: Mapping[str, object]) -> list[str]:
+    """Say which of `revenue` and `value` is sent as a tag and counts for no metric, and why."""
+    wrong = []
+    revenue = tags.get("revenue")
+    if revenue is not None and (not isinstance(revenue, int) or isinstance(revenue, bool)):
+        wrong.append(("revenue", revenue, "an integer of the smallest unit, such as cents"))
+    value = tags.get("value")
+    if value is not None and '"value"' not in _metrics({"value": value}):
+        wrong.append(("value", value, "a number"))
+    return [
+        f"tags.{name} is {_shown(found)}, which is not {wanted}: it is sent as a tag and "
+        f"not counted as {name}."
+        for name, found, wanted in wrong
+    ]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, str) and len(value) > _MOST_SHOWN:
+        return f"a text of {len(value)} characters"
+    return dumps(value)
 
 
 def _tags(tags: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from bucketer.core.errors import SourceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Final
 
 #: Where Optimizely's contextual bandits are asked.
@@ -36,12 +36,17 @@ def text(value: str) -> str:
 
 def switch(value: str) -> bool:
     """`on` and `off`, and the words that people use for them."""
-    word = value.lower()
-    if word in {"on", "1", "true", "yes"}:
+    if word(value, {"on", "1", "true", "yes"}):
         return True
-    if word in {"off", "0", "false", "no"}:
+    if word(value, {"off", "0", "false", "no"}):
         return False
     raise ValueError
+
+
+def word(value: str, words: Collection[str]) -> str | None:
+    """The one of *words* that *value* is, in any case; None if it is none of them."""
+    lower = value.lower()
+    return lower if lower in words else None
 
 
 def whole(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -64,7 +69,7 @@ def whole_or_auto(minimum: int, maximum: int) -> Callable[[str], int | None]:
     parse_number = whole(minimum, maximum)
 
     def parse(value: str) -> int | None:
-        return None if value == "auto" else parse_number(value)
+        return None if value.lower() == "auto" else parse_number(value)
 
     return parse
 
@@ -73,7 +78,7 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
     """A number of seconds within both bounds; `auto` is None."""
 
     def parse(value: str) -> float | None:
-        if value == "auto":
+        if value.lower() == "auto":
             return None
         number = float(value)
         if not minimum <= number <= maximum:  # also turns nan away
@@ -99,16 +104,17 @@ def one_of(*words: str) -> Callable[[str], str]:
     """One of a few words."""
 
     def parse(value: str) -> str:
-        if value not in words:
+        found = word(value, words)
+        if found is None:
             raise ValueError
-        return value
+        return found
 
     return parse
 
 
 def location(value: str) -> str:
     """A path, or a URL that a datafile can be fetched from."""
-    return datafile_url(value) if "://" in value else value
+    return datafile_url(value) if "://" in value else word(value, {"packaged"}) or value
 
 
 def locations(value: str) -> tuple[str, ...]:
@@ -139,7 +145,7 @@ def datafile_url(value: str) -> str:
 def archive(value: str) -> str:
     """`off`, a directory, or an `s3://` URL, of which a bucket is enough."""
     if "://" not in value:
-        return value
+        return word(value, {"off"}) or value
     s3_url(f"{value.rstrip('/')}/any.json")
     return value
 
@@ -156,7 +162,9 @@ def s3_url(value: str) -> str:
 def cors_origin(value: str) -> str:
     """`*`, `off`, or an origin as browsers send it: scheme, host, and the port if it is unusual."""
     # It is written into every answer's head, so nothing else may stand in it.
-    if value not in {"*", "off"} and not re.fullmatch(_ORIGIN, value):
+    if word(value, {"*", "off"}):
+        return value.lower()
+    if not re.fullmatch(_ORIGIN, value):
         raise ValueError
     return value
 
@@ -200,8 +208,8 @@ def networks(value: str) -> tuple[str, ...]:
 
 def events_home(value: str) -> str:
     """`auto`, `off`, `stdout`, `outbox`, `flush`, or the URL of an SQS queue as `sqs://…`."""
-    if value in {"auto", "off", "stdout", "outbox", "flush"}:
-        return value
+    if found := word(value, {"auto", "off", "stdout", "outbox", "flush"}):
+        return found
     if value.startswith("sqs://") and value != "sqs://":
         return value
     raise ValueError
@@ -209,6 +217,8 @@ def events_home(value: str) -> str:
 
 def profiles_home(value: str) -> str:
     """`off`, `memory`, `sqlite` or `sqlite:PATH`."""
-    if value in {"off", "memory", "sqlite"} or (value.startswith("sqlite:") and value[7:]):
+    if found := word(value, {"off", "memory", "sqlite"}):
+        return found
+    if value.startswith("sqlite:") and value[7:]:
         return value
     raise ValueError
