@@ -65,7 +65,7 @@ ROWS: Final = (
     Setting(
         "BUCKETER_ADDRESS_HEADER",
         "X-Forwarded-For",
-        one_of("X-Forwarded-For", "CloudFront-Viewer-Address"),
+        one_of("x-forwarded-for", "cloudfront-viewer-address"),
         "`X-Forwarded-For` or `CloudFront-Viewer-Address`",
         "In which header the trusted proxies tell the visitor's address.",
     ),
