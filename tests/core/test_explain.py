@@ -283,3 +283,143 @@ def test_asking_why_never_changes_the_answer(number):
     for ask, keys in ((activate, RULESET.experiments), (decide, RULESET.flags)):
         for key in keys:
             assert ask(RULESET, key, user, trace=[]) is ask(RULESET, key, user)
+
+
+# ---------------------------------------------------------------------------- bounds
+
+
+def leaf(name, value, match="exact"):
+    return {"type": "custom_attribute", "name": name, "match": match, "value": value}
+
+
+def asking(tree, rules=1, **audiences):
+    """A ruleset whose flag `many` has so many experiments with this tree."""
+    datafile = json.loads(Path(demo.PATH).read_text())
+    [first, *_] = datafile["experiments"]
+    datafile["experiments"] = [
+        {**first, "id": f"9{n}", "key": f"rule{n}", "audienceConditions": tree}
+        for n in range(rules)
+    ]
+    datafile["typedAudiences"] = [
+        {"id": id_, "name": id_, "conditions": conditions} for id_, conditions in audiences.items()
+    ]
+    datafile["holdouts"] = []
+    flag = {"id": "77", "key": "many", "rolloutId": "", "variables": []}
+    ids = [each["id"] for each in datafile["experiments"]]
+    datafile["featureFlags"] = [{**flag, "experimentIds": ids}]
+    return compiled(datafile)
+
+
+def answer_about(ruleset, attributes):
+    trace = []
+    decide(ruleset, "many", User("her", attributes), trace=trace)
+    return json.dumps([reason.to_json() for reason in trace])
+
+
+HUGE = "x" * 1_000_000
+GREATER = [leaf(f"n{n}", n, "gt") for n in range(20_000)]
+HOSTILE = {
+    "many conditions": lambda: (asking(["a"], a=["or", *GREATER]), {"n1": 0}),
+    "many values": lambda: (
+        asking(["a"], a=["or", *(leaf("id", f"user-{n}") for n in range(20_000))]),
+        {"id": "nobody"},
+    ),
+    "one audience again and again": lambda: (
+        asking(["or", *["a"] * 300], a=["or", *GREATER[:300]]),
+        {},
+    ),
+    "many audiences": lambda: (
+        asking(
+            ["or", *(f"a{n}" for n in range(5_000))],
+            **{f"a{n}": each for n, each in enumerate(GREATER[:5_000])},
+        ),
+        {},
+    ),
+    "many lists": lambda: (asking(["or", *[["or"], ["and"]] * 5_000]), {}),
+    "unknown audiences": lambda: (asking(["or", *(f"{n}" for n in range(20_000))]), {}),
+    "many rules": lambda: (asking(["a"], rules=300, a=["or", *GREATER[:90]]), {}),
+    "a huge value that many conditions name": lambda: (
+        asking(["a"], a=["or", *(leaf("id", f"{n}", "substring") for n in range(90))]),
+        {"id": HUGE},
+    ),
+    "a huge list that many conditions name": lambda: (
+        asking(["a"], a=["or", *(leaf("id", n, "gt") for n in range(90))]),
+        {"id": [HUGE] * 3 + [[1]] * 100_000},
+    ),
+    "a huge object that many conditions name": lambda: (
+        asking(["a"], a=["or", *(leaf("id", n, "gt") for n in range(90))]),
+        {"id": {HUGE: 1, **{f"{n}": n for n in range(100_000)}}},
+    ),
+    "huge values in conditions": lambda: (
+        asking(["a"], a=["or", *(leaf("id", HUGE, "substring") for _ in range(20))]),
+        {"id": "y"},
+    ),
+    "huge names": lambda: (
+        asking(["a", HUGE], a=["or", *(leaf(HUGE, n, "gt") for n in range(20))]),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_an_explanation_has_a_bound_in_bytes(shape):
+    assert len(answer_about(*HOSTILE[shape]())) < 700_000
+
+
+def told(ruleset, attributes, code="condition"):
+    def walk(reasons):
+        for each in reasons:
+            yield each
+            yield from walk(each.children)
+
+    trace = []
+    decide(ruleset, "many", User("her", attributes), trace=trace)
+    return [each for each in walk(trace) if each.code == code]
+
+
+@pytest.mark.parametrize(("conditions", "one_by_one"), [(100, True), (101, False)])
+def test_an_audience_is_told_condition_by_condition_up_to_a_hundred(conditions, one_by_one):
+    ruleset = asking(["a"], a=["or", *GREATER[:conditions]])
+
+    assert (conditions if one_by_one else 0) == len(told(ruleset, {}))
+    [*many] = told(ruleset, {}, "conditions_many")
+    assert ([] if one_by_one else [conditions]) == [each.values["count"] for each in many]
+
+
+def test_many_values_are_one_condition_that_says_what_she_has():
+    ruleset = asking(["a"], a=["or", *(leaf("id", f"user-{n}") for n in range(2_000))])
+
+    [hers] = told(ruleset, {"id": "user-7"})
+    [theirs] = told(ruleset, {"id": 7})
+
+    assert hers.message == 'id is one of 2,000 values: TRUE (the user has "user-7").'
+    assert theirs.message == (
+        "id is one of 2,000 values: UNKNOWN (the user has 7, a number, which can't be compared)."
+    )
+
+
+@pytest.mark.parametrize(("audiences", "left_out"), [(499, 0), (500, 1)])
+def test_a_rule_tells_of_what_there_is_room_for_and_counts_the_rest(audiences, left_out):
+    """Room for a thousand: the OR, and of each audience its name and its condition."""
+    trees = {f"a{n}": GREATER[n] for n in range(audiences)}
+    ruleset = asking(["or", *trees], **trees)
+
+    assert audiences - left_out == len(told(ruleset, {}))
+
+
+def test_the_audience_that_lets_her_in_is_told_however_many_there_are():
+    trees = {f"a{n}": GREATER[n] for n in range(5_000)}
+    ruleset = asking(["or", *trees], **trees)
+
+    let_in = [each.values["id"] for each in told(ruleset, {"n4900": 4_901}, "audience")]
+
+    assert "a4900" in let_in
+
+
+@pytest.mark.parametrize(("length", "whole"), [(200, True), (201, False)])
+def test_a_value_is_cut_after_two_hundred_characters(length, whole):
+    [condition] = told(asking(["a"], a=leaf("id", "z" * length)), {"id": "y" * length})
+
+    assert whole == (condition.values["user_value"] == "y" * length)
+    assert whole == (condition.values["value"] == "z" * length)
+    assert len(condition.message) < 500

@@ -24,7 +24,7 @@ class Audience:
         tree: the conditions, with each condition object replaced by its index in `conditions`.
         conditions: the condition objects in the order the reference numbers them.
         gathered: the tree as it is decided on: long lists of `exact` are one leaf, a `Choice`.
-        size: how many leaves that has.
+        size, leaves: how many leaves that has; how many `tree` has.
         predicate: the whole audience as a function of the user.
         notes: what can't be evaluated for anybody.
     """
@@ -33,6 +33,7 @@ class Audience:
         "conditions",
         "gathered",
         "id",
+        "leaves",
         "name",
         "notes",
         "predicate",
@@ -47,7 +48,9 @@ class Audience:
         self.tree = _number_conditions(tree, self.conditions)
         self.notes: list[Note] = []
         self.gathered = gather(self.tree, self._choice_at)
-        self.size = size_of(self.gathered)
+        self.size = self.leaves = size_of(self.gathered)
+        if self.gathered is not self.tree:
+            self.leaves = size_of(self.tree)
         self.predicate = compile_tree(self.gathered, self.leaf_predicate, self.notes)
 
     def condition_at(self, leaf: object) -> dict[str, object] | None:

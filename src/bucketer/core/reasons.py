@@ -51,6 +51,8 @@ SENTENCES = {
     "everyone_else": "The traffic missed, so Everyone Else is next.",
     "nothing": "No rule of flag '{flag}' decides for this user.",
     "condition": "{text}: {outcome} ({why}).",
+    "conditions_many": "Its {count:,} conditions are too many to be told one by one.",
+    "more": "{count:,} more, which are not told one by one.",
     "operator": "{text}: {outcome}.",
     "audience": "Audience '{name}': {outcome}.",
     "audience_unknown": "Audience {id} is not in the datafile: UNKNOWN.",

@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from .ruleset import Experiment, Rule, Ruleset
     from .user import User
 
+#: So many audiences and conditions are told of at the first rule that is looked at, half as many at
+#: the second, and so on: with a thousand rules still some thousands in all.
+_TOLD = 1_000
+#: A rule adds about so many reasons.
+_A_RULE = 3
+
 
 def about(rule: Rule) -> dict[str, object]:
     """Which rule of a flag a reason is about."""
@@ -33,4 +39,5 @@ def explain(
     """Add what audience and traffic make of the user."""
     from .explain import rule_reasons
 
-    trace.extend(rule_reasons(ruleset, experiment, user, what))
+    room = _TOLD // (1 + len(trace) // _A_RULE)
+    trace.extend(rule_reasons(ruleset, experiment, user, what, room))
