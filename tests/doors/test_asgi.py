@@ -198,3 +198,42 @@ def test_a_path_without_its_raw_form_is_quoted_again():
 
     assert sent[1]["body"].startswith(b"GET /a%20b ")
     assert json.dumps(sent[0]["status"]) == "200"
+
+
+def test_bodies_that_do_not_come_whole_are_bounded_together_and_small_ones_taken():
+    """As many as there is room for are waited for; then a larger one gets 503, and is forgotten."""
+    limits = {"max_body_bytes": 120_000, "max_kept_bytes": 500_000}
+    app = BucketerApp(FakeRuntime(), proxies=(), **limits)
+    go_on = asyncio.Event()
+
+    async def ask(size):
+        """Send *size* bytes and hold back the last one until all have sent theirs."""
+        pieces = [(b"x" * (size - 1), True), (b"x", False)]
+        sent = []
+
+        async def receive():
+            if len(pieces) == 1:
+                await go_on.wait()
+            body, more = pieces.pop(0)
+            return {"type": "http.request", "body": body, "more_body": more}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/a", "headers": [], "client": None}
+        await app(scope, receive, send)
+        return sent[0]["status"], sent[1]["body"]
+
+    async def all_at_once():
+        large = [asyncio.create_task(ask(100_000)) for _ in range(8)]
+        await asyncio.sleep(0.05)
+        small = asyncio.create_task(ask(4_000))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        return [(await each) for each in large], (await small), (await ask(100_000))
+
+    large, small, after = asyncio.run(all_at_once())
+
+    assert [200] * 5 + [503] * 3 == [status for status, _ in large]
+    assert b'"overloaded"' in large[-1][1]
+    assert (200, 200) == (small[0], after[0])

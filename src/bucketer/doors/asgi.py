@@ -19,6 +19,7 @@ from urllib.parse import quote
 from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies, read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id, one_value_each
+from bucketer.api.refusals import refusal
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.runtime.ids import new_uuid
 from bucketer.settings import read_settings
@@ -39,10 +40,18 @@ _log = logging.getLogger("bucketer.asgi")
 
 #: Seconds from its arrival that a request may wait for a prediction, as `Limits.apart_s`.
 APART_S = 25.0
+#: Bodies of the largest size that there is room for at once, however large that is.
+_BODIES_AT_LEAST = 4
+#: Bytes of a body that are taken even then.
+_SMALL_BYTES = 4 * 1024
 
 
 class ClientGone(Exception):
     """The client left before its request was complete."""
+
+
+class TooMuchAtOnce(Exception):
+    """All requests that haven't come whole are too much together."""
 
 
 class BucketerApp:
@@ -58,6 +67,7 @@ class BucketerApp:
         *,
         proxies: Iterable[str] | None = None,
         max_body_bytes: int | None = None,
+        max_kept_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         """Use *runtime*, or build one from the environment's settings.
 
@@ -65,11 +75,15 @@ class BucketerApp:
             runtime: to share one that is there already.
             proxies: who is believed on where a request came from; the settings unless given.
             max_body_bytes: more isn't read; the setting unless given.
+            max_kept_bytes: of all bodies that aren't answered; beyond that, or four of the
+                largest, one that is longer than 4 KiB gets 503.
         """
         self._runtime = runtime
         self._proxies = None if proxies is None else TrustedProxies(proxies)
         self._max_body_bytes = max_body_bytes
         self._building = asyncio.Lock()
+        self._max_kept_bytes = max_kept_bytes
+        self._kept_bytes = 0
         self._made: tuple[Runtime, TrustedProxies, int] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,12 +129,17 @@ class BucketerApp:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime, proxies, max_body_bytes = await self._ready()
+        body = bytearray()
         try:
-            body = await _read_body(receive, max_body_bytes)
+            await self._read_body(body, receive, max_body_bytes)
+            request = to_request(scope, bytes(body[: max_body_bytes + 1]), proxies)
+            response = await _answer(runtime, request)
         except ClientGone:
             return
-        request = to_request(scope, body, proxies)
-        response = await _answer(runtime, request)
+        except TooMuchAtOnce:
+            response = refusal(503, new_uuid(), runtime.handler.json_headers)
+        finally:
+            self._kept_bytes -= len(body)
         await send(
             {
                 "type": "http.response.start",
@@ -129,6 +148,28 @@ class BucketerApp:
             }
         )
         await send({"type": "http.response.body", "body": response.body})
+
+    async def _read_body(self, body: bytearray, receive: Receive, limit_bytes: int) -> None:
+        """Read into *body*, up to the first piece over the limit: enough for the handler to refuse.
+
+        What is in *body* counts as kept, whichever way this ends.
+
+        Raises:
+            ClientGone: there is nobody to answer.
+            TooMuchAtOnce: all clients together keep more than may be kept.
+        """
+        kept_at_most = max(self._max_kept_bytes, _BODIES_AT_LEAST * limit_bytes)
+        while len(body) <= limit_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece = message.get("body", b"")
+            body += piece
+            self._kept_bytes += len(piece)
+            if not message.get("more_body", False):
+                break
+            if self._kept_bytes > kept_at_most and len(body) > _SMALL_BYTES:
+                raise TooMuchAtOnce
 
 
 async def _answer(runtime: Runtime, request: Request) -> Response:
@@ -143,23 +184,6 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
     if reply.events and runtime.outbox is not None:
         await asyncio.to_thread(runtime.outbox.add, reply.events)
     return reply.response
-
-
-async def _read_body(receive: Receive, limit_bytes: int) -> bytes:
-    """Read the body, or one byte more than the limit of it: enough for the handler to refuse.
-
-    Raises:
-        ClientGone: there is nobody to answer.
-    """
-    body = bytearray()
-    while len(body) <= limit_bytes:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return bytes(body[: limit_bytes + 1])
 
 
 def to_request(scope: Scope, body: bytes, proxies: TrustedProxies) -> Request:

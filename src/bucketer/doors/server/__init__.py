@@ -10,7 +10,6 @@ sweeper.py      time-outs
 phases.py       what a connection can be doing
 targets.py      first lines of requests
 heads.py        names and heads as HTTP/1.1 text
-refusals.py     answers to what isn't a request
 budget.py       what clients may keep in memory together; limits.py: each of them
 descriptors.py  for how many connections there are places
 ids.py listening.py logs.py grouping.py held.py words.py

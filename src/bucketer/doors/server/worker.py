@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bucketer.api.http import is_sane_request_id
+from bucketer.api.refusals import refusal
 from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
 from bucketer.doors.server.logs import note_access
-from bucketer.doors.server.refusals import refusal
 
 if TYPE_CHECKING:
     import asyncio

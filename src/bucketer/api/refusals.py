@@ -1,4 +1,4 @@
-"""Answers to what never became a request: the handler isn't asked, as there is nothing to ask.
+"""A door's own answers to what never became a request: the handler isn't asked, for want of one.
 
 The body has the shape of every other error, so that a caller who only looks at ``variation``
 falls back safely.
