@@ -239,3 +239,58 @@ def test_core_and_api_import_pure_modules_only(path):
 @pytest.mark.parametrize("stray", ["utils", "helpers", "common", "misc", "base", "manager"])
 def test_no_module_has_a_name_that_says_nothing(stray):
     assert [] == list(SOURCE.rglob(f"{stray}*"))
+
+
+# ------------------------------------------------------------------------------- the clock
+
+#: Who reads the wall clock, which may be set back: for what is shown, sent, named or compared with
+#: the times of files. What waits or ages goes by `bucketer.clock` (docs/decisions/0115).
+READS_THE_WALL_CLOCK = {
+    "clock.py": "to go by whichever clock goes further",
+    "doors/asgi.py": "a request's time, for its events",
+    "doors/cli/deploy.py": "when it was packaged",
+    "doors/cli/events.py": "ages that are shown",
+    "doors/server/connection.py": "a request's time, for its events",
+    "publishing/function.py": "when it was packaged",
+    "publishing/pull.py": "when it was packaged",
+    "runtime/runtime.py": "the times of requests and editions",
+    "sinks/dead_letters.py": "a file's name",
+    "sinks/delivery.py": "compared with Retry-After, where an answer has no date",
+    "sinks/durable.py": "a lane's name",
+    "sinks/journal.py": "compared with a file's time; what is yet to come is unknown",
+    "sinks/outbox.py": "ages that are shown",
+    "sinks/sender.py": "ages that are shown",
+    "sinks/store.py": "a lane's name",
+    "sources/copies.py": "compared with a file's time; what is yet to come is unknown",
+    "sources/credentials.py": "compared with AWS's",
+    "sources/shared.py": "written into files",
+    "sources/signing.py": "written into signatures",
+}
+
+
+def _reads_the_wall_clock(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr in {"time", "time_ns"}
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "time"
+        )
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "time"
+            and {"time", "time_ns"} & {alias.name for alias in node.names}
+        )
+        for node in ast.walk(tree)
+    )
+
+
+def test_who_reads_the_wall_clock_is_listed_with_the_reason():
+    found = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if _reads_the_wall_clock(path)
+    }
+
+    assert set(READS_THE_WALL_CLOCK) == found

@@ -3,6 +3,9 @@
 from tests.fakes.sources import Clock
 
 from bucketer.clock import SteadyClock
+from bucketer.predictions.client import PredictionClient
+from bucketer.predictions.predictor import CachedPredictor
+from bucketer.sources.archive import Archive
 
 
 def _steady():
@@ -33,3 +36,11 @@ def test_a_monotonic_clock_that_stood_still_is_made_up_for():
     wall.now += 3600
 
     assert 3600 == steady()
+
+
+def test_what_ages_in_a_process_goes_by_it_unless_a_test_says_otherwise():
+    predictor = CachedPredictor(None, str)
+    client = PredictionClient(None)
+    archive = Archive(None)
+
+    assert {SteadyClock} == {type(each._clock) for each in (predictor, client, archive)}

@@ -303,9 +303,17 @@ def test_unknown_facts_of_the_datafile_are_left_out():
     assert not {"etag", "fetched_at", "age_s"} & datafile.keys()
 
 
-def test_clock_that_was_set_back_makes_no_negative_age():
+def test_a_clock_that_was_set_back_makes_the_time_of_fetching_unknown():
     """The datafile comes from the future then."""
     client = Client(AnEdition(fetched_at=NOW + 5))
+
+    datafile = client.json(f"{MISSION}&debug=1")["debug"]["datafile"]
+
+    assert not {"fetched_at", "age_s"} & datafile.keys()
+
+
+def test_a_datafile_that_was_fetched_while_the_request_came_is_of_age_0():
+    client = Client(AnEdition(fetched_at=NOW + 0.5))
 
     assert client.json(f"{MISSION}&debug=1")["debug"]["datafile"]["age_s"] == 0
 

@@ -12,6 +12,7 @@ from tests.fakes.waiting import wait_until
 from bucketer.core.envelope import Batch
 from bucketer.core.events import Event
 from bucketer.core.user import User
+from bucketer.sinks import journal
 from bucketer.sinks.journal import Writer, open_lane
 from bucketer.sinks.reader import Reader
 
@@ -332,3 +333,18 @@ def test_counters_that_cannot_be_written_are_told_once(open_outbox, collector, t
 
     assert 1 == caplog.text.count("counters can't be written")
     (lane / "counters.new").rmdir()
+
+
+@pytest.mark.parametrize(("age_s", "quiet"), [(0, False), (9, False), (11, True), (-7200, True)])
+def test_a_lane_is_quiet_after_ten_seconds_and_when_its_times_are_yet_to_come(
+    tmp_path, age_s, quiet
+):
+    """After the clock was set back two hours nobody would take it over for as long."""
+    segment = tmp_path / "0000000001.jsonl"
+    lane = tmp_path
+    segment.write_text("")
+    assert [segment] == journal.segments_in(lane)
+    for path in (segment, lane):
+        os.utime(path, (time.time() - age_s,) * 2)
+
+    assert quiet == journal._is_quiet(lane)

@@ -359,3 +359,11 @@ def test_other_4xx_are_final(status):
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date_and_never_too_long(said, wait_s):
     assert judge(429, said).wait_s == wait_s
+
+
+def test_a_date_of_retry_after_is_compared_with_the_answers_own_clock_not_with_ours():
+    """Ours is years away from theirs."""
+    until, date = "Tue, 24 Nov 2020 08:00:30 GMT", "Tue, 24 Nov 2020 08:00:00 GMT"
+
+    assert judge(429, until, date=date).wait_s == 30
+    assert judge(429, until, date="yesterday").wait_s is None

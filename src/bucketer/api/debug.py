@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .http import ApiOptions
 
+#: A request may have begun before the edition that answers it was fetched.
+_SAME_MOMENT_S = 1.0
+
 
 def debug_block(
     edition: EditionFacts,
@@ -55,7 +58,8 @@ def datafile_block(
     block["revision"] = edition.ruleset.revision
     if edition.etag is not None:
         block["etag"] = edition.etag
-    if edition.fetched_at is not None:
+    # A time that is yet to come is of a clock that was set back since: nobody knows when.
+    if edition.fetched_at is not None and edition.fetched_at <= now + _SAME_MOMENT_S:
         block["fetched_at"] = utc(edition.fetched_at)
         block["age_s"] = round(max(0.0, now - edition.fetched_at), 3)
     trouble = options.freshness().get("trouble") if options.freshness is not None else None

@@ -9,6 +9,8 @@ import json
 import threading
 import time
 
+from bucketer.clock import SteadyClock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +68,7 @@ class PredictionClient:
         endpoint: str = ENDPOINT,
         timeout_s: float = TIMEOUT_S,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Take what it needs.
 
@@ -74,11 +77,13 @@ class PredictionClient:
             endpoint: the rule's id takes the place of `{}` in it, or goes behind it.
             timeout_s: for each attempt.
             sleep: waits before the second.
+            clock: seconds, by which connections are idle; a `SteadyClock` unless given.
         """
         self._connect = connect
         self._endpoint = endpoint if "{}" in endpoint else endpoint.rstrip("/") + "/{}"
         self._timeout_s = timeout_s
         self._sleep = sleep
+        self._clock = SteadyClock() if clock is None else clock
         self._idle: list[tuple[str, Line, float]] = []
         self._lock = threading.Lock()
         self.requests = 0
@@ -144,7 +149,7 @@ class PredictionClient:
 
     def _take(self, url: str) -> Line:
         """Return the connection used last, or a new one; close those that waited too long."""
-        oldest = time.time() - MAX_IDLE_S  # not monotonic: that stands still while Lambda is frozen
+        oldest = self._clock() - MAX_IDLE_S
         with self._lock:
             stale = [each for each in self._idle if each[2] < oldest]
             self._idle = [each for each in self._idle if each[2] >= oldest]
@@ -156,7 +161,7 @@ class PredictionClient:
 
     def _put_back(self, url: str, line: Line) -> None:
         with self._lock:
-            self._idle.append((url, line, time.time()))
+            self._idle.append((url, line, self._clock()))
             surplus = self._idle.pop(0)[1] if len(self._idle) > MAX_IDLE else None
         if surplus is not None:
             surplus.close()

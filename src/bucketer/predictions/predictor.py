@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 
+from bucketer.clock import SteadyClock
 from bucketer.core.decide import (
     IGNORE_CMAB_CACHE,
     INVALIDATE_USER_CMAB_CACHE,
@@ -66,13 +67,13 @@ class CachedPredictor:
         client: PredictionClient,
         new_uuid: Callable[[], str],
         cache: Cache | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Ask *client*; *clock* gives epoch seconds, by which the cache ages."""
+        """Ask *client*; *clock* gives seconds, by which the cache ages: a `SteadyClock`'s."""
         self._client = client
         self._new_uuid = new_uuid
         self._cache = Cache() if cache is None else cache
-        self._clock = clock
+        self._clock = SteadyClock() if clock is None else clock
         self._lock = threading.Lock()  # cache, flights and counters; never held while asking
         self._flights: dict[tuple[str, str], _Flight] = {}
         self._asking = self._failures_in_a_row = 0

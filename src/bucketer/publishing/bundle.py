@@ -81,6 +81,7 @@ LATER = (
     "bucketer/sources/credentials",
     "bucketer/sources/file",
     "bucketer/sources/s3",
+    "bucketer/sources/signing",
     "bucketer/sources/sigv4",
     "bucketer/sources/unpacking",
     "bucketer/sources/url",

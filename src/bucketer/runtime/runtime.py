@@ -125,9 +125,9 @@ class Runtime:
             deadline: gives when, by `time.monotonic`, nobody waits for a contextual bandit any
                 longer; without one, or if it gives None, the predictor's own time-outs bound it.
         """
-        now = self._clock()
         if self.inline or self.edition is None:
             self._refresh_if_due()
+        now = self._clock()
         reply = self._reply(request, now, deadline)
         if reply.failure is not None:
             _log.error("request %s failed", request.request_id, exc_info=reply.failure)

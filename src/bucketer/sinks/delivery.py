@@ -136,7 +136,10 @@ class Delivery:
             return Verdict(LATER, 0, failure.why, None)
         except SourceError as error:  # a setting that can't be asked: somebody will mend it
             return Verdict(LATER, 0, f"the endpoint is no URL: it {error.why}", None)
-        return judge(answer.status, answer.headers.get("retry-after"), answer.body)
+        headers = answer.headers
+        return judge(
+            answer.status, headers.get("retry-after"), answer.body, date=headers.get("date")
+        )
 
     def abort(self) -> None:
         """Cut short an attempt that another thread is making."""
@@ -149,7 +152,9 @@ class Delivery:
             poster.close()
 
 
-def judge(status: int, retry_after: str | None, body: bytes = b"") -> Verdict:
+def judge(
+    status: int, retry_after: str | None, body: bytes = b"", *, date: str | None = None
+) -> Verdict:
     """What an answer means: any 2xx delivers; 408, 429, 5xx and redirects may pass; 4xx stays.
 
     A redirect is not followed: the address is a setting, and somebody should see that it is wrong
@@ -161,11 +166,13 @@ def judge(status: int, retry_after: str | None, body: bytes = b"") -> Verdict:
     why = f"status {status}" + (f": {said}" if said else "")
     if 400 <= status < 500 and status not in _TRY_AGAIN:  # noqa: PLR2004
         return Verdict(NEVER, status, why, None)
-    return Verdict(LATER, status, why, _seconds(retry_after))
+    return Verdict(LATER, status, why, _seconds(retry_after, date))
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def _seconds(retry_after: str | None, date: str | None = None) -> float | None:
     """`Retry-After` in seconds, above 0 and at most an hour, from its number or its date.
+
+    A date is compared with that of the answer, where it has one: our clock may be wrong.
 
     None if it is absent, unreadable, 0 or past: then the pace is ours, which never is "at once".
     """
@@ -178,7 +185,8 @@ def _seconds(retry_after: str | None) -> float | None:
         from time import time
 
         try:
-            wait_s = parsedate_to_datetime(retry_after).timestamp() - time()
+            until = parsedate_to_datetime(retry_after).timestamp()
+            wait_s = until - (parsedate_to_datetime(date).timestamp() if date else time())
         except (ValueError, OverflowError, TypeError, IndexError):
             return None
     return min(wait_s, _LONGEST_WAIT_S) if wait_s > 0 else None  # NaN is not above 0, either

@@ -205,7 +205,8 @@ def _is_quiet(directory: Path) -> bool:
         newest = max(path.stat().st_mtime for path in (directory, *segments))
     except OSError:
         return False
-    return bool(segments) and time() - newest > _QUIET_S
+    # What lies in the future was done before the clock was set back: nobody knows when.
+    return bool(segments) and not -1.0 <= time() - newest <= _QUIET_S
 
 
 def _lock(path: Path, create: int = 0) -> int | None:

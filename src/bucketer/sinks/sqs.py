@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
+    #: Headers of a request and its body → the headers with the signature's among them.
+    from bucketer.wire import Answer
+
     from .buffer import Buffer
     from .sender import Courier
 
-    #: Headers of a request and its body → the headers with the signature's among them.
     Sign = Callable[[Mapping[str, str], bytes], dict[str, str]]
 
 _log = logging.getLogger("bucketer.outbox")
@@ -97,11 +99,19 @@ class Queue:
         address: which queue.
         sign: signs each request.
         ca_file: trusted roots in place of the system's, or None.
+        learn: is given a refusal; says whether a request that is signed anew may succeed.
     """
 
-    def __init__(self, address: QueueAddress, sign: Sign, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        address: QueueAddress,
+        sign: Sign,
+        ca_file: str | None = None,
+        learn: Callable[[Answer], bool] = lambda _: False,
+    ) -> None:
         self._url = address.url
         self._sign = sign
+        self._learn = learn
         self._poster = Poster(address.endpoint, ca_file)
 
     def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
@@ -116,8 +126,9 @@ class Queue:
             return Verdict(NEVER, _TOO_LARGE, "more than a message can hold", None)
         body = json.dumps({"QueueUrl": self._url, "MessageBody": message}).encode("ascii")
         try:
-            headers = self._sign(_HEADERS, body)
-            answer = self._poster.post(body, headers, max(0.05, deadline - monotonic()))
+            answer = self._ask(body, deadline)
+            if answer.status != 200 and self._learn(answer):  # noqa: PLR2004 -- HTTP's OK
+                answer = self._ask(body, deadline)
         except ExchangeFailed as failure:
             return Verdict(LATER, 0, f"SQS: {failure.why}", None)
         except Exception as error:  # noqa: BLE001 -- whatever keeps us from asking, the events stay
@@ -128,6 +139,10 @@ class Queue:
         why = f"SQS: status {answer.status}: {said}"
         final = answer.status in _CLIENT_ERRORS and any(word in said for word in _FINAL)
         return Verdict(NEVER if final else LATER, answer.status, why, None)
+
+    def _ask(self, body: bytes, deadline: float) -> Answer:
+        headers = self._sign(_HEADERS, body)
+        return self._poster.post(body, headers, max(0.05, deadline - monotonic()))
 
     def abort(self) -> None:
         """Cut short an attempt that another thread is making."""

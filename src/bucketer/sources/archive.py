@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 
 from bucketer.api.revision import check_revision
+from bucketer.clock import SteadyClock
 from bucketer.core.errors import BucketerError, InvalidRequest, RevisionUnavailable, SourceError
 
 TYPE_CHECKING = False
@@ -33,15 +33,15 @@ class Archive:
     """Finds revisions by *find*. Call it with one; shared by threads."""
 
     def __init__(
-        self, find: Callable[[str], Any], clock: Callable[[], float] = time.monotonic
+        self, find: Callable[[str], Any], clock: Callable[[], float] | None = None
     ) -> None:
         """Take what is needed.
 
         Args:
             find: fetches and compiles one revision, or raises a BucketerError.
-            clock: seconds.
+            clock: seconds; a `SteadyClock`'s unless given.
         """
-        self._find, self._clock = find, clock
+        self._find, self._clock = find, SteadyClock() if clock is None else clock
         self._lock = threading.Lock()
         self._found: dict[str, Any] = {}
         self._missed: dict[str, tuple[float, bool]] = {}

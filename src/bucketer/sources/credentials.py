@@ -6,13 +6,14 @@ import json
 import time
 
 from bucketer import wire
+from bucketer.clock import SteadyClock
 from bucketer.core.errors import SourceError
 
 from .sigv4 import Credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Temporary credentials are renewed this long before they end.
 _EARLY_S = 300.0
@@ -28,10 +29,17 @@ class CredentialChain:
     boto3, where it is installed.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Look into *environ* first; *clock* gives epoch seconds, by which credentials end."""
         self._environ = environ
+        self._clock, self._steady = clock, SteadyClock(clock, monotonic)
         self._kept: Credentials | None = None
-        self._until = 0.0
+        self._until = 0.0  # by the steady clock, or one that is set back would make them eternal
 
     def __call__(self) -> Credentials:
         """Return credentials that are valid now.
@@ -43,13 +51,18 @@ class CredentialChain:
         key_id, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
         if key_id and secret:
             return Credentials(key_id, secret, environ.get("AWS_SESSION_TOKEN") or None)
-        if self._kept is None or time.time() >= self._until:
+        if self._kept is None or self._steady() >= self._until:
             url = environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
             relative = environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
             if relative:
                 url = _ECS_ENDPOINT + relative
-            self._kept, self._until = self._from_container(url) if url else _from_boto3()
+            self._kept, left_s = self._from_container(url) if url else _from_boto3()
+            self._until = self._steady() + left_s
         return self._kept
+
+    def forget(self) -> None:
+        """Ask again: AWS says that these have ended, whatever our clock shows."""
+        self._kept = None
 
     def _from_container(self, url: str) -> tuple[Credentials, float]:
         answer = wire.exchange(
@@ -62,7 +75,7 @@ class CredentialChain:
             credentials = Credentials(
                 found["AccessKeyId"], found["SecretAccessKey"], found.get("Token")
             )
-            return credentials, _epoch(found["Expiration"]) - _EARLY_S
+            return credentials, _epoch(found["Expiration"]) - self._clock() - _EARLY_S
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             why = "the container's endpoint answered with something else than credentials"
             raise SourceError(_WHERE, why) from error
@@ -97,7 +110,7 @@ def _from_boto3() -> tuple[Credentials, float]:
         raise SourceError(_WHERE, f"{why}, or a profile that boto3 finds")
     # boto3 renews on its own when it is asked again.
     credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-    return credentials, time.time() + _EARLY_S
+    return credentials, _EARLY_S
 
 
 def _epoch(text: str) -> float:

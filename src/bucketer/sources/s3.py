@@ -6,20 +6,20 @@ boto3 costs a cold start 300 ms and 37 MB; this costs one round trip.
 from __future__ import annotations
 
 import os
-import time
 
 from bucketer import wire
 from bucketer.core.errors import SourceError
 from bucketer.ports import Fetched
 
-from . import sigv4
 from .credentials import CredentialChain
 from .file import MAX_DATAFILE_BYTES
+from .signing import Signer
+from .sigv4 import quote
 from .unpacking import plain_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 _OK, _NOT_MODIFIED = 200, 304
 #: What to do, by S3's code, where it isn't in the code.
@@ -40,9 +40,9 @@ class S3Source:
     __slots__ = (
         "_bucket",
         "_ca_file",
-        "_credentials",
         "_endpoint",
         "_key",
+        "_signer",
         "_timeout_s",
         "kind",
         "label",
@@ -58,7 +58,7 @@ class S3Source:
         max_age_s: float,
         *,
         region: str,
-        credentials: Callable[[], sigv4.Credentials],
+        signer: Signer,
         endpoint: str | None = None,
         ca_file: str | None = None,
         timeout_s: float = 3.0,
@@ -70,7 +70,7 @@ class S3Source:
             key: of the object, not encoded.
             max_age_s: see `ports.DatafileSource`.
             region: where the bucket is.
-            credentials: called for each fetch.
+            signer: signs each request.
             endpoint: URL of another S3 than Amazon's; the bucket goes into the path there.
             ca_file: roots to trust at the endpoint; `AMAZON_ROOTS` at Amazon's own.
             timeout_s: for one fetch.
@@ -81,7 +81,7 @@ class S3Source:
         self.max_age_s = max_age_s
         self.region = region
         self._bucket, self._key = bucket, key
-        self._credentials = credentials
+        self._signer = signer
         self._endpoint = endpoint
         self._ca_file = ca_file if endpoint else (ca_file or AMAZON_ROOTS)
         self._timeout_s = timeout_s
@@ -103,7 +103,7 @@ class S3Source:
             key,
             max_age_s,
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-            credentials=CredentialChain(environ),
+            signer=Signer("s3", CredentialChain(environ)),
             endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None,
             ca_file=environ.get("AWS_CA_BUNDLE") or None,
             timeout_s=timeout_s,
@@ -116,7 +116,7 @@ class S3Source:
             key,
             self.max_age_s,
             region=self.region,
-            credentials=self._credentials,
+            signer=self._signer,
             endpoint=self._endpoint,
             ca_file=self._ca_file,
             timeout_s=self._timeout_s,
@@ -133,6 +133,8 @@ class S3Source:
         if answer.status not in {_OK, _NOT_MODIFIED} and elsewhere != self.region:
             self.region = elsewhere  # remembered, so that this is asked once
             answer = self._get(mark)
+        if answer.status not in {_OK, _NOT_MODIFIED} and self._signer.learn(answer):
+            answer = self._get(mark)
         if answer.status == _NOT_MODIFIED and mark:
             return None
         if answer.status != _OK:
@@ -146,16 +148,8 @@ class S3Source:
 
     def _get(self, etag: str | None) -> wire.Answer:
         address = self._address()
-        headers = sigv4.sign(
-            "GET",
-            address,
-            {"If-None-Match": etag} if etag else {},
-            b"",
-            service="s3",
-            region=self.region,
-            credentials=self._credentials(),
-            now=time.time(),
-        )
+        condition = {"If-None-Match": etag} if etag else {}
+        headers = self._signer.sign("GET", address, self.region, condition, b"")
         return wire.exchange(
             address,
             headers,
@@ -165,7 +159,7 @@ class S3Source:
         )
 
     def _address(self) -> wire.Address:
-        key = sigv4.quote(self._key)
+        key = quote(self._key)
         if self._endpoint:
             address = wire.split_url(self._endpoint)
             address.target = f"{address.target.rstrip('/')}/{self._bucket}/{key}"

@@ -144,12 +144,10 @@ def build_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
     Raises:
         SettingsError: it can't be a queue's address.
     """
-    import time
-
     from bucketer.core.errors import SettingsError, SourceError
     from bucketer.sinks.sqs import ALLOWED, Queue, QueueAddress
     from bucketer.sources.credentials import CredentialChain
-    from bucketer.sources.sigv4 import sign
+    from bucketer.sources.signing import Signer
     from bucketer.wire import split_url
 
     address = QueueAddress(chosen, environ)
@@ -158,18 +156,9 @@ def build_queue(chosen: str, environ: Mapping[str, str]) -> Queue:
     except SourceError as error:
         problem = f"BUCKETER_EVENTS: found a queue's URL, which {error.why}; allowed: {ALLOWED}"
         raise SettingsError([problem]) from None
-    credentials = CredentialChain(environ)
+    signer = Signer("sqs", CredentialChain(environ))
 
     def signed(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-        return sign(
-            "POST",
-            target,
-            headers,
-            body,
-            service="sqs",
-            region=address.region,
-            credentials=credentials(),
-            now=time.time(),
-        )
+        return signer.sign("POST", target, address.region, headers, body)
 
-    return Queue(address, signed, environ.get("AWS_CA_BUNDLE") or None)
+    return Queue(address, signed, environ.get("AWS_CA_BUNDLE") or None, learn=signer.learn)
