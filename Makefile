@@ -1,5 +1,5 @@
 # The one front of the project; each target is a line or two that can be run by hand.
-#   make serve   sets up and serves the demonstration datafile
+#   make serve   sets up and serves: the demonstration datafile, until DATAFILE_URL says another
 #   make test    everything CI checks
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -34,11 +34,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-serve: setup ## serve the demonstration datafile on http://127.0.0.1:8080
-	@echo "Try, in another terminal:"
-	@echo
-	@echo "  curl -g 'http://$(HOST):$(PORT)/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:\"platinum\",member_since_days:56&debug=1'"
-	@echo
+serve: setup ## serve DATAFILE_URL, or the demonstration; the first line ends with a URL to try
 	@exec $(BIN)/bucketer serve --host $(HOST) --port $(PORT)
 
 test: setup ## everything CI checks: format, lint, types, import contracts, tests

@@ -507,7 +507,7 @@ def test_a_broken_typed_audience_is_not_judged_by_its_twin():
 
     answer = decide(ruleset, "flag_1", User("u", {"a": "x"})).variation_key
     assert answer is None
-    assert ["/typedAudiences/0/name", "/experiments/0/audienceIds/0"] == [
+    assert ["/typedAudiences/0/name", "/typedAudiences/0"] == [
         each.pointer for each in ruleset.diagnostics
     ]
 

@@ -49,7 +49,7 @@ def test_what_there_is_one_of_is_told_in_the_singular(demonstration):
 
 
 def test_without_a_datafile_it_says_so_and_where_its_health_is():
-    first, second = first_lines(None, ADDRESS)
+    [told] = first_lines(None, ADDRESS)
 
-    assert f"Bucketer at {ADDRESS} has no datafile yet" in first
-    assert second.endswith(f"{ADDRESS}/health")
+    assert told.startswith("Bucketer has no datafile yet")
+    assert told.endswith(f" {ADDRESS}/health")

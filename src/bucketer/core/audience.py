@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .conditions import Predicate
     from .trees import Note
 
+#: What a note expects in place of a condition that nobody can be judged by.
+UNJUDGED = "a condition with a known type, match and value"
+
 
 class Audience:
     """One audience, compiled.
@@ -77,14 +80,7 @@ class Audience:
             return unknown
         predicate = compile_leaf(condition)
         if predicate is None:
-            self.notes.append(
-                (
-                    at,
-                    "a condition with a known type, match and value",
-                    "one that can't be evaluated",
-                    "warning",
-                )
-            )
+            self.notes.append((at, UNJUDGED, "one that can't be evaluated", "warning"))
             return unknown
         if condition.get("match") != "qualified" and not isinstance(condition.get("name"), str):
             self.notes.append((at, "a condition with a name (a string)", "one without", "warning"))

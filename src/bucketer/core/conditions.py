@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Predicate: TypeAlias = Callable[[User], "bool | None"]
 
-_TYPES = ("custom_attribute", "third_party_dimension")
+TYPES = ("custom_attribute", "third_party_dimension")
 #: Numbers beyond it can't be told apart in every SDK's language, so none of them compares.
 MAX_NUMBER = 2**53
 
@@ -171,7 +171,7 @@ def _qualified(_name: str, value: object) -> Predicate | None:
     return lambda user: user.segments is not None and value in user.segments
 
 
-_MATCHES: dict[str, Callable[[str, object], Predicate | None]] = {
+MATCHES: dict[str, Callable[[str, object], Predicate | None]] = {
     "exact": exact,
     "exists": _exists,
     "substring": _substring,
@@ -192,10 +192,10 @@ def compile_leaf(condition: Mapping[str, object]) -> Predicate | None:
             `match` means `exact`, a missing `type` makes it UNKNOWN.
     """
     match, name = match_of(condition), condition.get("name")
-    if match is None or (match != "qualified" and not _hashable(name)):
+    if match is None or (match != "qualified" and not is_hashable(name)):
         return None
     # A name that is no string (or missing) is no attribute's key, but is looked up all the same.
-    return _MATCHES[match](name, condition.get("value"))  # type: ignore[arg-type]
+    return MATCHES[match](name, condition.get("value"))  # type: ignore[arg-type]
 
 
 def match_of(condition: Mapping[str, object]) -> str | None:
@@ -203,9 +203,10 @@ def match_of(condition: Mapping[str, object]) -> str | None:
     match = condition.get("match")
     if match is None:
         match = "exact"
-    known = isinstance(match, str) and match in _MATCHES and condition.get("type") in _TYPES
+    known = isinstance(match, str) and match in MATCHES and condition.get("type") in TYPES
     return match if known else None  # type: ignore[return-value]  # `known` makes it a string
 
 
-def _hashable(value: object) -> bool:
+def is_hashable(value: object) -> bool:
+    """Whether *value* can stand for an attribute's name: only then is it looked up."""
     return value is None or isinstance(value, (str, int, float))

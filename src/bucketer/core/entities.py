@@ -30,6 +30,8 @@ _READABLE = {
     "double": "a number, as a string",
     "json": "JSON, as a string",
 }
+#: What is found where something else, which has been told, is the cause.
+BROKEN = "a broken one"
 _EXPECTED: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 

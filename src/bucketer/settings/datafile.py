@@ -50,7 +50,7 @@ ROWS: Final = (
         "BUCKETER_DATAFILE",
         "",
         locations,
-        "paths, https://, http:// or s3:// URLs and the word `packaged`, between spaces",
+        "paths, https://, http:// or s3:// URLs, `packaged` and `demonstration`, between spaces",
         "Sources tried in this order. It wins over `DATAFILE_URL`, which is the same with one URL "
         "and `packaged` behind it.",
         LOCATION,

@@ -20,6 +20,8 @@ _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
 _ORIGIN = rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
 _SEGMENT = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
 _BUCKET = r"[A-Za-z0-9._-]+"
+#: Datafiles that travel with the code.
+_OURS = ("packaged", "demonstration")
 
 
 class Unusable(ValueError):
@@ -113,8 +115,8 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def location(value: str) -> str:
-    """A path, or a URL that a datafile can be fetched from."""
-    return datafile_url(value) if "://" in value else word(value, {"packaged"}) or value
+    """A path, a URL that a datafile can be fetched from, `packaged` or `demonstration`."""
+    return datafile_url(value) if "://" in value else word(value, _OURS) or value
 
 
 def locations(value: str) -> tuple[str, ...]:

@@ -59,12 +59,16 @@ def build_source(
     """Return the source for one location; None for ``packaged`` where nothing is packaged.
 
     Args:
-        location: a path, a URL, or ``packaged``.
+        location: a path, a URL, ``packaged`` or ``demonstration``.
         settings: say how old it may grow, and with which token it is asked.
         environ: for AWS's own variables.
         place: SERVER, LAMBDA or COMMAND.
         among: other locations that are asked as well; they decide whose the token is.
     """
+    if location == "demonstration":
+        from bucketer.sources.packaged import DemonstrationSource
+
+        return DemonstrationSource()
     if location == "packaged":
         from bucketer.sources.packaged import PackagedSource, is_stored
 

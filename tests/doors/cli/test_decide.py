@@ -77,14 +77,14 @@ def test_an_experiment_asked_by_its_key_is_the_root_of_its_tree():
             "(member_since_days >= 30; the user has 56)"
         ),
         "  ✓ Bucket 8278 of 10,000 is in 6666\N{EN DASH}9999 → one_step_checkout",
-    ] == kept.lines[5:]
+    ] == kept.lines[6:]
 
 
 def test_the_sdk_s_reasons_name_no_rule_and_stand_below_what_was_asked():
     kept = Kept("decide", *CHECKOUT, "-u", "ada", "--explain", "--engine", "sdk")
 
-    assert "Experiment checkout_flow_experiment: no variation" == kept.lines[5]
-    assert kept.lines[6].startswith("  The official SDK was asked to activate")
+    assert "Experiment checkout_flow_experiment: no variation" == kept.lines[6]
+    assert kept.lines[7].startswith("  The official SDK was asked to activate")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_negation_is_told_in_one_line_where_that_reads_better(tmp_path, demons
             "      ? Not (member_since_days >= 30): UNKNOWN "
             "(the user has no attribute 'member_since_days')"
         ),
-    ] == kept.lines[7:]
+    ] == kept.lines[8:]
 
 
 def test_a_missing_attribute_is_told_as_unknown_and_missing():
@@ -311,7 +311,7 @@ def test_what_is_no_datafile_is_told_once_and_as_lint_tells_it(tmp_path):
     assert Kept("lint", str(path)).err == kept.err
     assert 1 == kept.err.count("\n")
     assert kept.err.startswith("bucketer: invalid_datafile: ")
-    assert kept.err.endswith("not JSON: expecting a value at line 1, column 1\n")
+    assert f"{path}: the datafile: expected JSON, found " in kept.err
 
 
 def test_a_place_without_a_datafile_gives_way_to_the_next_and_that_is_told(tmp_path, demonstration):

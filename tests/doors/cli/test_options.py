@@ -23,7 +23,7 @@ def test_a_datafile_at_an_impossible_place_is_wrong_usage_and_told_what_is_allow
 
     told = " ".join(capsys.readouterr().err.split())
     assert 2 == kept.status
-    assert "allowed: a path, an https://, http:// or s3://BUCKET/KEY URL, or `packaged`" in told
+    assert "allowed: a path, an https://, http:// or s3://BUCKET/KEY URL, `packaged`" in told
     assert "Traceback" not in told
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from bucketer.core.audience import Audience
+from bucketer.core.audience import UNJUDGED, Audience
 from bucketer.core.conditions import unknown
-from bucketer.core.entities import Malformed, field
+from bucketer.core.entities import BROKEN, Malformed, field
 from bucketer.core.parse import json_type
 from bucketer.core.trees import OPERATORS, compile_tree
 
@@ -30,18 +30,23 @@ def read_audiences(draft: Draft) -> None:
             try:
                 id_ = field(raw, "id", str, at)
                 places[id_] = _read_audience(draft, raw, at, typed=section == "typedAudiences")
-                draft.broken_audiences.discard(id_)
+                draft.broken_audiences.pop(id_, None)
             except Malformed as finding:
                 draft.note(finding, "nobody can be judged by this audience")
                 if isinstance(id_, str):  # what stands under that id elsewhere is not meant
                     places.pop(id_, None)
-                    draft.broken_audiences.add(id_)
+                    draft.broken_audiences[id_] = at
     for id_, (name, tree, at) in places.items():
         audience = Audience(id_, name, tree)
         draft.ruleset.audiences[id_] = audience
         for where, expected, found, severity in audience.notes:
+            odd = Malformed(at + where, expected, found)
+            if expected == UNJUDGED:
+                from .faults import fault_of  # only a broken condition needs it
+
+                odd = fault_of(audience, where, at + where)
             draft.note(
-                Malformed(at + where, expected, found),
+                odd,
                 f"nobody can be judged by this part of audience '{name}'",
                 severity,
             )
@@ -81,7 +86,8 @@ def note_unknowns(draft: Draft, tree: object, at: str) -> None:
         if not isinstance(id_, str):
             notes.append((where, expected, json_type(id_), "error"))
         elif id_ in draft.broken_audiences:
-            notes.append((where, expected, "the id of a broken one", "error"))
+            cause = Malformed(draft.broken_audiences[id_], "a usable audience", BROKEN)
+            draft.note(cause, f"{at}{where} is UNKNOWN for everybody")
         elif id_ not in known:
             notes.append((where, expected, "an unknown id", "warning"))
         return unknown

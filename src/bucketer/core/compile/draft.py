@@ -40,14 +40,16 @@ class Draft:
         self.read: dict[str, ReadRule] = {}
         #: Broken rules without an id: only their keys can be asked for.
         self.nameless: list[Experiment] = []
-        #: Ids of audiences that are set aside.
-        self.broken_audiences: set[str] = set()
+        #: Audiences that are set aside: their ids, and where they stand.
+        self.broken_audiences: dict[str, str] = {}
         self.held: list[ReadRule] = []
         self.groups: dict[str, Group] = {}
         #: Ids of top-level experiments and group members: the only ones a flag may list.
         self.experiment_ids: set[object] = set()
         #: Rollout id → its rules as it names them, and their JSON. Unusable rollouts are not here.
         self.rollouts: dict[str, tuple[list[Experiment], list[Any]]] = {}
+        #: Those that are not for a rule without an id: rollout id → where that rule stands.
+        self.broken_rollouts: dict[str, str] = {}
         self.local_holdouts: dict[str, list[Holdout]] = {}
         #: Experiment id → traffic that feature rollouts add at its end.
         self.injected: dict[str, list[tuple[str, float]]] = {}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from bucketer.core.bucketing import TOTAL_TRAFFIC
 from bucketer.core.decision import FEATURE_TEST, ROLLOUT
-from bucketer.core.entities import TOLD, Malformed, field, found, read_variables, read_variations
+from bucketer.core.entities import (
+    BROKEN,
+    TOLD,
+    Malformed,
+    field,
+    found,
+    read_variables,
+    read_variations,
+)
 from bucketer.core.outcomes import nothing_decided
 from bucketer.core.parse import json_type
 from bucketer.core.ruleset import Flag, Rule
@@ -70,13 +78,15 @@ def _add_rules(draft: Draft, flag: Flag, raw: dict[str, Any], at: str) -> None:
             )
         experiments.append(draft.ruleset.experiments_by_id[id_])
     rollout_id = field(raw, "rolloutId", str, at)
+    if rollout_id in draft.broken_rollouts:
+        raise Malformed(draft.broken_rollouts[rollout_id], "a usable rule", BROKEN)
     if rollout_id and rollout_id not in draft.rollouts:
         raise Malformed(f"{at}/rolloutId", "the id of a usable rollout", "another id")
     named, raw_rules = draft.rollouts[rollout_id] if rollout_id else ([], [])
     by_id = draft.ruleset.experiments_by_id
     for rule in (*experiments, *named, *(by_id[rule.id] for rule in named)):
         if rule.broken is not None:
-            raise Malformed(rule.broken, "a usable rule", "a broken one")
+            raise Malformed(rule.broken, "a usable rule", BROKEN)
     # Only now, since a flag that decides nothing must not change what others decide.
     _inject_everyone_else(draft, experiments, raw_rules)
     unique = list({rule.id: rule for rule in named}.values())

@@ -107,6 +107,8 @@ def _read_rollouts(draft: Draft) -> None:
         whole = [rule for rule in named if rule is not None]
         if len(whole) == len(named):
             draft.rollouts[id_] = (whole, rules)
+        else:
+            draft.broken_rollouts[id_] = f"{at}/{named.index(None)}"
     for raw, at in broken_rollouts:
         _set_aside(draft, raw, at)
 

@@ -34,14 +34,16 @@ if TYPE_CHECKING:
     from bucketer.core.user import Prediction
     from bucketer.ports import Engine
 
+    from .main import Parser
+    from .options import Found
     from .terminal import Node, Terminal
 
 
-def register(parser: argparse.ArgumentParser) -> None:
+def register(parser: Parser) -> None:
     """Add the options."""
     parser.usage = (
-        "%(prog)s [-h] (-e KEY | -f KEY) -u ID [-a LIST] [-d WHERE] [--json] [--explain]\n"
-        "                       [--revision NUMBER] [--engine NAME]"
+        "%(prog)s [-h] (-e KEY | -f KEY) -u ID [-a LIST] [-d WHERE]\n"
+        "                       [--json] [--explain] [--revision NUMBER] [--engine NAME]"
     )
     key = "decide this {}; either -e or -f is required"
     add_datafile(parser)
@@ -65,6 +67,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     add_revision(parser)
     add_setting(parser, "BUCKETER_ENGINE", "--engine", "NAME")
+    # As in the URL: empty is not given.
+    parser.may_be_empty = frozenset(("experiment", "flag", "user", "attributes"))
     parser.set_defaults(run=decide_command, check=partial(_check, parser))
 
 
@@ -103,13 +107,14 @@ def _tell_decision(args: argparse.Namespace, terminal: Terminal) -> None:
             raise InvalidRequest(message, field=name, position=position)
     user = User(args.user, parse_attributes(args.attributes))
     settings = at_revision(settings_of(args, terminal), args.revision)
-    ruleset = load_ruleset(settings, terminal)
+    found = load_ruleset(settings, terminal)
+    ruleset = found.used
     trace: list[Reason] | None = [] if args.explain else None
     decision = _decide(engine_of(settings)[0], ruleset, args, user, trace, terminal)
     if args.json:
         terminal.json(_answer(decision, args, user, trace))
         return
-    _print_answer(decision, user, ruleset, terminal)
+    _print_answer(decision, user, found, terminal)
     if trace is not None:
         terminal.line()
         terminal.tree(_explained(decision, args, trace))
@@ -170,7 +175,9 @@ def _answer(
     return answer
 
 
-def _print_answer(decision: Decision, user: User, ruleset: Ruleset, terminal: Terminal) -> None:
+def _print_answer(
+    decision: Decision, user: User, loaded: Found[Ruleset], terminal: Terminal
+) -> None:
     found = decision.variation_key
     terminal.line(found or "(no variation)", GOOD if found else BAD)
     facts = [("user", user.id)]
@@ -183,12 +190,12 @@ def _print_answer(decision: Decision, user: User, ruleset: Ruleset, terminal: Te
         ]
     else:
         facts.append(("experiment", decision.rule_key or ""))
-    facts.append(("revision", ruleset.revision))
+    facts += [("revision", loaded.used.revision), ("datafile", loaded.where)]
     if decision.error:
         facts.append(("error", decision.error))
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
-        terminal.line(f"  {name.ljust(width)}  {value}")
+        terminal.text(f"  {name.ljust(width)}  {value}", below=width + 4)
 
 
 def _explained(decision: Decision, args: argparse.Namespace, trace: list[Reason]) -> Node:

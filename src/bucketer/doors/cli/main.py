@@ -74,7 +74,14 @@ def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) ->
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that complains with its own usage, not with that of the command above it."""
+    """A parser that complains with its own usage, and says what may have been meant.
+
+    Attributes:
+        may_be_empty: names of arguments that take an empty text for "not given".
+    """
+
+    has_commands = False
+    may_be_empty: frozenset[str] = frozenset()
 
     def add_subparsers(self, **options: Any) -> Any:
         """As argparse does; from then on, no argument at all shows the help."""
@@ -90,10 +97,37 @@ class Parser(argparse.ArgumentParser):
             self.exit(WRONG_USAGE)
         found, rest = super().parse_known_args(args, namespace)
         if rest:
-            self.error(f"unrecognized arguments: {' '.join(rest)}")
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest)}")
         return found, rest
 
-    has_commands = False
+    def _meant(self, rest: Sequence[str]) -> str:
+        """The option that is nearest to the first one that isn't known."""
+        options = [each[2:] for each in self._option_string_actions if each.startswith("--")]
+        wrong = (each[2:].partition("=")[0] for each in rest if each.startswith("--"))
+        return _did_you_mean(next(wrong, ""), options, "--")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, with the nearest of what is allowed."""
+        if action.choices is not None and value not in action.choices:
+            allowed = [str(each) for each in action.choices]
+            hint = _did_you_mean(str(value), allowed)
+            message = f"found {str(value)!r}; allowed: {', '.join(allowed)}.{hint}"
+            raise argparse.ArgumentError(action, message)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """As argparse does; an empty text is a variable that wasn't set, and nobody's wish."""
+        is_sure = action.dest in self.may_be_empty or action.nargs == argparse.PARSER
+        if not arg_string.strip() and not is_sure:
+            message = "found an empty text; leave it out for the default, or say what is meant"
+            raise argparse.ArgumentError(action, message)
+        return super()._get_value(action, arg_string)
+
+
+def _did_you_mean(written: str, known: Sequence[str], before: str = "") -> str:
+    from bucketer.core.errors import nearest
+
+    meant = nearest(written, known) if written else None
+    return f" Did you mean '{before}{meant}'?" if meant else ""
 
 
 def build_parser(asked: str | None = None) -> argparse.ArgumentParser:

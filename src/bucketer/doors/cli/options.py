@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from bucketer.api.revision import check_revision
 from bucketer.core.errors import (
@@ -16,9 +16,10 @@ from bucketer.core.errors import (
 )
 from bucketer.settings import BY_NAME, LOCATION, Setting, location, read_settings, refusal
 
+Used = TypeVar("Used")
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
 
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import DatafileSource
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
 
     from .terminal import Terminal
 
-    Used = TypeVar("Used")
-
-_PLACES = "a path, an https://, http:// or s3://BUCKET/KEY URL, or `packaged`"
-_WHERE = (
-    f"{_PLACES} (default: what the settings say; the demonstration datafile if they say nothing)"
-)
+_PLACES = "a path, an https://, http:// or s3://BUCKET/KEY URL, `packaged` or `demonstration`"
+_WHERE = f"{_PLACES}; default: what the settings say, the demonstration if they say nothing"
 
 
 def add_setting(parser: argparse.ArgumentParser, name: str, option: str, metavar: str) -> None:
@@ -121,7 +118,36 @@ def at_revision(settings: Settings, revision: str | None) -> Settings:
     return settings.but(datafile=(f"{settings.revisions.rstrip('/')}/{revision}.json",))
 
 
-def load_ruleset(settings: Settings, terminal: Terminal) -> Ruleset:
+class UnusableDatafile(DatafileError):
+    """A datafile that can't be used at all, with the place where it was found."""
+
+    def __init__(self, where: str, error: DatafileError) -> None:
+        super().__init__(where, error)
+        self.where, self.error, self.code = where, error, error.code
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.error}"
+
+
+class Found(NamedTuple, Generic[Used]):
+    """What was made of a datafile, and where that came from.
+
+    Attributes:
+        where: the source without its secrets, as an error names it.
+    """
+
+    used: Used
+    where: str
+
+    @property
+    def named(self) -> str:
+        """The same as the beginning of a sentence."""
+        return (
+            self.where[:1].upper() + self.where[1:] if self.where.startswith("the ") else self.where
+        )
+
+
+def load_ruleset(settings: Settings, terminal: Terminal) -> Found[Ruleset]:
     """Fetch and compile the datafile that *settings* name; nothing is sent anywhere.
 
     As in the server, a source that has no usable datafile gives way to the next one; but here that
@@ -141,7 +167,7 @@ def load_ruleset(settings: Settings, terminal: Terminal) -> Ruleset:
     return _first(settings, terminal, engine_of(settings)[1] or compile_ours)
 
 
-def fetch_datafile(settings: Settings, terminal: Terminal) -> bytes:
+def fetch_datafile(settings: Settings, terminal: Terminal) -> Found[bytes]:
     """The text of the datafile that *settings* name, from the first source that has one.
 
     Raises:
@@ -151,7 +177,7 @@ def fetch_datafile(settings: Settings, terminal: Terminal) -> bytes:
     return _first(settings, terminal, lambda raw: raw)
 
 
-def _first(settings: Settings, terminal: Terminal, use: Callable[[bytes], Used]) -> Used:
+def _first(settings: Settings, terminal: Terminal, use: Callable[[bytes], Used]) -> Found[Used]:
     """What *use* makes of the first source that it can use; the sources before it are told."""
     from bucketer import wiring
 
@@ -160,10 +186,19 @@ def _first(settings: Settings, terminal: Terminal, use: Callable[[bytes], Used])
         if trouble is not None:
             terminal.fail(trouble.code, f"{trouble}; trying the {source.kind} datafile instead")
         try:
-            return use(_fetch(source))
-        except (SourceError, DatafileError) as error:
+            return Found(use(_fetch(source)), _where(source, settings))
+        except SourceError as error:
             trouble = error
+        except DatafileError as error:
+            trouble = UnusableDatafile(source.where, error)
     raise trouble or NoDatafile
+
+
+def _where(source: DatafileSource, settings: Settings) -> str:
+    """Name the source; where nobody has chosen it, say so, for it is meant to be another."""
+    if source.kind == "demonstration" and not (settings.datafile or settings.datafile_url):
+        return f"{source.where} (DATAFILE_URL is not set)"
+    return source.where
 
 
 def _fetch(source: DatafileSource) -> bytes:

@@ -6,6 +6,8 @@ extra, the same content goes out as plain text, so a script never meets an escap
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
@@ -20,6 +22,22 @@ GOOD, BAD, OPEN, NOTE, TITLE = "good", "bad", "open", "note", "title"
 _STYLES: Final = {GOOD: "green", BAD: "red", OPEN: "yellow", NOTE: "dim", TITLE: "bold"}
 _MARKS: Final = {GOOD: "✓ ", BAD: "✗ ", OPEN: "? ", NOTE: "", TITLE: ""}
 _ASCII_MARKS: Final = {GOOD: "+ ", BAD: "- ", OPEN: "? ", NOTE: "", TITLE: ""}
+#: What is written in place of a character that the terminal doesn't know.
+_PLAIN: Final = str.maketrans(
+    {
+        "\N{EN DASH}": "-",
+        "\N{EM DASH}": "-",
+        "\N{RIGHTWARDS ARROW}": "->",
+        "\N{HORIZONTAL ELLIPSIS}": "...",
+    }
+)
+#: What could move the cursor, ring, or turn the reading direction: a key of a datafile may hold it.
+_CONTROL: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+#: So wide is what nobody knows the width of, and no less than that can hold a line.
+_WIDTH, _NARROWEST = 80, 20
+_C_LOCALES: Final = ("C", "POSIX")
 #: What turns colours off as the value of `FORCE_COLOR`, which others take for "no" as well.
 _NO: Final = frozenset({"0", "false", "no", "off"})
 
@@ -45,12 +63,44 @@ class Terminal:
         self.out, self.err, self.environ = out, err, environ
 
     def line(self, text: str = "", tone: str = NOTE) -> None:
-        """Write one line of the answer; the tone shows in colour only."""
+        """Write one line of the answer, however long; the tone shows in colour only."""
         console = self._console(self.out)
         if console is None or tone == NOTE:
-            self.out.write(_fit(text, self.out) + "\n")
+            self.out.write(self._fit(text, self.out) + "\n")
         else:
-            console.print(text, style=_STYLES[tone], markup=False, highlight=False, soft_wrap=True)
+            shown = self._fit(text, self.out)
+            console.print(shown, style=_STYLES[tone], markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def width(self) -> int:
+        """So many characters a line holds: `COLUMNS`, or what the terminal says, or 80."""
+        asked = self.environ.get("COLUMNS", "")
+        if asked.isdecimal() and int(asked):
+            return max(int(asked), _NARROWEST)
+        try:
+            return max(os.get_terminal_size(self.out.fileno()).columns, _NARROWEST)
+        except (OSError, ValueError):  # no terminal, or nothing that has a number
+            return _WIDTH
+
+    def text(self, text: str, tone: str = NOTE, *, indent: int = 0, below: int = 2) -> None:
+        """Write a text in lines that fit; those after the first stand *below* farther in.
+
+        A word that is longer than a line stays whole: pointers and paths are there to be copied.
+        """
+        for line in self._wrapped(text, " " * indent, " " * (indent + below)):
+            self.line(line, tone)
+
+    def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(
+            text,
+            self.width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_on_hyphens=False,
+            break_long_words=False,
+        ) or [first.rstrip()]
 
     def json(self, value: object) -> None:
         """Write one JSON document on one line; what JSON has no number for becomes null."""
@@ -59,8 +109,10 @@ class Terminal:
         self.out.write(to_json(value) + "\n")
 
     def say(self, text: str) -> None:
-        """Tell the person something that is no part of the answer."""
-        self.err.write(_fit(text, self.err) + "\n")
+        """Tell the person something that is no part of the answer; in a log it is one line."""
+        is_looked_at = self.err.isatty() or self.environ.get("COLUMNS")
+        for line in self._wrapped(text, "", "  ") if is_looked_at else [text]:
+            self.err.write(self._fit(line, self.err) + "\n")
         self.err.flush()
 
     def fail(self, code: str, message: str) -> None:
@@ -72,15 +124,15 @@ class Terminal:
         """Write a tree: drawn and coloured for a person, indented for everyone else."""
         console = self._console(self.out)
         if console is None:
-            _write_indented(root, 0, self.out)
+            self._write_indented(root, 0)
         else:
-            console.print(_drawn(root))
+            console.print(self._drawn(root))
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows in columns; the last column may be long."""
         console = self._console(self.out)
         if console is None:
-            _write_columns([heads, *rows], self.out)
+            self._write_columns(heads, rows)
             return
         from rich.table import Table
         from rich.text import Text
@@ -89,7 +141,7 @@ class Terminal:
         for head in heads:
             table.add_column(Text(head), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(self._fit(cell, self.out)) for cell in row))
         console.print(table)
 
     @contextmanager
@@ -124,7 +176,7 @@ class Terminal:
         """A rich console where a person is looking and rich is there, else None."""
         forced = self.environ.get("FORCE_COLOR", "").lower()
         unwanted = self.environ.get("NO_COLOR") or forced in _NO
-        if unwanted or not (forced or stream.isatty()):
+        if unwanted or self._wants_ascii or not (forced or stream.isatty()):
             return None
         try:
             from rich.console import Console
@@ -132,30 +184,74 @@ class Terminal:
             return None
         return Console(file=stream, force_terminal=True, emoji=False, _environ=self.environ)
 
+    def _drawn(self, node: Node, parent: Tree | None = None) -> Tree:
+        from rich.text import Text
+        from rich.tree import Tree
 
-def _drawn(node: Node, parent: Tree | None = None) -> Tree:
-    from rich.text import Text
-    from rich.tree import Tree
+        text = Text(_MARKS[node.tone] + self._fit(node.text, self.out), style=_STYLES[node.tone])
+        branch = Tree(text, guide_style="dim") if parent is None else parent.add(text)
+        for child in node.children:
+            self._drawn(child, branch)
+        return branch
 
-    text = Text(_MARKS[node.tone] + node.text, style=_STYLES[node.tone])
-    branch = Tree(text, guide_style="dim") if parent is None else parent.add(text)
-    for child in node.children:
-        _drawn(child, branch)
-    return branch
+    def _write_indented(self, node: Node, depth: int) -> None:
+        in_ascii = self._wants_ascii or not _encodes("✓✗", self.out)
+        mark = (_ASCII_MARKS if in_ascii else _MARKS)[node.tone]
+        indent = "  " * depth
+        text = mark + self._fit(node.text, self.out)
+        for line in self._wrapped(text, indent, indent + " " * (len(mark) + 2)):
+            self.out.write(line + "\n")
+        for child in node.children:
+            self._write_indented(child, depth + 1)
 
+    def _write_columns(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write columns where they fit, the last one on several lines; else each row as a list."""
+        import textwrap
 
-def _write_indented(node: Node, depth: int, out: TextIO) -> None:
-    marks = _MARKS if _encodes("✓✗", out) else _ASCII_MARKS
-    out.write("  " * depth + marks[node.tone] + _fit(node.text, out) + "\n")
-    for child in node.children:
-        _write_indented(child, depth + 1, out)
+        shown = [[self._fit(cell, self.out) for cell in row] for row in (heads, *rows)]
+        widths = [max(len(row[column]) for row in shown) for column in range(len(heads))]
+        left = self.width - sum(widths[:-1]) - 2 * (len(widths) - 1)
+        if left < min(_NARROWEST, widths[-1]):
+            self._write_blocks(heads, shown[1:])
+            return
+        for row in shown:
+            last = textwrap.wrap(row[-1], left, break_on_hyphens=False) or [""]
+            cells = [*(cell.ljust(width) for cell, width in zip(row, widths[:-1], strict=False))]
+            self.out.write("  ".join([*cells, last[0]]).rstrip() + "\n")
+            for more in last[1:]:
+                self.out.write(" " * (self.width - left) + more + "\n")
 
+    def _write_blocks(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        wide = max(map(len, heads)) + 2
+        for number, row in enumerate(rows):
+            if number:
+                self.line()
+            for head, cell in zip(heads, row, strict=True):
+                self.text(head.ljust(wide) + cell, below=wide)
 
-def _write_columns(rows: Sequence[Sequence[str]], out: TextIO) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        out.write(_fit("  ".join(cells).rstrip(), out) + "\n")
+    @property
+    def _wants_ascii(self) -> bool:
+        """Whether the locale is `C`, which Python itself takes for UTF-8.
+
+        Source: Python 3.11, PEP 538 and 540; an encoding that was asked for by name counts.
+        """
+        if self.environ.get("PYTHONIOENCODING") or self.environ.get("PYTHONUTF8"):
+            return False
+        names = [self.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+        if names[1] == "C.UTF-8" and names[2] in _C_LOCALES:
+            names[1] = None  # Python has put it there
+        chosen = next((each for each in names if each), None)
+        return chosen in _C_LOCALES
+
+    def _fit(self, text: str, stream: TextIO) -> str:
+        """*text* as *stream* can show it: what has no place there is escaped."""
+        if text.isascii() and text.isprintable():
+            return text
+        text = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+        if text.isascii() or (not self._wants_ascii and _encodes(text, stream)):
+            return text
+        encoding = "ascii" if self._wants_ascii else stream.encoding or "utf-8"
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _progress_lines(total: int, label: str, say: Callable[[str], None]) -> Callable[[int], None]:
@@ -177,11 +273,3 @@ def _encodes(text: str, stream: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _fit(text: str, stream: TextIO) -> str:
-    """*text* as *stream* can write it: what has no place in its encoding is escaped."""
-    if text.isascii() or _encodes(text, stream):
-        return text
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bucketer.core.diagnostic import Diagnostic
     from bucketer.verify.run import Difference, Report
 
+    from .options import Found
     from .terminal import Terminal
 
 _USERS = 1_000
@@ -64,29 +65,34 @@ def verify_command(args: argparse.Namespace, terminal: Terminal) -> int:
             raise
         problem = "`bucketer verify` needs the extra: pip install 'bucketer[sdk]'"
         raise SettingsError([problem]) from None
-    raw = fetch_datafile(settings_of(args, terminal), terminal)
+    fetched = fetch_datafile(settings_of(args, terminal), terminal)
+    raw = fetched.used
     try:
         with terminal.progress(args.users, "visitors") as advance:
             report = verify(raw, args.seed, args.users, advance)
     except DatafileError as error:
-        return _refused(args, terminal, raw, error)
+        return _refused(args, terminal, fetched, error)
     if args.json:
-        terminal.json(report.to_json())
+        terminal.json({"source": fetched.where, **report.to_json()})
     else:
-        _tell(report, terminal)
+        _tell(report, fetched.where, terminal)
     return 1 if report.differing else 0
 
 
-def _refused(args: argparse.Namespace, terminal: Terminal, raw: bytes, error: DatafileError) -> int:
+def _refused(
+    args: argparse.Namespace, terminal: Terminal, fetched: Found[bytes], error: DatafileError
+) -> int:
     """Say that there was nothing to compare, and what the SDK is likely to stumble over."""
-    parts = _odd_parts(raw)
+    parts = _odd_parts(fetched.used)
     if args.json:
         pointer = error.pointer if isinstance(error, InvalidDatafile) else ""
         problem = {"code": error.code, "pointer": pointer, "message": str(error)}
         told = [each.to_json() for each in parts]
-        terminal.json({"equal": None, "error": problem, "diagnostics": told})
+        terminal.json(
+            {"source": fetched.where, "equal": None, "error": problem, "diagnostics": told}
+        )
         return 1
-    terminal.fail(error.code, str(error))
+    terminal.fail(error.code, f"{fetched.where}: {error}")
     for each in parts[:_SHOWN]:
         terminal.say(f"  {each}")
     if len(parts) > _SHOWN:
@@ -106,26 +112,27 @@ def _odd_parts(raw: bytes) -> list[Diagnostic]:
     return sorted(found, key=lambda each: each.severity != "error")
 
 
-def _tell(report: Report, terminal: Terminal) -> None:
+def _tell(report: Report, where: str, terminal: Terminal) -> None:
     for difference in report.differences:
         _show(difference, terminal)
     if report.raised:
-        terminal.line(
+        terminal.text(
             f"{report.raised:,} more answers the official SDK owes: it raises an exception where "
             "a condition is UNKNOWN here (docs/parity.md). `bucketer lint` shows the conditions."
         )
-    asked = f"{report.comparisons:,} answers for {report.users:,} visitors, seed {report.seed}"
+    visitors = f"{report.users:,} visitors, seed {report.seed}"
+    asked = f"{report.comparisons:,} answers for {visitors}, on {where}"
     if not report.differing:
-        terminal.line(f"Equal: {asked}.", GOOD)
+        terminal.text(f"Equal: {asked}.", GOOD)
         return
-    terminal.line(f"{report.differing:,} differences in {asked}.", BAD)
+    terminal.text(f"{report.differing:,} differences in {asked}.", BAD)
     shown = len(report.differences)
-    terminal.line(f"The first {shown} are above; the same seed and number show them again.")
+    terminal.text(f"The first {shown} are above; the same seed and number show them again.")
 
 
 def _show(difference: Difference, terminal: Terminal) -> None:
-    terminal.line(f"Visitor {difference.number}: {difference.call}", TITLE)
-    terminal.line(f"  user      {json.dumps(difference.user)}")
-    terminal.line(f"  here      {difference.ours}")
-    terminal.line(f"  SDK       {difference.theirs}")
+    terminal.text(f"Visitor {difference.number}: {difference.call}", TITLE)
+    terminal.text(f"  user      {json.dumps(difference.user)}", below=12)
+    terminal.text(f"  here      {difference.ours}", below=12)
+    terminal.text(f"  SDK       {difference.theirs}", below=12)
     terminal.line()

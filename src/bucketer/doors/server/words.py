@@ -12,17 +12,15 @@ if TYPE_CHECKING:
 
 
 def first_lines(edition: Edition | None, address: str) -> list[str]:
-    """Return the two lines for the terminal. The first ends with a URL to click, if there is one.
+    """Return the lines for the terminal. The first ends with the one URL in them, to be clicked.
 
     Args:
         edition: what is served, or None while there is nothing.
         address: ``http://host:port``.
     """
     if edition is None:
-        return [
-            f"Bucketer at {address} has no datafile yet: it answers 503 and goes on trying.",
-            f"Its health: {address}/health",
-        ]
+        told = "Bucketer has no datafile yet: it answers 503 and goes on trying."
+        return [f"{told} Its health: {address}/health"]
     ruleset = edition.ruleset
     if edition.source == "demonstration":
         what = "its demonstration datafile (DATAFILE_URL is not set)"
