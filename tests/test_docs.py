@@ -72,12 +72,11 @@ def test_the_first_request_of_the_readme_is_answered_as_it_says(ask):
     assert json.loads(answer) == ask(shlex.split(command)[-1])
 
 
-def test_the_url_that_make_serve_prints_is_the_readme_s():
-    [readme] = [line.strip() for line in text_of("README.md").splitlines() if "curl -g" in line]
-    [printed] = [line for line in text_of("Makefile").splitlines() if "curl -g" in line]
+def test_make_serve_leaves_the_one_url_to_the_server_which_knows_its_datafile():
+    [recipe] = re.findall(r"^serve: .*\n((?:\t.*\n)+)", text_of("Makefile"), re.MULTILINE)
 
-    expected = shlex.split(readme)[-1].partition("?")[2]
-    assert expected in printed.replace("\\", "")
+    assert "http" not in recipe
+    assert "bucketer serve" in recipe
 
 
 def test_the_first_command_of_the_readme_runs():
