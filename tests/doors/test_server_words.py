@@ -20,7 +20,7 @@ def test_the_demonstration_shows_a_visitor_who_gets_a_variation():
     first, second = first_lines(edition, ADDRESS)
 
     said, _, url = first.rpartition(" ")
-    assert "Bucketer serves its demonstration datafile (DATAFILE_URL is not set) at" == said
+    assert "Bucketer serves its demonstration datafile (DATAFILE_URL names yours) at" == said
     assert url.startswith(f"{ADDRESS}/bucketer?e=checkout_flow_experiment&")
     assert "one_step_checkout" == answer_to(url, edition)["variation"]
     assert "Revision 22: 3 flags, 3 experiments, 5 delivery rules." == second

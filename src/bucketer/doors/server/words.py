@@ -23,7 +23,7 @@ def first_lines(edition: Edition | None, address: str) -> list[str]:
         return [f"{told} Its health: {address}/health"]
     ruleset = edition.ruleset
     if edition.source == "demonstration":
-        what = "its demonstration datafile (DATAFILE_URL is not set)"
+        what = "its demonstration datafile (DATAFILE_URL names yours)"
     else:
         what = f"the datafile from {edition.where}"
     return [
