@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: What a debug answer shows of a text.
+MOST_CHARS = 1_000
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,12 +34,23 @@ def debug_block(
         "account_id": edition.ruleset.account_id,
         "time": utc(now),
         "datafile": datafile_block(edition, options, now, options.show_datafile),
-        "user_attributes": dict(user.attributes),
-        "reasons": [reason.to_json() for reason in trace],
+        "user_attributes": {key: _cut(value) for key, value in user.attributes.items()},
+        "reasons": [_cut(reason.to_json()) for reason in trace],
     }
     if decision.error is not None:
         block["error"] = decision.error
     return block
+
+
+def _cut(value: object) -> object:
+    """The same, with longer texts cut: a reason may name the same one again and again."""
+    if isinstance(value, str) and len(value) > MOST_CHARS:
+        return f"{value[:MOST_CHARS]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {key: _cut(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_cut(each) for each in value]
+    return value
 
 
 def datafile_block(

@@ -184,8 +184,7 @@ class _Teller:
             why = self._segments_of_user()
         else:
             name: str = condition.get("name")  # type: ignore[assignment]  # or something else that is no attribute's key
-            if name in self.user.attributes:
-                written["user_value"] = _kept(self.user.attributes[name])
+            written.update(self._value_of_user(name))
             why = self._what_she_has(name, outcome)
         values = {"text": _phrase(condition), "outcome": _WORDS[outcome], "why": why}
         return Reason("condition", {**values, **written}), outcome
@@ -204,14 +203,25 @@ class _Teller:
             "match": "exact",
             "count": count,
         }
-        if name in self.user.attributes:
-            values["user_value"] = _kept(self.user.attributes[name])
+        values.update(self._value_of_user(name))
         return Reason("condition", values), outcome
+
+    def _value_of_user(self, name: str) -> dict[str, object]:
+        """What she has, but of a long text only its length: many conditions may name it."""
+        if name not in self.user.attributes:
+            return {}
+        value = self.user.attributes[name]
+        if isinstance(value, str) and len(value) > _KEPT:
+            return {"user_value_chars": len(value)}
+        return {"user_value": _kept(value)}
 
     def _what_she_has(self, name: str, outcome: bool | None) -> str:
         if name not in self.user.attributes:
             return f"the user has no attribute '{_cut(name)}'"
         value = self.user.attributes[name]
+        if isinstance(value, str) and len(value) > _KEPT:
+            has = f"the user has a string of {len(value):,} characters"
+            return f"{has}, which can't be compared" if outcome is None else has
         if outcome is None and value is not None:
             return f"the user has {_shown(value)}, {json_type(value)}, which can't be compared"
         return f"the user has {_shown(value)}"
