@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 from tests.fakes.sources import Clock, down
+from tests.fakes.waiting import wait_until
 
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
-from bucketer.sources.archive import FAILED_S, MISSED_S, Archive, keep
+from bucketer.sources.archive import (
+    FAILED_S,
+    MAX_KEPT_BYTES,
+    MAX_WAITING,
+    MISSED_S,
+    Archive,
+    keep,
+)
 from bucketer.sources.file import FileSource
+
+
+class Text(str):
+    """Stands for an edition."""
+
+    __slots__ = ()
+    size_bytes = 100
 
 
 class Shelf:
@@ -25,7 +41,7 @@ class Shelf:
         found = self.found.get(revision) or _missing()
         if isinstance(found, Exception):
             raise found
-        return found
+        return Text(found) if isinstance(found, str) else found
 
 
 def _missing():
@@ -133,3 +149,107 @@ def test_a_file_that_is_not_there_is_missing_and_one_that_cannot_be_read_is_not(
         told[name] = caught.value.missing
 
     assert {"none.json": True, ".": False} == told
+
+
+class Sized:
+    """An edition of so many bytes of text."""
+
+    def __init__(self, size_bytes):
+        self.size_bytes = size_bytes
+
+
+def test_what_is_kept_has_a_bound_in_bytes():
+    half = MAX_KEPT_BYTES // 2
+    shelf = Shelf(a=Sized(half), b=Sized(half), c=Sized(1))
+    for revision in ("a", "b", "a", "b", "c", "b", "c"):
+        shelf.archive(revision)
+    before = list(shelf.asked)
+    shelf.archive("a")
+
+    assert ["a", "b", "c"] == before
+    assert ["a", "b", "c", "a"] == shelf.asked
+
+
+@pytest.mark.parametrize(("over", "asked"), [(0, 1), (1, 2)])
+def test_one_that_is_larger_than_all_may_be_is_found_and_not_kept(over, asked):
+    shelf = Shelf(a=Sized(MAX_KEPT_BYTES + over))
+    for _ in range(2):
+        assert shelf.archive("a").size_bytes == MAX_KEPT_BYTES + over
+
+    assert asked == len(shelf.asked)
+
+
+class Slow(Shelf):
+    """Finds nothing before it is let; counts how many look at a time."""
+
+    def __init__(self, **found):
+        super().__init__(**found)
+        self.let, self.at_once, self.most = threading.Event(), 0, 0
+
+    def find(self, revision):
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        assert self.let.wait(10)
+        self.at_once -= 1
+        return super().find(revision)
+
+
+def asked_by_many(shelf, revisions):
+    """What each of so many callers at once gets, those who can wait and those who can't."""
+    told = []
+
+    def ask(revision):
+        try:
+            told.append(shelf.archive(revision))
+        except RevisionUnavailable as refused:
+            told.append(refused)
+
+    callers = [threading.Thread(target=ask, args=(each,)) for each in revisions]
+    for number, each in enumerate(callers, 1):
+        each.start()
+        waiting = min(number, MAX_WAITING)
+        wait_until(lambda waiting=waiting: shelf.archive._waiting == waiting)
+    for each in callers[MAX_WAITING:]:
+        each.join(10)  # these aren't kept waiting
+    refused = list(told)
+    shelf.let.set()
+    for each in callers:
+        each.join(10)
+    return refused, told[len(refused) :]
+
+
+@pytest.mark.parametrize("too_many", [0, 1, 4])
+def test_one_revision_is_looked_for_at_a_time_and_few_may_wait(too_many):
+    names = [f"r{number}" for number in range(MAX_WAITING + too_many)]
+    shelf = Slow(**{name: f"edition {name}" for name in names})
+
+    refused, answered = asked_by_many(shelf, names)
+
+    assert too_many == len([each for each in refused if isinstance(each, RevisionUnavailable)])
+    assert MAX_WAITING == len(answered)
+    assert 1 == shelf.most
+    assert shelf.archive(names[0])  # whoever comes afterwards may wait again
+
+
+def test_those_who_ask_for_the_same_share_what_one_of_them_finds():
+    shelf = Slow(a="edition a")
+
+    _, answered = asked_by_many(shelf, ["a"] * MAX_WAITING)
+
+    assert ["edition a"] * MAX_WAITING == answered
+    assert ["a"] == shelf.asked
+
+
+def test_a_revision_that_is_kept_is_had_while_another_is_looked_for():
+    shelf = Slow(kept="edition kept", other="edition other")
+    shelf.let.set()
+    shelf.archive("kept")
+    shelf.let.clear()
+    looks = threading.Thread(target=shelf.archive, args=("other",))
+    looks.start()
+
+    had = shelf.archive("kept")
+    shelf.let.set()
+    looks.join(10)
+
+    assert "edition kept" == had

@@ -1,7 +1,8 @@
 """Older revisions: kept in a directory; asked for, and remembered, wherever they are.
 
 Anybody may ask for any revision, so neither what isn't there nor an archive that is down may cost
-a fetch, or a line in the log, each time.
+a fetch, or a line in the log, each time. To compile one takes the processor from whoever decides,
+so one is found at a time, a few may wait, and others are told to come again (docs/decisions/0103).
 """
 
 from __future__ import annotations
@@ -17,12 +18,25 @@ from bucketer.core.errors import BucketerError, InvalidRequest, RevisionUnavaila
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
+
+    class Found(Protocol):
+        """What is found: an edition."""
+
+        @property
+        def size_bytes(self) -> int:
+            """Of its JSON text."""
+
 
 _log = logging.getLogger("bucketer")
 
 _MOST_FOUND = 8
 _MOST_MISSED = 256
+#: Of the JSON texts of those that are kept, together; a larger one isn't kept. Compiled, a datafile
+#: takes eleven times as much memory as its text, so this is below 64 MiB.
+MAX_KEPT_BYTES = 5 * 1024 * 1024
+#: Callers at once for whom something is looked for: one, and those who wait. Each has a thread.
+MAX_WAITING = 8
 #: How long a revision that isn't there is not looked for again: it may be published any moment.
 MISSED_S = 10.0
 #: How long an archive that doesn't answer is left alone; callers are told to come back after that.
@@ -30,7 +44,7 @@ FAILED_S = 5.0
 
 
 class Archive:
-    """Finds revisions by *find*. Call it with one; shared by threads."""
+    """Finds revisions by *find*, one at a time. Call it with one; shared by threads."""
 
     def __init__(
         self, find: Callable[[str], Any], clock: Callable[[], float] | None = None
@@ -43,7 +57,9 @@ class Archive:
         """
         self._find, self._clock = find, SteadyClock() if clock is None else clock
         self._lock = threading.Lock()
-        self._found: dict[str, Any] = {}
+        self._turn = threading.Lock()
+        self._waiting = 0
+        self._found: dict[str, Found] = {}
         self._missed: dict[str, tuple[float, bool]] = {}
         self._down_until = 0.0
 
@@ -51,20 +67,41 @@ class Archive:
         """Return the edition of *revision*; None when the archive has none.
 
         Raises:
-            RevisionUnavailable: the archive can't be asked now, or what it has can't be used.
+            RevisionUnavailable: the archive can't be asked now, too many ask it, or what it has
+                can't be used.
         """
-        now = self._clock()
         with self._lock:
-            if revision in self._found:
-                self._found[revision] = found = self._found.pop(revision)  # the last one asked
+            is_known, found = self._known(revision)
+            if is_known:
                 return found
-            until, is_there = self._missed.get(revision, (0.0, False))
-            if now < until and not is_there:
-                return None
-            if now < max(until, self._down_until):
+            if self._waiting >= MAX_WAITING:
                 raise RevisionUnavailable(revision)
+            self._waiting += 1
         try:
-            found = self._find(revision)
+            with self._turn:
+                with self._lock:  # somebody in front may have asked for the same
+                    is_known, found = self._known(revision)
+                return found if is_known else self._look_for(revision)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _known(self, revision: str) -> tuple[bool, Found | None]:
+        """Whether it needn't be looked for, and what is known of it."""
+        now = self._clock()
+        if revision in self._found:
+            self._found[revision] = found = self._found.pop(revision)  # the last one asked
+            return True, found
+        until, is_there = self._missed.get(revision, (0.0, False))
+        if now < until and not is_there:
+            return True, None
+        if now < max(until, self._down_until):
+            raise RevisionUnavailable(revision)
+        return False, None
+
+    def _look_for(self, revision: str) -> Found | None:
+        try:
+            found: Found = self._find(revision)
         except SourceError as error:
             if error.missing:
                 self._miss(revision, is_there=False)
@@ -77,8 +114,11 @@ class Archive:
             self._miss(revision, is_there=True)
             raise RevisionUnavailable(revision) from error
         with self._lock:
-            self._found[revision] = found
+            if found.size_bytes <= MAX_KEPT_BYTES:
+                self._found[revision] = found
             _shorten(self._found, _MOST_FOUND)
+            while sum(each.size_bytes for each in self._found.values()) > MAX_KEPT_BYTES:
+                _shorten(self._found, len(self._found) - 1)
         return found
 
     def _miss(self, revision: str, *, is_there: bool) -> None:
