@@ -26,10 +26,12 @@ from bucketer.core.events import batch_of, visitor_json
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
-from bucketer.sinks.journal import Writer, open_lane
+from bucketer.sinks.journal import Writer
+from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.outbox import Outbox
+from bucketer.sinks.pace import Pace
 from bucketer.sinks.reader import Reader
-from bucketer.sinks.sender import Pace
+from bucketer.sinks.room import Room
 
 SINK = Path(__file__).with_name("sink.py")
 EVENT = some_events(1)[0]
@@ -49,8 +51,8 @@ class Measured(NamedTuple):
 
 def log(folder: Path, turns: int, events: int) -> Measured:
     """The outbox's own journal."""
-    lane = open_lane(folder, "lane")
-    writer = Writer(lane, limit_bytes=1 << 40)
+    lane = open_lane(folder / "lanes", "lane")
+    writer = Writer(lane, Room(folder / "lanes", 1 << 40))
     reader = Reader(lane, writer, lambda _path, _data: None)
 
     def take() -> bool:

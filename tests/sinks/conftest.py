@@ -7,7 +7,7 @@ from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
 from bucketer.sinks.outbox import Outbox
-from bucketer.sinks.sender import Pace
+from bucketer.sinks.pace import Pace
 
 QUICK = {"interval_s": 0.02, "timeout_s": 0.4, "first_wait_s": 0.02, "longest_wait_s": 0.1}
 

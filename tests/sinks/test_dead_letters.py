@@ -1,12 +1,13 @@
 """The store of what was refused, on a disk that takes a part only, and after a person edited it."""
 
 import contextlib
+import json
 import resource
 
 import pytest
 
 from bucketer.core.envelope import Batch
-from bucketer.sinks.dead_letters import DeadLetters
+from bucketer.sinks.dead_letters import LOGGED_BYTES, DeadLetters
 from bucketer.sinks.delivery import Verdict
 from bucketer.sinks.files import append_lines
 from bucketer.sinks.store import Store
@@ -112,3 +113,58 @@ def test_taking_twice_replaces_nothing(letters):
 
     assert len(letters.take()) == 2
     assert names(letters) == ["a", "b"]
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
+def test_whichever_byte_of_a_letter_is_flipped_it_is_not_sent_changed(letters, tmp_path, flip):
+    letters.add(BATCH, [visitor("a")], REFUSED, 1.0)
+    path = tmp_path / "outbox/dead/lane.jsonl"
+    data = path.read_bytes()
+
+    for offset in range(len(data)):
+        damaged = bytearray(data)
+        damaged[offset] ^= flip
+        path.write_bytes(damaged)
+
+        found = list(letters.read())
+
+        assert [isinstance(each, bytes) for each in found] in ([True], [True, True]) or (
+            # Only the break at its end, or a byte of the checksum's own name, may pass.
+            offset == len(data) - 1 and [each.visitor for each in found] == [visitor("a")]
+        ), offset
+
+
+def test_wherever_a_letter_is_cut_off_it_is_not_sent(letters, tmp_path):
+    letters.add(BATCH, [visitor("a")], REFUSED, 1.0)
+    path = tmp_path / "outbox/dead/lane.jsonl"
+    data = path.read_bytes()
+
+    for size in range(1, len(data) - 1):
+        path.write_bytes(data[:size])
+
+        assert [data[:size]] == list(letters.read())
+
+
+def test_letters_without_a_checksum_are_sent_from_before_and_when_a_person_took_it_out(
+    letters, tmp_path
+):
+    letters.add(BATCH, [visitor("a")], REFUSED, 1.0)
+    path = tmp_path / "outbox/dead/lane.jsonl"
+    line = json.loads(path.read_text())
+    del line["crc32"]
+    line["visitor"]["visitor_id"] = "b"
+    path.write_text(json.dumps(line) + "\n")
+
+    assert names(letters) == ["b"]
+
+
+def test_when_the_store_is_full_the_log_takes_some_whole_and_the_rest_by_number(tmp_path, caplog):
+    full = DeadLetters(tmp_path / "dead", "lane", 10)
+    many = [visitor(f"{n:06}" + "x" * 10_000) for n in range(1_000)]
+
+    assert not any(full.keep(BATCH, many, REFUSED, 1.0) for _ in range(5))
+
+    logged = sum(len(record.getMessage()) for record in caplog.records)
+    assert 0.9 * LOGGED_BYTES < logged < 1.2 * LOGGED_BYTES
+    assert "1000 dead letters could not be kept (the limit of 10 bytes is reached)" in caplog.text
+    assert caplog.text.count("are lost; the log has 0 of them") == 4

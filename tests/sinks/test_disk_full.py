@@ -14,7 +14,7 @@ from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
 from bucketer.sinks.outbox import Outbox
-from bucketer.sinks.sender import Pace
+from bucketer.sinks.pace import Pace
 from tests.fakes.visitors import some_events
 
 logging.basicConfig()

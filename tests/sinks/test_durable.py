@@ -98,14 +98,28 @@ def test_a_refused_visitor_is_found_and_costs_the_others_nothing(open_outbox, co
     assert [400] == [letter.status for letter in letters]
 
 
-def test_a_collector_that_refuses_everything_is_not_asked_for_each_visitor(open_outbox, collector):
-    collector.mood = 400
+@pytest.mark.parametrize(
+    "guilty",
+    [range(16), range(484, 500), range(0, 500, 32), range(100, 116), range(500), range(499)],
+    ids=["first", "last", "spread", "together", "all", "all but one"],
+)
+def test_of_five_hundred_exactly_those_at_fault_are_refused(
+    open_outbox, collector, tmp_path, caplog, guilty
+):
+    bad = {f"user-{n}" for n in guilty}
+    collector.judge = lambda payload: (
+        400 if any(v["visitor_id"] in bad for v in payload["visitors"]) else 204
+    )
     outbox = open_outbox()
 
     outbox.add(some_events(500))
 
-    wait_until(lambda: outbox.counters.dead == 500)
-    assert collector.requests < 60
+    wait_until(lambda: outbox.counters.sent + outbox.counters.dead == 500)
+    assert [f"{n:06}" for n in range(500) if n not in guilty] == collector.uuids()
+    letters = DeadLetters(tmp_path / "outbox/dead", "x", 1 << 20)
+    assert bad == {json.loads(letter.visitor)["visitor_id"] for letter in letters}
+    assert collector.requests <= 2 * 500
+    assert 1 == caplog.text.count("can't be delivered")
 
 
 @pytest.mark.parametrize("guilty", [0, 33, 39])

@@ -6,7 +6,9 @@ import threading
 import pytest
 
 from bucketer.core.envelope import Batch
-from bucketer.sinks.journal import LaneClosed, Writer, open_lane
+from bucketer.sinks.journal import LaneClosed, Writer
+from bucketer.sinks.lanes import open_lane
+from bucketer.sinks.room import Room
 
 BATCH = Batch("US", '{"visitors": [')
 VISITOR = '{"snapshots": []}'
@@ -37,7 +39,8 @@ def disk():
 
 @pytest.fixture
 def writer(tmp_path, disk):
-    writer = Writer(open_lane(tmp_path / "lanes", "lane"), limit_bytes=1 << 20, to_disk=disk.take)
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Room(lanes, 1 << 20), to_disk=disk.take)
     yield writer
     disk.error = None
     disk.may_go_on.set()

@@ -12,9 +12,11 @@ from tests.fakes.waiting import wait_until
 from bucketer.core.envelope import Batch
 from bucketer.core.events import Event
 from bucketer.core.user import User
-from bucketer.sinks import journal
-from bucketer.sinks.journal import Writer, open_lane
+from bucketer.sinks import lanes
+from bucketer.sinks.journal import Writer
+from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.reader import Reader
+from bucketer.sinks.room import Room
 
 
 def uuids(first, end):
@@ -56,8 +58,8 @@ def test_an_event_larger_than_a_request_stops_none_behind_it(
 
 
 def test_only_a_lane_that_is_read_to_its_end_counts_as_delivered(tmp_path):
-    lane = open_lane(tmp_path, "lane")
-    writer = Writer(lane, limit_bytes=1 << 20)
+    lane = open_lane(tmp_path / "lanes", "lane")
+    writer = Writer(lane, Room(tmp_path / "lanes", 1 << 20))
     reader = Reader(lane, writer, print)
     assert reader.has_read_all()
     writer.append(Batch("US", '{"visitors": ['), ['{"snapshots": []}', '{"snapshots": [1]}'])
@@ -173,7 +175,7 @@ def test_a_lane_that_cannot_be_removed_is_not_delivered_again(
     outbox = open_outbox()
     collector.wait_for(20)
     wait_until(lambda: "can't be removed" in caplog.text)
-    outbox._home._sender._looked_at = -100.0  # as if ten seconds were over
+    outbox._home._sender._backlog.look_again()  # as if ten seconds were over
     outbox.add(some_events(1, first=20))
 
     collector.wait_for(21)
@@ -343,8 +345,8 @@ def test_a_lane_is_quiet_after_ten_seconds_and_when_its_times_are_yet_to_come(
     segment = tmp_path / "0000000001.jsonl"
     lane = tmp_path
     segment.write_text("")
-    assert [segment] == journal.segments_in(lane)
+    assert [segment] == lanes.segments_in(lane)
     for path in (segment, lane):
         os.utime(path, (time.time() - age_s,) * 2)
 
-    assert quiet == journal._is_quiet(lane)
+    assert quiet == lanes._is_quiet(lane)

@@ -43,8 +43,9 @@ ROWS: Final = (
         "1073741824",
         whole(1_048_576, 1_099_511_627_776),
         "a whole number from 1048576 to 1099511627776",
-        "How much may wait in the state directory. Beyond it requests are still answered, and the "
-        "events that are refused are counted and logged. The dead-letter store has as much again.",
+        "How much may wait in the state directory, of all workers together. Beyond it requests are "
+        "still answered, and the events that are refused are counted and logged. The dead-letter "
+        "store has as much again.",
     ),
     Setting(
         "BUCKETER_EVENTS_BATCH",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NAMES = ("accepted", "sent", "retried", "refused", "dead", "damaged", "repeated")
+NAMES = ("accepted", "sent", "retried", "refused", "dead", "lost", "damaged", "repeated")
 
 
 class Counters:
@@ -13,7 +13,8 @@ class Counters:
         sent: delivered (an event that had to be sent twice counts once).
         retried: attempts that failed and were put off, times their events.
         refused: not taken over, because there was no room. The caller was answered all the same.
-        dead: refused by the collector; in the dead-letter store.
+        dead: refused by the collector, or given up; in the dead-letter store.
+        lost: of those, the ones for which the store had no room. The log has the first of them.
         damaged: lines of an outbox file that were no event; set aside.
         repeated: left out by deduplication.
         oldest_ms: when the oldest event that waits was decided (ms since 1970), or None.
@@ -28,6 +29,7 @@ class Counters:
         self.retried = 0
         self.refused = 0
         self.dead = 0
+        self.lost = 0
         self.damaged = 0
         self.repeated = 0
         self.oldest_ms: int | None = None

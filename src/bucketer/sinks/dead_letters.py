@@ -1,20 +1,24 @@
 """Events that the collector refused for good: kept as lines of JSON, to be looked at and replayed.
 
-`<outbox>/dead/<lane>.jsonl`, one line per event: when and why it died, and all that is needed to
-send it again. Every writer opens, locks, appends and closes, so the command line may take the
-files away while servers run.
+`<outbox>/dead/<lane>.jsonl`, one line per event: when and why it died, all that is needed to send
+it again, and a checksum of what stands before it. Who edits a line takes its `crc32` out; lines
+from before there were checksums have none, either. Every writer opens, locks, appends and closes,
+so the command line may take the files away while servers run.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
+import re
 import time
 from contextlib import contextmanager
+from zlib import crc32
 
-from .files import append_lines, private_directory
-from .reader import batch_from, is_json_visitor
+from .files import append_lines, listed, private_directory
+from .records import batch_from, is_json_visitor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +28,16 @@ if TYPE_CHECKING:
     from bucketer.core.envelope import Batch
 
     from .delivery import Verdict
+
+_log = logging.getLogger("bucketer.outbox")
+
+#: In front of a line's checksum, which ends it.
+_CHECKSUM = ', "crc32": "'
+_CHECKED = re.compile('([0-9a-f]{8})"}')
+_FIELDS = {"at", "status", "why", "region", "head", "visitor"}
+#: When the store is full, so many bytes of events go to the log in an hour.
+LOGGED_BYTES = 1024 * 1024
+_LOGGED_AGAIN_S = 3_600.0
 
 
 class DeadLetter:
@@ -55,7 +69,8 @@ class DeadLetter:
                 "head": self.batch.head,
             }
         )
-        return f'{about[:-1]}, "visitor": {self.visitor}}}\n'
+        line = f'{about[:-1]}, "visitor": {self.visitor}'
+        return f'{line}{_CHECKSUM}{crc32(line.encode("ascii")):08x}"}}\n'
 
 
 class DeadLetters:
@@ -65,6 +80,35 @@ class DeadLetters:
         self._directory = directory
         self._path = directory / f"{name}.jsonl"
         self._limit_bytes = limit_bytes
+        self._logged_bytes = 0
+        self._logged_since = -_LOGGED_AGAIN_S
+
+    def keep(self, batch: Batch, visitors: Sequence[str], verdict: Verdict, now: float) -> bool:
+        """Keep what was refused; without room for it the log has it, as far as that is bounded.
+
+        Returns:
+            Whether it was kept.
+        """
+        try:
+            if self.add(batch, visitors, verdict, now):
+                return True
+            why = f"the limit of {self._limit_bytes} bytes is reached"
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+        if time.monotonic() - self._logged_since >= _LOGGED_AGAIN_S:
+            self._logged_since, self._logged_bytes = time.monotonic(), 0
+        whole = 0
+        for visitor in visitors:
+            self._logged_bytes += len(visitor)
+            if self._logged_bytes > LOGGED_BYTES:
+                break
+            whole += 1
+            _log.error("outbox: dead letter without room: %s", json.dumps([*batch, visitor]))
+        _log.error(
+            "outbox: %d dead letters could not be kept (%s) and are lost; the log has %d of them",
+            len(visitors), why, whole,
+        )  # fmt: skip
+        return False
 
     def add(self, batch: Batch, visitors: Sequence[str], verdict: Verdict, now: float) -> bool:
         """Keep what was refused, on the disk when this returns; False when there is no room.
@@ -86,7 +130,7 @@ class DeadLetters:
 
     def read(self) -> Iterator[DeadLetter | bytes]:
         """The same, with the lines that are no letter as they were found."""
-        for path in [*sorted(self._directory.glob("*.taken")), *self._files()]:
+        for path in [*self._files(".taken"), *self._files()]:
             yield from read_letters(path)
 
     def take(self) -> list[Path]:
@@ -99,14 +143,14 @@ class DeadLetters:
             for path in self._files():
                 # In containers every process may have the same number; a rename would replace.
                 path.rename(path.with_suffix(f".{time.time_ns()}-{os.getpid()}.taken"))
-        return sorted(self._directory.glob("*.taken"))
+        return self._files(".taken")
 
     def size_bytes(self) -> int:
         """Bytes of all files of the store."""
         return sum(path.stat().st_size for path in self._files())
 
-    def _files(self) -> list[Path]:
-        return sorted(self._directory.glob("*.jsonl"))
+    def _files(self, suffix: str = ".jsonl") -> list[Path]:
+        return listed(self._directory, lambda entry: entry.name.endswith(suffix))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -132,12 +176,18 @@ def read_letters(path: Path) -> Iterator[DeadLetter | bytes]:
 
 def _letter(line: bytes) -> DeadLetter | None:
     try:
-        found = json.loads(line)
+        text, _, checksum = line.decode("ascii").rstrip("\n").rpartition(_CHECKSUM)
+        checked = _CHECKED.fullmatch(checksum)
+        if checked and int(checked[1], 16) != crc32(text.encode("ascii")):
+            return None
+        found = json.loads(f"{text}}}" if checked else line)
+        if found.keys() != _FIELDS:
+            return None
         at, status, why = found["at"], found["status"], found["why"]
         batch = batch_from(found["region"], found["head"])
         visitor = json.dumps(found["visitor"])
         time.gmtime(at)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+    except (ValueError, AttributeError, TypeError, OverflowError, OSError, RecursionError):
         return None
     if not (batch and isinstance(status, int) and isinstance(why, str)):
         return None

@@ -19,10 +19,7 @@ SENT, LATER, NEVER = "sent", "later", "never"
 #: Statuses below 500 after which the same request may succeed later.
 _TRY_AGAIN = frozenset({408, 429})
 #: Refusals that may be the fault of one visitor, or of there being too many.
-_DIVISIBLE = frozenset({400, 413, 422})
-_TOO_LARGE = 413
-#: After so many visitors refused one by one and none taken, the fault is the batch's.
-_LONELY_REFUSALS = 8
+DIVISIBLE = frozenset({400, 413, 422})
 #: Nobody can ask us to wait longer than this.
 _LONGEST_WAIT_S = 3_600.0
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "bucketer"}
@@ -36,15 +33,19 @@ class Verdict:
         status: the answer's, or 0 if none came.
         why: one clause for logs and the dead-letter store.
         wait_s: seconds that the collector asked us to wait (`Retry-After`), or None.
+        was_made: False when there was no time to ask the collector.
     """
 
-    __slots__ = ("kind", "status", "wait_s", "why")
+    __slots__ = ("kind", "status", "wait_s", "was_made", "why")
 
-    def __init__(self, kind: str, status: int, why: str, wait_s: float | None) -> None:
+    def __init__(
+        self, kind: str, status: int, why: str, wait_s: float | None, *, was_made: bool = True
+    ) -> None:
         self.kind = kind
         self.status = status
         self.why = why
         self.wait_s = wait_s
+        self.was_made = was_made
 
 
 class Outcome:
@@ -57,9 +58,10 @@ class Outcome:
         later: why the others have to wait, or None when none has to.
         put_off: how many were in the attempt that was put off. Whoever comes back with more is
             refused the same halves again, and with a rate limit may never get beyond them.
+        taken: one of those that were sent, the last; None if none was.
     """
 
-    __slots__ = ("dead", "later", "put_off", "sent", "settled")
+    __slots__ = ("dead", "later", "put_off", "sent", "settled", "taken")
 
     def __init__(self) -> None:
         self.sent = 0
@@ -67,6 +69,7 @@ class Outcome:
         self.settled = 0
         self.later: Verdict | None = None
         self.put_off = 0
+        self.taken: str | None = None
 
 
 def deliver(
@@ -74,24 +77,23 @@ def deliver(
 ) -> Outcome:
     """Send *visitors*; when the collector refuses them, find out which of them are at fault.
 
-    One visitor's fault must not cost the others: what is refused is halved until the guilty are
-    alone. It goes from the first to the last, so what is settled is always the beginning.
+    One visitor's fault must not cost the others: what is refused is halved to the end, until the
+    guilty are alone. It goes from the first to the last, so what is settled is always the
+    beginning.
     """
     outcome = Outcome()
     waiting: list[Sequence[str]] = [visitors]
     while waiting:
         part = waiting.pop()
         verdict = send(batch, part)
-        # Of a payload that is too large any part may be small enough, whatever came before.
-        alike = verdict.status != _TOO_LARGE and not outcome.sent
-        hopeless = alike and len(outcome.dead) >= _LONELY_REFUSALS
         if verdict.kind == LATER:
             outcome.later, outcome.put_off = verdict, len(part)
             break
         if verdict.kind == SENT:
             outcome.sent += len(part)
             outcome.settled += len(part)
-        elif len(part) <= 1 or hopeless or verdict.status not in _DIVISIBLE:
+            outcome.taken = part[-1]
+        elif len(part) <= 1 or verdict.status not in DIVISIBLE:
             outcome.dead.append((part, verdict))
             outcome.settled += len(part)
         else:

@@ -12,9 +12,12 @@ import threading
 import time
 
 from .dead_letters import DeadLetters
-from .journal import LaneClosed, Writer, open_lane
+from .journal import LaneClosed, Writer
+from .lanes import open_lane
 from .outbox import OutboxFull
-from .sender import Pace, Sender
+from .pace import Pace
+from .room import Room
+from .sender import Sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,7 +151,7 @@ class Durable:
         name = f"{int(time.time() * 1000):015}-{os.getpid()}-{os.urandom(3).hex()}"
         lane = open_lane(self._home / "lanes", name)
         try:
-            writer = Writer(lane, limit_bytes=self._limit_bytes)
+            writer = Writer(lane, Room(self._home / "lanes", self._limit_bytes))
             if self._sender is not None:
                 self._sender.move_to(writer)
                 return writer

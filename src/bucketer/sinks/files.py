@@ -6,6 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -56,3 +57,18 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def listed(directory: Path, is_one: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+    """The entries for which *is_one* holds, by name; none only if there is no such directory.
+
+    Not `Path.glob`, `is_dir` and the like: to them, what can't be listed is empty.
+
+    Raises:
+        OSError: it can't be listed (too many open files, no right to, a bad disk).
+    """
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(directory / entry.name for entry in entries if is_one(entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

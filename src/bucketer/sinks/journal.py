@@ -1,16 +1,8 @@
 """Events in, lines of a file out: the durable home of what is decided but not delivered.
 
-One process writes one *lane*, a directory under `<state>/outbox/lanes/`:
-
-    lock                  held (flock) as long as the process lives; the kernel lets go of it
-    0000000001.jsonl      a segment: one header line (the batch), then one visitor per line
-    sent                  "segment offset": what has been delivered, overwritten in place
-
-A lane whose lock can be taken belonged to a process that is gone; whoever takes it delivers what
-is left and removes it. A segment holds one batch, so events that may not travel together never
+A segment of a lane (see `lanes`) holds one batch, so events that may not travel together never
 meet. An append is one `write` to the end of a file: once it has returned, the death of the
 process can't take the events. Only a crash of the machine can, until the next `fdatasync`.
-Whatever else lies in a lane is nobody's of ours: it is left alone, then moved away with the lane.
 
 See docs/decisions/0050: why an append-only log and not SQLite.
 """
@@ -18,15 +10,15 @@ See docs/decisions/0050: why an append-only log and not SQLite.
 from __future__ import annotations
 
 import errno
-import fcntl
-import json
 import os
-import re
 import threading
-from time import time
+from contextlib import suppress
+from time import monotonic
 
-from .files import private_directory, sync_directory
+from .files import sync_directory
 from .outbox import OutboxFull
+from .records import header_line, seal
+from .room import write_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,192 +27,23 @@ if TYPE_CHECKING:
 
     from bucketer.core.envelope import Batch
 
+    from .lanes import Lane
+    from .room import Room
+
 #: A segment is closed at this size; what is delivered is deleted a segment at a time.
 SEGMENT_BYTES = 8 * 1024 * 1024
 
-_FORMAT = 1
 #: Where a system has only the slower one, that.
 _to_disk = getattr(os, "fdatasync", os.fsync)
-_SEGMENT = re.compile(r"\d{10}\.jsonl")
-#: What a delivered lane consists of, beside segments. Its lock goes last.
-_BELONGINGS = ("sent", "counters.json", "counters.new", "lock")
-#: A lane without a lock file is nobody's when nothing has changed in it for so long: the process
-#: that wrote it would have seen within a second that its lock is gone, and have left.
-_QUIET_S = 10.0
+#: The most that a header has beside the head of its batch, in which each byte may become two.
+_HEADER_BYTES = 120
+#: When there was no room, it is asked for again after this, or after so many times what asking
+#: took: a directory of thousands of lanes must not keep the loop busy with being full.
+_ASK_AGAIN_S, _ASK_AGAIN_TIMES = 0.05, 20
 
 
 class LaneClosed(OutboxFull):
     """The lane takes no more, but another one may."""
-
-
-class Lane:
-    """A lane that this process holds the lock of. Made by `open_lane` and `adopt_lane`."""
-
-    def __init__(self, directory: Path, lock_fd: int) -> None:
-        self.directory = directory
-        self._lock_fd = lock_fd
-
-    @property
-    def name(self) -> str:
-        """Sorts by age: the time of its making comes first."""
-        return self.directory.name
-
-    def segments(self) -> list[Path]:
-        """The lane's segments, oldest first."""
-        return segments_in(self.directory)
-
-    def is_there(self) -> bool:
-        """Whether the lane can still be found, by this process and by those to come."""
-        try:
-            self.directory.stat()
-            return os.fstat(self._lock_fd).st_nlink > 0
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:  # nobody can tell; as long as appending works, nothing is lost
-            return True
-
-    def remove(self, strays: Path) -> None:
-        """Delete the lane, delivered or empty, and let go of its lock.
-
-        Args:
-            strays: a directory that takes what we have not put there; made if needed.
-
-        Raises:
-            OSError: something can't be deleted or moved; the lock is let go of all the same.
-        """
-        try:
-            ours = {*_BELONGINGS, *(path.name for path in self.segments())}
-            for path in self.directory.iterdir():
-                if path.name not in ours:
-                    private_directory(strays)
-                    path.rename(strays / f"{self.name}-{path.name}")
-            for path in [*self.segments(), *(self.directory / name for name in _BELONGINGS)]:
-                path.unlink(missing_ok=True)
-            self.directory.rmdir()
-        finally:
-            self.release()
-
-    def release(self) -> None:
-        """Let go of the lock: another process may take the lane over."""
-        fd, self._lock_fd = self._lock_fd, -1
-        if fd >= 0:  # somebody else may have its number by now
-            os.close(fd)
-
-
-def open_lane(lanes: Path, name: str) -> Lane:
-    """Make a new lane and hold it.
-
-    Args:
-        lanes: the directory of all lanes; made if missing.
-        name: unique, and greater than the names of older lanes.
-
-    Raises:
-        OSError: the directory can't be made or written.
-    """
-    # Locked under a name that nobody adopts, then renamed: there is no moment in which the lane
-    # is visible and free.
-    made = [each for each in (lanes, *lanes.parents) if not each.is_dir()]
-    unborn = lanes / f".{name}"
-    unborn.mkdir(parents=True)
-    lock_fd = _lock(unborn / "lock", os.O_CREAT)
-    if lock_fd is None:  # nobody else knows the name
-        raise OSError(errno.EAGAIN, "lock taken on a lane just made", str(unborn))
-    directory = lanes / name
-    try:
-        unborn.rename(directory)
-        for each in (lanes, *(parent.parent for parent in made)):
-            sync_directory(each)
-    except OSError:
-        os.close(lock_fd)
-        raise
-    return Lane(directory, lock_fd)
-
-
-def adopt_lane(directory: Path) -> Lane | None:
-    """Take over *directory* if the process that wrote it is gone, else return None.
-
-    Raises:
-        OSError: its lock can't be opened, so nobody can tell.
-    """
-    try:
-        lock_fd = _lock(directory / "lock")
-    except FileNotFoundError:  # somebody delivered and removed it, or has lost only its lock
-        if not _is_quiet(directory):
-            return None
-        lock_fd = _lock(directory / "lock", os.O_CREAT)
-    if lock_fd is None:
-        return None
-    if not directory.exists():
-        os.close(lock_fd)
-        return None
-    return Lane(directory, lock_fd)
-
-
-def is_alive(directory: Path) -> bool:
-    """Whether the process that writes *directory* lives. Takes nothing over."""
-    try:
-        lock_fd = _lock(directory / "lock")
-    except OSError:
-        return False
-    if lock_fd is None:
-        return directory.exists()
-    os.close(lock_fd)
-    return False
-
-
-def lanes_in(lanes: Path) -> list[Path]:
-    """All lanes, oldest first, the living ones included."""
-    if not lanes.is_dir():
-        return []
-    return sorted(path for path in lanes.iterdir() if path.is_dir() and path.name[0] != ".")
-
-
-def bytes_in(lanes: Path, but: str = "") -> int:
-    """Bytes of all segments, delivered parts included; the lane named *but* isn't counted."""
-    total = 0
-    for lane in lanes_in(lanes):
-        if lane.name == but:
-            continue
-        for segment in segments_in(lane):
-            try:
-                total += segment.stat().st_size
-            except OSError:  # delivered meanwhile
-                continue
-    return total
-
-
-def segments_in(lane: Path) -> list[Path]:
-    """The segments of the lane in this directory, oldest first; none if there is no directory."""
-    try:
-        found = [path for path in lane.iterdir() if _SEGMENT.fullmatch(path.name)]
-    except OSError:
-        return []
-    return sorted(path for path in found if path.is_file())
-
-
-def _is_quiet(directory: Path) -> bool:
-    """Whether a lane without a lock has segments, and nothing was done to it for a while."""
-    try:
-        segments = segments_in(directory)  # while a lane is removed, they go before the lock
-        newest = max(path.stat().st_mtime for path in (directory, *segments))
-    except OSError:
-        return False
-    # What lies in the future was done before the clock was set back: nobody knows when.
-    return bool(segments) and not -1.0 <= time() - newest <= _QUIET_S
-
-
-def _lock(path: Path, create: int = 0) -> int | None:
-    """Hold *path* for the life of the process; None if another process does.
-
-    A lane that is just being removed must stay empty, so *create* is for new lanes and lost locks.
-    """
-    lock_fd = os.open(path, os.O_RDWR | create, 0o600)
-    try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock_fd)
-        return None
-    return lock_fd
 
 
 class Writer:
@@ -228,7 +51,7 @@ class Writer:
 
     Args:
         lane: held by this process.
-        limit_bytes: of all lanes together.
+        room: of all lanes together.
         to_disk: brings a file's bytes to the disk itself, or raises OSError.
 
     Attributes:
@@ -239,25 +62,28 @@ class Writer:
     """
 
     def __init__(
-        self, lane: Lane, *, limit_bytes: int, to_disk: Callable[[int], None] = _to_disk
+        self, lane: Lane, room: Room, *, to_disk: Callable[[int], None] = _to_disk
     ) -> None:
         self.lane = lane
         self.sequence = 0
         self.committed = 0
         self.unsynced = False
         self.count = 0
-        #: Bytes of segments that are closed, and of those deleted since: each has one writer.
+        self._room = room
+        self._allotted = 0
+        self._ask_again_at = 0.0
+        #: Bytes of segments that are closed and not deleted yet, by their number.
+        self._closed: dict[int, int] = {}
         self._closed_bytes = 0
-        self.released_bytes = 0
-        #: Bytes of other lanes under the same limit; the sender looks now and then.
-        self.elsewhere_bytes = 0
-        self._limit_bytes = limit_bytes
         self._to_disk = to_disk
         # What is delivered counts until its segment is closed, so segments are a small part.
-        self._segment_bytes = min(SEGMENT_BYTES, limit_bytes // 8)
+        self._segment_bytes = min(SEGMENT_BYTES, room.limit_bytes // 8)
         self._batch: Batch | None = None
         self._fd = -1
-        self._retired: list[int] = []
+        #: The last segment that has a header, and its bytes: the next one's says so.
+        self._last = (0, 0)
+        #: The first segment that isn't on the disk whole, for all we know.
+        self._unsynced_from = 1
         self._new_names = False
         self._sealed = False
         self._lock = threading.Lock()
@@ -272,7 +98,7 @@ class Writer:
     @property
     def held_bytes(self) -> int:
         """Bytes in this lane's segments."""
-        return self._closed_bytes + self.committed - self.released_bytes
+        return self._closed_bytes + self.committed
 
     def append(self, batch: Batch, visitors: Sequence[str]) -> None:
         """Write *visitors*; when it returns, the death of the process can't take them.
@@ -282,17 +108,52 @@ class Writer:
             OutboxFull: nothing was written; what had been written stays.
             OSError: likewise, for any other reason than room.
         """
-        data = ("\n".join(visitors) + "\n").encode("ascii")
+        data = b"".join([seal(visitor.encode("ascii")) for visitor in visitors])
         with self._lock:
             if self._sealed:
                 raise LaneClosed("the outbox is closed")
-            if self.held_bytes + self.elsewhere_bytes + len(data) > self._limit_bytes:
-                why = f"the limit of {self._limit_bytes} bytes is reached"
-                raise OutboxFull(why)
-            if batch != self._batch or self.committed >= self._segment_bytes:
+            begins = batch != self._batch or self.committed >= self._segment_bytes
+            size = len(data) + (_HEADER_BYTES + 2 * len(batch.head) if begins else 0)
+            if self.held_bytes + size > self._allotted:
+                self._ask_for_room(size)
+            if begins:
                 self._open_segment(batch)
             self._write(data)
             self.count += len(visitors)
+
+    def release(self, sequence: int) -> None:
+        """The segment of this number is delivered and deleted: others may have its room."""
+        with self._lock:
+            self._closed_bytes -= self._closed.pop(sequence, 0)
+            enough = self.held_bytes + self._room.part_bytes
+            if self._allotted > enough + self._room.part_bytes:
+                with suppress(OSError):  # then it stays ours
+                    write_room(self.lane.directory, enough)
+                    self._allotted = enough
+
+    def written_to(self, sequence: int) -> int:
+        """Bytes of a segment that is closed and not deleted yet; 0 for any other."""
+        with self._lock:
+            return self._closed.get(sequence, 0)
+
+    def abandon(self, sequence: int) -> None:
+        """The segment of this number isn't what was written to it: go on in another one."""
+        with self._lock:
+            if self.sequence == sequence:
+                self._close_segment()
+                self.sequence += 1
+
+    def _ask_for_room(self, wanted: int) -> None:
+        began = monotonic()
+        if began >= self._ask_again_at:
+            self._allotted = self._room.allot(self.lane.directory, self.held_bytes, wanted)
+        if self.held_bytes + wanted > self._allotted:
+            now = monotonic()
+            if began >= self._ask_again_at:
+                took = now - began
+                self._ask_again_at = now + max(_ASK_AGAIN_S, _ASK_AGAIN_TIMES * took)
+            why = f"the limit of {self._room.limit_bytes} bytes is reached"
+            raise OutboxFull(why)
 
     def _write(self, data: bytes) -> None:
         """All of *data* or nothing: a part that fitted is cut off again."""
@@ -317,8 +178,7 @@ class Writer:
             self._batch = None
 
     def _open_segment(self, batch: Batch) -> None:
-        header = json.dumps({"bucketer": _FORMAT, "region": batch.region, "head": batch.head})
-        path = self.lane.directory / f"{self.sequence + 1:010}.jsonl"
+        path = self._path(self.sequence + 1)
         try:
             # For reading, too: see `descriptor`.
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
@@ -326,22 +186,33 @@ class Writer:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OutboxFull(f"no room on the disk ({os.strerror(error.errno)})") from error
             raise
-        if self._fd >= 0:
-            self._retired.append(self._fd)
-        self._closed_bytes += self.committed
+        self._close_segment()
         self._fd = fd
-        self._batch = None
         self._new_names = True
-        self.committed = 0
         self.sequence += 1
         try:
-            self._write((header + "\n").encode("ascii"))
+            self._write(header_line(batch, self._last))
         except (OutboxFull, OSError):
             self._fd = -1
             os.close(fd)
             path.unlink()
             raise
         self._batch = batch
+
+    def _close_segment(self) -> None:
+        """Nothing more is written to the segment; `sync` opens it again if it must."""
+        fd, self._fd = self._fd, -1
+        self._batch = None
+        if fd < 0:
+            return
+        os.close(fd)
+        self._last = self.sequence, self.committed
+        self._closed[self.sequence] = self.committed
+        self._closed_bytes += self.committed
+        self.committed = 0
+
+    def _path(self, sequence: int) -> Path:
+        return self.lane.directory / f"{sequence:010}.jsonl"
 
     def sync(self) -> None:
         """Bring everything appended before this call to the disk. Slow; not for the loop.
@@ -357,25 +228,35 @@ class Writer:
             with self._lock:
                 if not self.unsynced:
                     return
-                sequence, committed = self.sequence, self.committed
-                retired, new_names = list(self._retired), self._new_names
+                first, sequence, committed = self._unsynced_from, self.sequence, self.committed
+                new_names = self._new_names
                 current = os.dup(self._fd) if self._fd >= 0 else -1
             try:
-                for fd in (*retired, current):
-                    if fd >= 0:
-                        self._to_disk(fd)
+                for number in range(first, sequence):
+                    self._sync_closed(number)
+                if current >= 0:
+                    self._to_disk(current)
                 if new_names:
                     sync_directory(self.lane.directory)
             finally:
                 if current >= 0:
                     os.close(current)
             with self._lock:
-                self._retired = self._retired[len(retired) :]
+                self._unsynced_from = sequence
                 if self.sequence == sequence:
                     self._new_names = False
                     self.unsynced = self.committed > committed
-            for fd in retired:
-                os.close(fd)
+
+    def _sync_closed(self, sequence: int) -> None:
+        """Bring one segment to the disk that isn't written to any more, unless it is delivered."""
+        try:
+            fd = os.open(self._path(sequence), os.O_RDWR)
+        except FileNotFoundError:
+            return
+        try:
+            self._to_disk(fd)
+        finally:
+            os.close(fd)
 
     def descriptor(self, sequence: int) -> int | None:
         """A file descriptor to read that segment with, if it is the one being written.
@@ -391,17 +272,16 @@ class Writer:
             self._sealed = True
 
     def close(self) -> None:
-        """Take no more, bring everything to the disk and close the files; the lane stays.
+        """Take no more, bring everything to the disk and close the file; the lane stays.
 
         Raises:
-            OSError: the disk refused; the files are closed.
+            OSError: the disk refused; the file is closed.
         """
         self.seal()
         try:
             self.sync()
         finally:
             with self._lock:
-                fds, self._fd, self._retired = [self._fd, *self._retired], -1, []
-            for fd in fds:
-                if fd >= 0:
-                    os.close(fd)
+                fd, self._fd = self._fd, -1
+            if fd >= 0:
+                os.close(fd)

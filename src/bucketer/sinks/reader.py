@@ -7,27 +7,25 @@ import logging
 import os
 
 from bucketer.core.envelope import Batch
-from bucketer.core.events import ENDPOINTS
 
-from .journal import segments_in
+from .cursor import Cursor, read_cursor, write_cursor
+from .records import read_header, read_visitor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .journal import Lane, Writer
+    from .journal import Writer
+    from .lanes import Lane
+    from .records import Header
 
     #: Called with the segment's path and its lines that are no visitors.
     SetAside = Callable[[Path, list[bytes]], None]
 
 _log = logging.getLogger("bucketer.outbox")
 
-_CURSOR = "sent"
-#: More than a cursor ever has.
-_CURSOR_BYTES = 64
-_VISITOR_STARTS = b'{"snapshots": ['
-_VISITOR_ENDS = b"}"
+_HEADER_BYTES = 65_536
 #: Of a segment whose header can't be read; no visitor has it.
 _NO_BATCH = Batch("", "")
 
@@ -61,8 +59,7 @@ class Reader:
 
     Args:
         lane: the lane.
-        writer: who appends to it, or None for a lane that somebody else left behind; there each
-            line is checked to be JSON, since nobody knows what happened to that process.
+        writer: who appends to it, or None for a lane that somebody else left behind.
         set_aside: takes what can't be read, so that the rest can be delivered.
 
     Raises:
@@ -73,15 +70,22 @@ class Reader:
         self.lane = lane
         self.writer = writer
         self._set_aside = set_aside
-        self._sequence, self._offset, doubt = read_cursor(lane.directory)
+        cursor, doubt = read_cursor(lane.directory)
         if doubt:
             _log.error(
                 "outbox: lane %s: %s; it is delivered from its beginning, so some may arrive twice",
                 lane.name, doubt,
             )  # fmt: skip
-        self._cursor_fd = os.open(lane.directory / _CURSOR, os.O_WRONLY | os.O_CREAT, 0o600)
+        self._sequence, self._offset = cursor.sequence, cursor.offset
+        #: What was written to the lane, for all that is known: segment and bytes.
+        self._written = cursor.written
+        #: What was read, or need not be; None as long as nobody knows where delivery had come to.
+        self._read_to = None if cursor.is_vague else (self._sequence, self._offset)
+        #: The last segment of which damage was told.
+        self._told = 0
+        self._cursor_fd = os.open(lane.directory / "sent", os.O_WRONLY | os.O_CREAT, 0o600)
         self._fd = -1
-        self._batch: Batch | None = None
+        self._header: Header | None = None
         self._forgetful = False
         try:
             self._move(self._sequence, self._offset)  # takes its room while there is some
@@ -95,10 +99,15 @@ class Reader:
 
         Asking again without `done` gives the same visitors again (or more of them). A visitor
         larger than *max_bytes* comes alone.
+
+        Raises:
+            OSError: nobody can tell what waits.
         """
         while True:
             end = self.writer.end() if self.writer else None
             if self._fd < 0 and not self._open(end):
+                if end is None:
+                    self._miss(*self._written)
                 return None
             closed = end is None or self._sequence < end[0]
             limit = None if closed or end is None else end[1]
@@ -108,10 +117,10 @@ class Reader:
                 return parcel
             if parcel.offset > self._offset:  # nothing but damage there
                 self.done(parcel)
-            elif not closed:
-                return None
-            else:
+            elif closed:
                 self._leave_segment()
+            elif not self._lost_its_end(limit or 0):
+                return None
 
     def done(self, parcel: Parcel) -> None:
         """Remember, beyond the death of the process, that *parcel* was dealt with."""
@@ -122,9 +131,21 @@ class Reader:
         if count:
             self._settle(parcel, parcel.ends[count - 1])
 
+    def note_end(self) -> None:
+        """Remember how much was written: should its end get lost, that will be noticed."""
+        self._move(self._sequence, self._offset)
+
+    def position(self) -> tuple[int, int]:
+        """Segment and offset of what isn't dealt with."""
+        return self._sequence, self._offset
+
+    def last_read(self) -> int:
+        """Number of the last segment that was read to its end."""
+        return self._sequence if self._offset else self._sequence - 1
+
     def has_read_all(self) -> bool:
         """Whether the cursor stands where its writer stands: nothing in our own lane waits."""
-        return self.writer is not None and (self._sequence, self._offset) == self.writer.end()
+        return self.writer is not None and self.position() == self.writer.end()
 
     def close(self) -> None:
         """Close the files; the lane stays as it is."""
@@ -137,14 +158,17 @@ class Reader:
         """Only now is what was damaged set aside: a parcel is read again as long as it waits."""
         damaged = [line for end, line in parcel.damaged if end <= offset]
         if damaged:
-            self._set_aside(self.lane.directory / f"{parcel.sequence:010}.jsonl", damaged)
+            self._set_aside(self._path(parcel.sequence), damaged)
+            self._told = parcel.sequence
         self._move(parcel.sequence, offset)
+        self._read_to = parcel.sequence, offset
 
     def _move(self, sequence: int, offset: int) -> None:
         self._sequence, self._offset = sequence, offset
+        if self.writer is not None:
+            self._written = max(self._written, self.writer.end())
         try:
-            # One write of 32 bytes in place: a process can't die in the middle of it.
-            os.pwrite(self._cursor_fd, b"%010d %020d\n" % (sequence, offset), 0)
+            write_cursor(self._cursor_fd, Cursor(sequence, offset, self._written))
             self._forgetful = False
         except OSError as error:  # no reason to keep events back; on a full disk least of all
             if not self._forgetful:
@@ -177,13 +201,16 @@ class Reader:
     def _begin(self, sequence: int, fd: int) -> None:
         """Read a segment from the cursor on, or from its first line when the cursor is before."""
         self._fd = fd
+        line = os.pread(fd, _HEADER_BYTES, 0).partition(b"\n")[0]
+        # Without a header nobody can say where its lines belong, so they and it are damage.
+        self._header = read_header(line)
+        if self._header is not None:
+            self._miss(*self._header.after)
         if sequence > self._sequence:
             self._move(sequence, 0)
-        line = os.pread(fd, 65_536, 0).partition(b"\n")[0]
-        # Without a header nobody can say where its lines belong, so they and it are damage.
-        self._batch = read_header(line)
-        if self._offset == 0 and self._batch is not None:
+        if self._offset == 0 and self._header is not None:
             self._offset = len(line) + 1
+        self._read_to = sequence, self._offset
 
     def _read(self, max_events: int, max_bytes: int, limit: int | None) -> Parcel:
         """Up to *max_events* whole lines from the cursor on, not beyond *limit*."""
@@ -195,120 +222,65 @@ class Reader:
             data = os.pread(self._fd, size, self._offset)
         lines = data.split(b"\n", max_events)
         rest = lines.pop()
-        parcel = Parcel(
-            self._batch or _NO_BATCH, self._sequence, self._offset + len(data) - len(rest)
-        )
+        header = self._header
+        batch = _NO_BATCH if header is None else header.batch
+        parcel = Parcel(batch, self._sequence, self._offset + len(data) - len(rest))
         if rest and not lines and limit is None:  # the last line was torn when its process died
             parcel.offset += len(rest)
             parcel.damaged.append((parcel.offset, rest))
-        check = _is_visitor if self.writer else is_json_visitor
         end = self._offset
         for line in lines:
             end += len(line) + 1
-            if self._batch is not None and check(line):
-                parcel.visitors.append(line.decode("ascii"))
-                parcel.ends.append(end)
-            else:
+            visitor = None if header is None else read_visitor(line, checked=header.checked)
+            if visitor is None:
                 parcel.damaged.append((end, line))
+            else:
+                parcel.visitors.append(visitor)
+                parcel.ends.append(end)
         return parcel
+
+    def _lost_its_end(self, limit: int) -> bool:
+        """Whether the segment being written is shorter than what was written to it.
+
+        Then nothing more goes there, and what is left of it is read as of any other.
+        """
+        if self.writer is None or os.fstat(self._fd).st_size >= limit:
+            return False
+        self.writer.abandon(self._sequence)
+        return True
 
     def _leave_segment(self) -> None:
         """The segment is delivered: move on, then delete it."""
+        if self.writer is not None:
+            self._miss(self._sequence, self.writer.written_to(self._sequence))
         fd, self._fd = self._fd, -1
         os.close(fd)
+        read_to = self._sequence, self._offset
         self._move(self._sequence + 1, 0)
+        self._read_to = read_to
         self._drop_delivered()
+
+    def _miss(self, sequence: int, size: int) -> None:
+        """Tell of bytes that were written to a segment, and that weren't there to be read."""
+        if self._read_to is None or (sequence, size) <= self._read_to:
+            return
+        read = self._read_to[1] if self._read_to[0] == sequence else 0
+        self._read_to = sequence, size
+        if sequence == self._told:
+            return
+        line = json.dumps({"lost": size - read, "of": size, "why": "the file lost its end"})
+        self._set_aside(self._path(sequence), [line.encode("ascii")])
+
+    def _path(self, sequence: int) -> Path:
+        return self.lane.directory / f"{sequence:010}.jsonl"
 
     def _drop_delivered(self) -> None:
         """Delete segments before the cursor: the process may have died before it could."""
         for path in self.lane.segments():
             if int(path.stem) < self._sequence:
-                size = path.stat().st_size
                 try:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
                 except OSError:  # what is behind it is not to wait for that; the lane can't go then
                     continue
                 if self.writer:
-                    self.writer.released_bytes += size
-
-
-def read_header(line: bytes) -> Batch | None:
-    """The batch that a segment's first line names, or None if it names none."""
-    try:
-        header = json.loads(line)
-        return batch_from(header["region"], header["head"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
-def batch_from(region: object, head: object) -> Batch | None:
-    """The batch of these, read from a file, or None if no payload can be made with them."""
-    if not (isinstance(region, str) and region in ENDPOINTS):
-        return None
-    if not (isinstance(head, str) and head.isascii()):
-        return None
-    try:
-        json.loads(head + "]}")
-    except (ValueError, RecursionError):
-        return None
-    return Batch(region, head)
-
-
-def read_cursor(lane: Path) -> tuple[int, int, str]:
-    """Where delivery had come to: segment and offset; the beginning, and why, when in doubt.
-
-    Repeats are harmless, while a cursor that is too high would cost all that lies before it. So
-    it is believed only when it points into the lane: at the end of a line of a segment that is
-    there, or behind the last one.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    try:
-        with (lane / _CURSOR).open("rb") as file:
-            text = file.read(_CURSOR_BYTES)
-    except FileNotFoundError:
-        return 0, 0, ""
-    segments = segments_in(lane)
-    fields = text.split()
-    if not text or not segments:
-        return (*_numbers(fields), "")
-    sequence, offset = _numbers(fields)
-    if sequence == offset == 0:
-        zero = [each.strip(b"0") for each in fields] == [b"", b""]
-        return 0, 0, "" if zero else "its cursor can't be read"
-    if offset == 0 and sequence <= int(segments[-1].stem) + 1:
-        return sequence, 0, ""
-    if any(int(each.stem) == sequence and _ends_line(each, offset) for each in segments):
-        return sequence, offset, ""
-    return 0, 0, "its cursor points to where nothing is"
-
-
-def _numbers(fields: list[bytes]) -> tuple[int, int]:
-    """The two numbers of a cursor, (0, 0) if it has anything else."""
-    if len(fields) == 2 and all(each.isdigit() and len(each) <= 20 for each in fields):  # noqa: PLR2004
-        return int(fields[0]), int(fields[1])
-    return 0, 0
-
-
-def _ends_line(segment: Path, offset: int) -> bool:
-    """Whether *offset* lies behind a whole line of *segment*, or at its end."""
-    with segment.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        return offset == size or (offset < size and os.pread(file.fileno(), 1, offset - 1) == b"\n")
-
-
-def _is_visitor(line: bytes) -> bool:
-    """Cheap, for lines that this very process has written."""
-    return line.startswith(_VISITOR_STARTS) and line.endswith(_VISITOR_ENDS) and line.isascii()
-
-
-def is_json_visitor(line: bytes) -> bool:
-    """Whether *line*, of a file that anything may have happened to, is a visitor."""
-    if not _is_visitor(line):
-        return False
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+                    self.writer.release(int(path.stem))

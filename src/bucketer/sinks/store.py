@@ -10,10 +10,13 @@ import time
 from typing import NamedTuple
 
 from .counters import NAMES, timestamp_of
+from .cursor import read_cursor
 from .dead_letters import DeadLetter, DeadLetters, read_letters
-from .files import append_lines, private_directory
-from .journal import Writer, is_alive, lanes_in, open_lane, segments_in
-from .reader import read_cursor, read_header
+from .files import append_lines, listed, private_directory
+from .journal import Writer
+from .lanes import is_alive, lanes_in, open_lane, segments_in
+from .records import lines_in
+from .room import Room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from bucketer.core.envelope import Batch
 
-    from .journal import Lane
+    from .lanes import Lane
 
 
 class Status(NamedTuple):
@@ -38,6 +41,7 @@ class Status(NamedTuple):
         damaged_files: files with lines that were no event.
         counters: of the processes that live, summed up; each counts since it began.
         trouble: why delivery fails now, one line for each cause.
+        unread: what could not be read, and so isn't counted, each with why.
     """
 
     processes: int
@@ -50,6 +54,7 @@ class Status(NamedTuple):
     damaged_files: int
     counters: dict[str, int]
     trouble: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
 class Store:
@@ -62,44 +67,89 @@ class Store:
         self.dead = DeadLetters(home / "dead", "retry", limit_bytes)
 
     def status(self, now: float) -> Status:
-        """Count everything; reads all that waits."""
+        """Count everything; reads all that waits. What can't be read is named."""
         waiting = waiting_bytes = 0
         oldest_ms: int | None = None
-        for _, visitor in self.waiting():
+        unread: list[str] = []
+        damaged = 0
+        for each in self.waiting(unread):
+            if isinstance(each, bytes):
+                damaged += 1
+                continue
+            visitor = each[1]
             waiting += 1
             waiting_bytes += len(visitor)
             decided_ms = timestamp_of(visitor)
             if decided_ms is not None and (oldest_ms is None or decided_ms < oldest_ms):
                 oldest_ms = decided_ms
-        living = [each for each in lanes_in(self._lanes) if is_alive(each)]
-        reports = [_counters(each) for each in living]
+        if damaged:
+            unread.append(f"{self._lanes}: {damaged} lines are damaged")
+        reports = self._reports(unread)
         age_s = 0.0 if oldest_ms is None else max(0.0, now - oldest_ms / 1000)
-        damaged = self._home / "damaged"
-        letters = [isinstance(letter, DeadLetter) for letter in self.dead.read()]
+        letters = [isinstance(letter, DeadLetter) for letter in self.letters(unread)]
+        dead_bytes = damaged_files = 0
+        try:
+            dead_bytes = self.dead.size_bytes()
+            damaged_files = len(listed(self._home / "damaged", lambda _: True))
+        except OSError as error:
+            unread.append(_said(self._home, error))
         return Status(
-            processes=len(living),
+            processes=len(reports),
             waiting=waiting,
             waiting_bytes=waiting_bytes,
             oldest_age_s=round(age_s, 1),
             dead=sum(letters),
-            dead_bytes=self.dead.size_bytes(),
+            dead_bytes=dead_bytes,
             unreadable=len(letters) - sum(letters),
-            damaged_files=len(list(damaged.iterdir())) if damaged.is_dir() else 0,
+            damaged_files=damaged_files,
             counters={name: sum(each.get(name, 0) for each in reports) for name in NAMES},
             trouble=tuple(sorted({each["trouble"] for each in reports if each.get("trouble")})),
+            unread=tuple(dict.fromkeys(unread)),
         )
 
-    def waiting(self) -> Iterator[tuple[Batch, str]]:
-        """What is not delivered yet, lane by lane, oldest first. May miss what moves meanwhile."""
-        for lane in lanes_in(self._lanes):
+    def waiting(self, unread: list[str]) -> Iterator[tuple[Batch, str] | bytes]:
+        """What is not delivered yet, lane by lane, oldest first. May miss what moves meanwhile.
+
+        Damaged lines are among it, as they are.
+
+        Args:
+            unread: told what could not be read, and why.
+        """
+        for lane in self._lanes_in(unread):
             try:
-                sequence, offset, _ = read_cursor(lane)
-            except OSError:
-                continue  # its process, or the next one, will say so
-            for segment in segments_in(lane):
-                if int(segment.stem) >= sequence:
-                    start = offset if int(segment.stem) == sequence else 0
-                    yield from _visitors(segment, start)
+                cursor, _ = read_cursor(lane)
+                for segment in segments_in(lane):
+                    sequence = int(segment.stem)
+                    if sequence >= cursor.sequence:
+                        start = cursor.offset if sequence == cursor.sequence else 0
+                        yield from lines_in(segment, start)
+            except OSError as error:
+                unread.append(_said(lane, error))
+
+    def letters(self, unread: list[str]) -> Iterator[DeadLetter | bytes]:
+        """The dead letters, and lines that are none; *unread* is told what could not be read."""
+        try:
+            yield from self.dead.read()
+        except OSError as error:
+            unread.append(_said(self._home, error))
+
+    def _lanes_in(self, unread: list[str]) -> list[Path]:
+        try:
+            return lanes_in(self._lanes)
+        except OSError as error:
+            unread.append(_said(self._lanes, error))
+            return []
+
+    def _reports(self, unread: list[str]) -> list[dict[str, Any]]:
+        """What the processes that live last wrote down."""
+        reports = []
+        for lane in self._lanes_in(unread):
+            try:
+                if is_alive(lane):
+                    reports.append(_counters(lane))
+            except OSError as error:
+                unread.append(_said(lane, error))
+        return reports
 
     def put_back(self) -> tuple[Lane, int]:
         """Make a lane of all dead letters, to be delivered like any other; return it held.
@@ -110,7 +160,7 @@ class Store:
             OutboxFull, OSError: there is no room; the letters that were not put back stay dead.
         """
         lane = open_lane(self._lanes, f"{int(time.time() * 1000):015}-retry")
-        writer = Writer(lane, limit_bytes=self._limit_bytes)
+        writer = Writer(lane, Room(self._lanes, self._limit_bytes))
         count = 0
         try:
             for path in self.dead.take():
@@ -132,24 +182,18 @@ class Store:
         append_lines(directory / f"dead-{path.name}", line.rstrip(b"\n") + b"\n", sync=True)
 
 
-def _visitors(segment: Path, start: int) -> Iterator[tuple[Batch, str]]:
-    try:
-        with segment.open("rb") as file:
-            batch = read_header(file.readline())
-            if batch is None:
-                return
-            file.seek(max(start, file.tell()))
-            for line in file:
-                if line.endswith(b"}\n"):
-                    yield batch, line[:-1].decode("ascii", "replace")
-    except OSError:  # delivered meanwhile
-        return
-
-
 def _counters(lane: Path) -> dict[str, Any]:
-    """What the lane's process last wrote down; nothing in its first moments."""
+    """What the lane's process last wrote down; nothing in its first moments.
+
+    Raises:
+        OSError: it can't be read.
+    """
     try:
         found = json.loads((lane / "counters.json").read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _said(path: Path, error: OSError) -> str:
+    return f"{error.filename or path}: {error.strerror or error}"

@@ -109,7 +109,7 @@ def _build_home(
     from pathlib import Path
 
     from bucketer.sinks.durable import Durable
-    from bucketer.sinks.sender import Pace
+    from bucketer.sinks.pace import Pace
 
     return Durable(
         Path(settings.state_dir).expanduser() / "outbox",

@@ -15,7 +15,7 @@ from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
 from bucketer.sinks.outbox import Outbox
-from bucketer.sinks.sender import Pace
+from bucketer.sinks.pace import Pace
 
 
 @pytest.fixture
@@ -228,6 +228,7 @@ def test_lists_go_on_after_a_line_that_cannot_be_read(run, leave_behind, tmp_pat
     status, text = run("status")
     assert status == 1
     assert "1 lines of dead/ can't be read." in text
+    assert "2 lines are damaged" in text
 
 
 def test_export_takes_the_option_of_the_other_commands(run, leave_behind):

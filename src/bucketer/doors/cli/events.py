@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from .terminal import BAD, GOOD, NOTE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from bucketer.core.envelope import Batch
     from bucketer.settings import Settings
@@ -102,25 +103,32 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
             terminal.line(f"{status.unreadable} lines of dead/ can't be read.", BAD)
         if status.damaged_files:
             terminal.line(f"{status.damaged_files} files with damaged lines in damaged/.", BAD)
+        if status.counters["lost"]:
+            terminal.line(f"{status.counters['lost']} dead letters found no room: lost.", BAD)
+        for each in status.unread:
+            terminal.line(f"Not counted: {each}.", BAD)
         for trouble in status.trouble:
             terminal.line(f"Delivery fails now: {trouble}", BAD)
-    bad = status.dead or status.unreadable or status.damaged_files or status.counters["refused"]
-    return 1 if bad or status.trouble else 0
+    counted = [status.counters[name] for name in ("refused", "lost", "damaged")]
+    found = [status.dead, status.unreadable, status.damaged_files, *counted]
+    return 1 if any(found) or status.trouble or status.unread else 0
 
 
-def list_command(args: argparse.Namespace, terminal: Terminal) -> None:
+def list_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """List the events that the collector refused, with its answer (or those that wait)."""
     store = _store(settings_of(args, terminal))
+    unread: list[str] = []
     if args.waiting:
-        rows = [{"why": "waiting", **_facts(*each)} for each in store.waiting()]
+        rows = [_waiting_row(each) for each in store.waiting(unread)]
     else:
-        rows = [_row(letter) for letter in store.dead.read()]
+        rows = [_row(letter) for letter in store.letters(unread)]
     if args.json:
         for row in rows:
             terminal.json(row)
-        return
-    heads = ("refused_at", "decided_at", "visitor", "event", "revision", "why")
-    terminal.table(heads, [[str(row.get(head, "")) for head in heads] for row in rows])
+    else:
+        heads = ("refused_at", "decided_at", "visitor", "event", "revision", "why")
+        terminal.table(heads, [[str(row.get(head, "")) for head in heads] for row in rows])
+    return _tell_unread(unread, terminal)
 
 
 def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -144,10 +152,10 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
         limit_bytes=settings.events_max_bytes,
     )
     until = time.monotonic() + args.within
-    while lane.directory.exists() and time.monotonic() < until:
+    while _is_there(lane.directory) and time.monotonic() < until:
         time.sleep(0.02)
     durable.close()
-    left = lane.directory.exists()
+    left = _is_there(lane.directory)
     found = {"put_back": count, "sent": counters.sent, "refused_again": counters.dead, "left": left}
     if args.json:
         terminal.json(found)
@@ -162,13 +170,23 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     return 1 if left or counters.dead else 0
 
 
-def export_command(args: argparse.Namespace, terminal: Terminal) -> None:
+def export_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Print the refused events, each as a payload that can be posted (or those that wait)."""
     store = _store(settings_of(args, terminal))
-    refused = ((letter.batch, letter.visitor) for letter in store.dead)
-    events: Iterator[tuple[Batch, str]] = store.waiting() if args.waiting else refused
-    for batch, visitor in events:
+    unread: list[str] = []
+    letters = (each for each in store.letters(unread) if not isinstance(each, bytes))
+    refused = ((letter.batch, letter.visitor) for letter in letters)
+    waiting = (each for each in store.waiting(unread) if not isinstance(each, bytes))
+    for batch, visitor in waiting if args.waiting else refused:
         terminal.line(f"{batch.head}{visitor}]}}")
+    return _tell_unread(unread, terminal)
+
+
+def _tell_unread(unread: Sequence[str], terminal: Terminal) -> int:
+    """Say what could not be read, apart from what was; the exit status."""
+    for each in unread:
+        terminal.fail("events_unread", f"{each}: what is there isn't among this.")
+    return 1 if unread else 0
 
 
 def _store(settings: Settings) -> Store:
@@ -178,13 +196,30 @@ def _store(settings: Settings) -> Store:
         NoStateDirectory: there is no such directory.
     """
     home = _home(settings)
-    if not home.parent.is_dir():
+    try:
+        is_directory = stat.S_ISDIR(home.parent.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_directory = False
+    except OSError as error:
+        raise EventsWait(f"{home.parent}: {error.strerror}") from error
+    if not is_directory:
         raise NoStateDirectory(home.parent)
     return Store(home, settings.events_max_bytes)
 
 
 def _home(settings: Settings) -> Path:
     return Path(settings.state_dir).expanduser() / "outbox"
+
+
+def _is_there(directory: Path) -> bool:
+    """Whether it is; what can't be seen is."""
+    try:
+        directory.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _row(letter: DeadLetter | bytes) -> dict[str, object]:
@@ -197,6 +232,13 @@ def _row(letter: DeadLetter | bytes) -> dict[str, object]:
         "why": letter.why,
         **_facts(letter.batch, letter.visitor),
     }
+
+
+def _waiting_row(waits: tuple[Batch, str] | bytes) -> dict[str, object]:
+    if isinstance(waits, bytes):
+        begins = waits[:_SHOWN_BYTES].decode("ascii", "backslashreplace").rstrip()
+        return {"why": f"can't be read: {begins}"}
+    return {"why": "waiting", **_facts(*waits)}
 
 
 def _facts(batch: Batch, visitor: str) -> dict[str, object]:

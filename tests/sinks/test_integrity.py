@@ -1,0 +1,228 @@
+"""Bytes of a lane that are not what was written: told, and never delivered as something else."""
+
+import json
+import shutil
+
+import pytest
+
+from bucketer.core.envelope import Batch
+from bucketer.sinks.cursor import Cursor, read_cursor
+from bucketer.sinks.journal import Writer
+from bucketer.sinks.lanes import adopt_lane, open_lane
+from bucketer.sinks.reader import Reader
+from bucketer.sinks.records import seal, unseal
+from bucketer.sinks.room import Room
+
+BATCHES = [Batch("US", f'{{"revision": "{n}", "visitors": [') for n in "12"]
+VISITORS = [f'{{"snapshots": [], "visitor_id": "{name}"}}' for name in "abcd"]
+
+
+class Found:
+    """What a reader delivered of a lane, and what it told."""
+
+    def __init__(self):
+        self.delivered = []
+        self.told = []
+
+    def read(self, lane, writer=None, *, at_most=100):
+        reader = Reader(lane, writer, lambda path, lines: self.told.append((path.name, lines)))
+        self.drain(reader, at_most)
+        reader.close()
+        return self
+
+    def drain(self, reader, at_most=100):
+        while (parcel := reader.next(at_most, 1 << 20)) is not None:
+            self.delivered += [(parcel.batch, visitor) for visitor in parcel.visitors]
+            reader.done(parcel)
+
+
+def write_lane(lanes, name="lane", *, batches=BATCHES, delivered=0):
+    """Two segments of two visitors each, of a process that came to its end."""
+    lane = open_lane(lanes, name)
+    writer = Writer(lane, Room(lanes, 1 << 20))
+    reader = Reader(lane, writer, print)
+    for batch, pair in zip(batches, (VISITORS[:2], VISITORS[2:]), strict=True):
+        writer.append(batch, pair)
+    for _ in range(delivered):
+        reader.done(reader.next(1, 1 << 20))
+    writer.close()
+    reader.note_end()
+    reader.close()
+    lane.release()
+    return lane.directory
+
+
+EXPECTED = list(zip([BATCHES[0], BATCHES[0], BATCHES[1], BATCHES[1]], VISITORS, strict=True))
+
+
+@pytest.fixture
+def lane(tmp_path):
+    return write_lane(tmp_path / "lanes")
+
+
+def copies_of(lane):
+    """Directories like *lane*, as many as are asked for, one after the other."""
+    saved = {path.name: path.read_bytes() for path in lane.iterdir()}
+    while True:
+        shutil.rmtree(lane, ignore_errors=True)
+        lane.mkdir()
+        for name, data in saved.items():
+            (lane / name).write_bytes(data)
+        yield lane
+
+
+def read_and_remove(lane):
+    found = Found().read(adopt_lane(lane))
+    assert set(found.delivered) <= set(EXPECTED)
+    assert len(set(found.delivered)) == len(found.delivered)
+    return found
+
+
+@pytest.mark.parametrize("name", ["0000000001.jsonl", "0000000002.jsonl"])
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
+def test_whichever_byte_of_a_segment_is_flipped_no_event_arrives_changed(lane, name, flip):
+    data = (lane / name).read_bytes()
+    header = data.index(b"\n") + 1
+    copies = copies_of(lane)
+
+    for offset in range(len(data)):
+        damaged = bytearray(data)
+        damaged[offset] ^= flip
+        (next(copies) / name).write_bytes(damaged)
+
+        found = read_and_remove(lane)
+
+        assert found.told, offset
+        missing = len(EXPECTED) - len(found.delivered)
+        assert missing <= 2, offset
+        assert missing == 2 or offset >= header, offset
+
+
+@pytest.mark.parametrize("name", ["0000000001.jsonl", "0000000002.jsonl"])
+def test_wherever_a_segment_is_cut_off_it_is_told_and_the_rest_arrives(lane, name):
+    data = (lane / name).read_bytes()
+    copies = copies_of(lane)
+
+    for size in range(len(data)):
+        (next(copies) / name).write_bytes(data[:size])
+
+        found = read_and_remove(lane)
+
+        assert found.told, size
+        assert all(each == name for each, _ in found.told)
+        whole = max(0, data[:size].count(b"\n") - 1)
+        assert len(found.delivered) == 2 + whole, size
+
+
+@pytest.mark.parametrize("name", ["0000000001.jsonl", "0000000002.jsonl"])
+def test_a_segment_that_is_gone_is_told(lane, name):
+    size = (lane / name).stat().st_size
+    (lane / name).unlink()
+
+    found = read_and_remove(lane)
+
+    assert len(found.delivered) == 2
+    [(told, [line])] = found.told
+    assert (told, json.loads(line)["lost"]) == (name, size)
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
+@pytest.mark.parametrize("delivered", [0, 1, 2, 3])
+def test_whichever_byte_of_a_cursor_is_flipped_no_event_is_passed_over(tmp_path, flip, delivered):
+    lane = write_lane(tmp_path / "lanes", delivered=delivered)
+    left = EXPECTED[delivered:]
+    data = (lane / "sent").read_bytes()
+    copies = copies_of(lane)
+
+    for offset in range(len(data)):
+        damaged = bytearray(data)
+        damaged[offset] ^= flip
+        (next(copies) / "sent").write_bytes(damaged)
+
+        assert left == read_and_remove(lane).delivered[-len(left) :], offset
+
+
+def test_wherever_a_cursor_is_cut_off_no_event_is_passed_over(tmp_path):
+    lane = write_lane(tmp_path / "lanes", delivered=3)
+    data = (lane / "sent").read_bytes()
+    copies = copies_of(lane)
+
+    for size in range(len(data)):
+        (next(copies) / "sent").write_bytes(data[:size])
+
+        assert EXPECTED[3:] == read_and_remove(lane).delivered[-1:], size
+
+
+def test_what_was_delivered_before_the_damage_is_no_loss(tmp_path):
+    lane = write_lane(tmp_path / "lanes", delivered=3)
+    assert not (lane / "0000000001.jsonl").exists()
+
+    assert (EXPECTED[3:], []) == ((found := read_and_remove(lane)).delivered, found.told)
+
+
+def test_a_segment_that_loses_its_end_while_it_is_written_costs_what_it_lost(tmp_path):
+    for size in range(90, 260):
+        lane = open_lane(tmp_path / "lanes", f"{size}")
+        writer = Writer(lane, Room(tmp_path / "lanes", 1 << 20))
+        found = Found()
+        reader = Reader(lane, writer, lambda path, lines, to=found: to.told.append((path, lines)))
+        writer.append(BATCHES[0], VISITORS[:2])
+        path = lane.directory / "0000000001.jsonl"
+        data = path.read_bytes()
+        with path.open("r+b") as file:
+            file.truncate(min(size, len(data)))
+
+        found.drain(reader)
+        writer.append(BATCHES[0], VISITORS[2:])
+        found.drain(reader)
+
+        expected = [(BATCHES[0], visitor) for visitor in VISITORS]
+        whole = min(2, max(0, data[:size].count(b"\n") - 1))
+        assert expected[:whole] + expected[2:] == found.delivered, size
+        assert bool(found.told) is (size < len(data)), size
+        assert reader.has_read_all()
+        reader.close()
+        writer.close()
+        lane.release()
+
+
+def test_what_waited_from_before_there_were_checksums_is_delivered(tmp_path):
+    lane = tmp_path / "lanes/old"
+    lane.mkdir(parents=True)
+    (lane / "lock").touch()
+    lines = [json.dumps({"bucketer": 1, "region": "US", "head": BATCHES[0].head}), *VISITORS[:2]]
+    (lane / "0000000001.jsonl").write_text("\n".join(lines) + "\n")
+    first = len(lines[0]) + len(lines[1]) + 2
+    (lane / "sent").write_bytes(b"%010d %020d\n" % (1, first))
+
+    found = Found().read(adopt_lane(lane))
+
+    assert ([(BATCHES[0], VISITORS[1])], []) == (found.delivered, found.told)
+
+
+def test_a_header_does_not_make_its_lines_ones_without_checksums(tmp_path):
+    """One bit makes format 3 of format 2; a line without a checksum is no line of format 2."""
+    lane = write_lane(tmp_path / "lanes")
+    path = lane / "0000000001.jsonl"
+    header, first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([header, unseal(first), second]) + b"\n")
+
+    found = read_and_remove(lane)
+
+    assert EXPECTED[1:] == found.delivered
+    assert [unseal(first)] == found.told[0][1]
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b'{"snapshots": []}', b"]" * 20])
+def test_a_line_gives_back_what_was_put_into_it(text):
+    assert text == unseal(seal(text)[:-1])
+
+
+def test_a_cursor_says_how_much_had_been_written(tmp_path):
+    lane = write_lane(tmp_path / "lanes", delivered=1)
+
+    cursor, doubt = read_cursor(lane)
+
+    assert isinstance(cursor, Cursor)
+    assert (doubt, cursor.sequence) == ("", 1)
+    assert cursor.written == (2, (lane / "0000000002.jsonl").stat().st_size)
