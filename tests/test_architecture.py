@@ -253,6 +253,7 @@ READS_THE_WALL_CLOCK = {
     "doors/server/connection.py": "a request's time, for its events",
     "publishing/function.py": "when it was packaged",
     "publishing/pull.py": "when it was packaged",
+    "publishing/reception.py": "compared with a webhook's own time",
     "runtime/runtime.py": "the times of requests and editions",
     "sinks/dead_letters.py": "a file's name",
     "sinks/delivery.py": "compared with Retry-After, where an answer has no date",

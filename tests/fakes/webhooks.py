@@ -10,13 +10,18 @@ SECRET = "shared-with-optimizely"
 PROJECT = "11"  # that of `tests.fakes.datafiles`
 
 
-def body_of(revision, url="https://cdn.optimizely.com/datafiles/SDK-KEY.json", project=PROJECT):
+def body_of(
+    revision,
+    url="https://cdn.optimizely.com/datafiles/SDK-KEY.json",
+    project=PROJECT,
+    sent_at=1_700_000_000,
+):
     """The body of a webhook about *revision*, with another environment's entry before it."""
     other = url.replace(url.rpartition("/")[2], "OTHER.json")
     return json.dumps(
         {
             "project_id": int(project),
-            "timestamp": 1_700_000_000,
+            "timestamp": sent_at,
             "event": "project.datafile_updated",
             "data": [
                 {"revision": 999, "origin_url": other, "cdn_url": other, "environment": "Other"},

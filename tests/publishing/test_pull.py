@@ -13,10 +13,12 @@ import pytest
 from tests.fakes.origin import Origin, answer, ok
 from tests.fakes.sources import FakeSource, revision
 
+from bucketer import wiring
 from bucketer.core.errors import BucketerError
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
 from bucketer.publishing.pull import pull
+from bucketer.settings import read_settings
 from bucketer.sources.packaged import PackagedSource
 from bucketer.sources.url import UrlSource
 
@@ -295,3 +297,31 @@ def test_status_of_a_running_service_is_its_health():
     assert "failures: 2" in out
     assert told_too.startswith("no_datafile: nothing serves\n")
     assert {"status": "no_datafile"} == json.loads(told)
+
+
+def test_accept_lets_an_older_revision_serve_and_does_not_tell_the_key(tmp_path):
+    with Origin(ok(revision(5), ETag='"5"'), ok(revision(4), ETag='"4"')) as origin:
+        environ = {
+            "DATAFILE_URL": f"{origin.url}/SDK-KEY.json",
+            "BUCKETER_STATE_DIR": str(tmp_path),
+            "BUCKETER_EVENTS": "off",
+        }
+        runtime = wiring.build(read_settings(environ), environ)
+        status, out, _ = _run("datafile", "accept", **environ)
+        runtime._sources[0].insist()
+        runtime.refresh()
+        runtime.close()
+
+    assert (0, "4") == (status, runtime.edition.ruleset.revision)
+    assert "An older revision from 127.0.0.1 serves at the server's next look" in out
+    assert "SDK-KEY" not in out
+
+
+def test_accept_needs_a_url_and_a_state_directory():
+    assert 0 != _run("datafile", "accept", BUCKETER_DATAFILE="/a/path")[0]
+    status, _, err = _run(
+        "datafile", "accept", DATAFILE_URL="https://h/k", BUCKETER_STATE_DIR="/etc/hostname"
+    )
+
+    assert status != 0
+    assert "BUCKETER_STATE_DIR: can't be written to (" in err

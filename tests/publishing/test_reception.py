@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from tests.fakes.sources import FakeSource, revision
+from tests.fakes.sources import Clock, FakeSource, revision
 from tests.fakes.webhooks import body_of
 
 from bucketer.api.http import ApiOptions
@@ -15,6 +15,7 @@ from bucketer.api.routes import Handler
 from bucketer.publishing.desk import Desk
 from bucketer.publishing.reception import Reception
 from bucketer.runtime.runtime import Runtime
+from bucketer.sources.shared import SharedSource
 
 
 class GatedSource(FakeSource):
@@ -47,7 +48,7 @@ def runtime():
 @pytest.fixture
 def reception(cdn, runtime):
     desk = Desk(cdn, [], wait_s=0.1)
-    return Reception(desk, lambda: runtime, insist=lambda: None, wait_s=0.1)
+    return Reception(desk, lambda: runtime, insist=lambda revision: None, wait_s=0.1)
 
 
 def _threads():
@@ -110,3 +111,52 @@ def test_a_bug_in_the_acting_does_not_end_it_for_good(reception, cdn, caplog):
     assert ["webhook: failed in a way that nobody foresaw"] == [
         each.getMessage() for each in caplog.records
     ]
+
+
+# -------------------------------------------------------------------- an older revision
+
+
+@pytest.fixture
+def turned_back(tmp_path):
+    """A server that serves revision 5, fetched at 1000, while its URL shows 4 by now."""
+    clock = Clock(1000.0)
+    source = FakeSource(revision(5), '"5"')
+    shared = SharedSource(source, tmp_path, clock=clock)
+    runtime = Runtime([shared], lambda edition: Handler(edition, ApiOptions()), clock=clock)
+    runtime.load()
+    source.content, source.etag = revision(4), '"4"'
+    clock.now = 2000.0
+    desk = Desk(source, [], wait_s=0.1)
+    reception = Reception(desk, lambda: runtime, insist=shared.insist, wait_s=0.1, clock=clock)
+
+    def told(body):
+        reception(body)
+        _until(lambda: not _threads())
+        return runtime.edition.ruleset.revision
+
+    return told
+
+
+def test_a_webhook_that_names_the_older_revision_asks_for_it(turned_back):
+    assert "4" == turned_back(body_of(4, sent_at=1990))
+
+
+@pytest.mark.parametrize(
+    "sent_at",
+    [
+        999,  # before revision 5 was fetched: a replay of when 4 was new
+        1000,
+        2301,  # yet to come: nobody knows when
+        None,
+        True,
+        "1990",
+        10**400,
+        1e999,
+    ],
+)
+def test_a_webhook_that_was_sent_before_the_newer_one_was_fetched_does_not(turned_back, sent_at):
+    assert "5" == turned_back(body_of(4, sent_at=sent_at))
+
+
+def test_a_webhook_about_another_revision_does_not_ask_for_this_one(turned_back):
+    assert "5" == turned_back(body_of(3, sent_at=1990))

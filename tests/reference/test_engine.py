@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.sources import Clock, FakeSource, revision
 
 from bucketer import demo, wiring
-from bucketer.api.http import Request
+from bucketer.api.http import ApiOptions, Request
+from bucketer.api.routes import Handler
 from bucketer.core import decide as core
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import SettingsError, UnknownExperiment, UnknownFlag
 from bucketer.core.user import Prediction, User
 from bucketer.reference import engine
 from bucketer.reference.sdk import ReferenceRejected
+from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
 from bucketer.verify.visitors import visitors
 from bucketer.verify.vocabulary import Vocabulary
@@ -140,3 +143,23 @@ def test_the_engine_is_the_core_unless_the_sdk_is_asked_for():
     assert engine is wiring.engine_of(read_settings({"BUCKETER_ENGINE": "sdk"}))[0]
     with pytest.raises(SettingsError, match="BUCKETER_ENGINE"):
         read_settings({"BUCKETER_ENGINE": "other"})
+
+
+def test_an_older_revision_waits_whoever_decides():
+    clock = Clock()
+    source = FakeSource(revision(5))
+    runtime = Runtime(
+        [source],
+        lambda edition: Handler(edition, ApiOptions(), engine),
+        compile_raw=engine.compile_datafile,
+        clock=clock,
+    )
+    runtime.load()
+    served = []
+    for wait_s in (61, 601):
+        source.content = revision(4)
+        clock.now += wait_s
+        runtime.after_response(1.0)
+        served.append(runtime.edition.ruleset.revision)
+
+    assert ["5", "4"] == served

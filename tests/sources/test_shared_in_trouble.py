@@ -366,3 +366,28 @@ def test_on_a_full_disk_an_older_revision_is_counted_in_memory(tmp_path):
 
     assert "4" == told[-1]
     assert "4" not in told[:-1]
+
+
+def test_an_older_revision_that_somebody_accepts_serves_at_the_next_look(tmp_path):
+    clock = Clock()
+    inner = FakeSource(revision(5), '"5"')
+    shared = _shared(inner, tmp_path, clock)
+    mark = shared.fetch(None).mark
+    inner.content, inner.etag = revision(4), '"4"'
+    before = _turn(shared, clock, mark)[1]
+    SharedSource(inner, tmp_path, clock=clock).accept_older()
+
+    assert "older than 5" in before
+    assert ('"4"', "4") == _turn(shared, clock, mark)
+
+
+def test_what_was_accepted_is_void_once_something_newer_is_shown(tmp_path):
+    clock = Clock()
+    inner = FakeSource(revision(5), '"5"')
+    shared = _shared(inner, tmp_path, clock)
+    mark = shared.fetch(None).mark
+    shared.accept_older()
+    _turn(shared, clock, mark)
+    inner.content, inner.etag = revision(4), '"4"'
+
+    assert "older than 5" in _turn(shared, clock, mark)[1]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PATH = "/webhooks/optimizely"
 #: Optimizely sends a few hundred bytes; a project has tens of environments at most.
 MAX_BODY_BYTES = 64 * 1024
+#: Epoch seconds of the year 9999.
+_LAST_TIME_S = 253_402_300_800
 _NO_SECRET = "no secret is configured (BUCKETER_WEBHOOK_SECRET)"  # noqa: S105 -- says that there is none
 
 
@@ -33,14 +35,16 @@ class Notice:
     Attributes:
         project_id: whose datafile has changed.
         revisions: by the last part of each URL (the file's name) the revision that is there now.
+        sent_at: epoch seconds; 0 where it doesn't say.
     """
 
-    __slots__ = ("project_id", "revisions")
+    __slots__ = ("project_id", "revisions", "sent_at")
 
-    def __init__(self, project_id: str, revisions: dict[str, str]) -> None:
+    def __init__(self, project_id: str, revisions: dict[str, str], sent_at: float = 0.0) -> None:
         """Keep the values."""
         self.project_id = project_id
         self.revisions = revisions
+        self.sent_at = sent_at
 
     def revision_of(self, url: str) -> str | None:
         """Return the revision that *url* should show by now; None when the notice isn't about it.
@@ -91,7 +95,11 @@ def parse_notice(body: bytes) -> Notice:
             for name in ("origin_url", "cdn_url"):
                 if isinstance(entry.get(name), str):
                     revisions[_file_name(entry[name])] = str(entry["revision"])
-    return Notice(str(notice["project_id"]), revisions)
+    sent_at = notice.get("timestamp")
+    # Digits without end are no time, and `float` would refuse them.
+    if not isinstance(sent_at, int | float) or not 0 < sent_at < _LAST_TIME_S:
+        sent_at = 0.0
+    return Notice(str(notice["project_id"]), revisions, float(sent_at))
 
 
 def check_signature(body: bytes, signature: str, secret: str) -> None:

@@ -61,11 +61,13 @@ class Report(NamedTuple):
         revision: that was fetched.
         done: by target, what was done.
         failed: by target, why it failed.
+        announced: the webhook names this very revision.
     """
 
     revision: str
     done: dict[str, str]
     failed: dict[str, str]
+    announced: bool = False
 
 
 class Desk:
@@ -104,7 +106,8 @@ class Desk:
             Stale: what came is older than announced; nothing was published.
             WebhookRefused: what came is of another project than the webhook is about.
         """
-        checked = self.wait_for(notice.revision_of(self._source.label))
+        revision = notice.revision_of(self._source.label)
+        checked = self.wait_for(revision)
         ours = checked.ruleset.project_id
         if ours != notice.project_id:
             why = f"it is about project {notice.project_id}, and the datafile is of {ours}"
@@ -116,7 +119,7 @@ class Desk:
                 done[target.where] = target.publish(checked, self._source.label)
             except PublishError as error:
                 failed[target.where] = error.why
-        return Report(checked.revision, done, failed)
+        return Report(checked.revision, done, failed, announced=checked.revision == revision)
 
     def wait_for(self, revision: str | None) -> Checked:
         """Fetch until *revision* or a newer one is there; None takes whatever is.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer")
 #: Between two looks, whether for one webhook or for the next.
 _PAUSE_S = 1.0
+#: Optimizely's clock and ours may differ by so much.
+_SKEW_S = 300.0
 
 
 class Reception:
@@ -36,19 +38,22 @@ class Reception:
         desk: Desk,
         runtime: Callable[[], Runtime],
         *,
-        insist: Callable[[], None],
+        insist: Callable[[str | None], None],
         wait_s: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Take what is needed.
 
         Args:
             desk: publishes, where targets are configured.
             runtime: to be refreshed; asked for late, since it is wired after this.
-            insist: makes the shared copy of the datafile be asked for anew.
+            insist: makes the shared copy of the datafile be asked for anew; a revision that it is
+                given may replace a newer one.
             wait_s: how long to try.
+            clock: epoch seconds.
         """
         self._desk, self._runtime = desk, runtime
-        self._insist, self._wait_s = insist, wait_s
+        self._insist, self._wait_s, self._clock = insist, wait_s, clock
         self._lock = threading.Lock()
         self._waiting: Notice | None = None
         self._is_at_work = False
@@ -84,23 +89,39 @@ class Reception:
             return
         for where, why in report.failed.items():
             _log.error("webhook: %s: %s", where, why)
-        self._refresh(report.revision)
+        asked_for = report.announced and self._is_of_now(notice)
+        self._refresh(report.revision, asked_for=asked_for)
 
-    def _refresh(self, revision: str) -> None:
-        """Refresh until *revision* serves; the server's other processes follow by themselves."""
+    def _is_of_now(self, notice: Notice) -> bool:
+        """Say whether it was sent after what serves was fetched: then it knows of that.
+
+        One that is sent again was sent before, and must not bring back what it once announced.
+        """
+        edition = self._runtime().edition
+        fetched_at = None if edition is None else edition.fetched_at
+        return fetched_at is not None and fetched_at < notice.sent_at <= self._clock() + _SKEW_S
+
+    def _refresh(self, revision: str, *, asked_for: bool) -> None:
+        """Refresh until *revision* serves; the server's other processes follow by themselves.
+
+        One that is *asked_for* may be older than what serves.
+        """
         deadline = time.monotonic() + self._wait_s
-        self._insist()
+        wanted = revision if asked_for else None
+        self._insist(wanted)
         while True:
             runtime = self._runtime()
             runtime.refresh()
-            edition = runtime.edition
-            if edition is not None and not is_newer(revision, edition.ruleset.revision):
+            serving = None if runtime.edition is None else runtime.edition.ruleset.revision
+            if serving == revision:
+                return
+            if serving is not None and not asked_for and not is_newer(revision, serving):
                 return
             if time.monotonic() + _PAUSE_S > deadline:
                 _log.warning("webhook: revision %s does not serve yet", revision)
                 return
             time.sleep(_PAUSE_S)
-            self._insist()
+            self._insist(wanted)
 
 
 def _both(one: Notice, other: Notice) -> Notice:
@@ -109,4 +130,4 @@ def _both(one: Notice, other: Notice) -> Notice:
     for name, revision in other.revisions.items():
         if is_newer(revision, revisions.get(name)):
             revisions[name] = revision
-    return Notice(other.project_id, revisions)
+    return Notice(other.project_id, revisions, max(one.sent_at, other.sent_at))

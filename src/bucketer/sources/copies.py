@@ -160,9 +160,10 @@ class CopyFiles:
             return None
         return self._past(since) if isinstance(since, float) else None
 
-    def note_older(self) -> None:
-        """From now on only older revisions are shown."""
-        _replace(self.older, json.dumps(self._clock()).encode())
+    def note_older(self, since: float | None = None) -> None:
+        """Only older revisions are shown, from *since* (now) on."""
+        self.older.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _replace(self.older, json.dumps(self._clock() if since is None else since).encode())
 
     def forget_older(self) -> None:
         """What is shown is not older."""

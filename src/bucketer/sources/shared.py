@@ -142,6 +142,16 @@ class SharedSource:
         self._insisted_at = self._steady()
         self._asked_for = revision
 
+    def accept_older(self) -> None:
+        """Let an older revision serve as soon as it is looked for: it has stayed for ever.
+
+        For another process than those that serve; one that shows a newer one makes it void.
+
+        Raises:
+            OSError: the state directory can't be used.
+        """
+        self._files.note_older(0.0)
+
     def _patience_s(self, mark: str | None) -> float | None:
         """Return how long to wait for another process that is asking; None is until it is done."""
         if mark is not None:

@@ -33,9 +33,9 @@ def build_reception(
     source = build_source(published_at(settings), settings, environ, place=SERVER)
     assert source is not None  # noqa: S101 -- it is a URL
 
-    def insist() -> None:
+    def insist(revision: str | None) -> None:
         for each in shared:
-            each.insist()
+            each.insist(revision)
 
     return Reception(
         build_desk(settings, source, environ),

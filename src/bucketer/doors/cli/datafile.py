@@ -42,6 +42,8 @@ def register(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--server", metavar="URL", help="ask a running service instead")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(run=status_command)
+    accept = commands.add_parser("accept", help=accept_command.__doc__)
+    accept.set_defaults(run=accept_command)
     diff = commands.add_parser("diff", help=diff_command.__doc__)
     places = "a path or an https://, http:// or s3://BUCKET/KEY URL"
     diff.add_argument("old", metavar="OLD", type=datafile_place, help=places)
@@ -91,6 +93,31 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
             tone = GOOD if first is rows[0] else NOTE
             terminal.line(f"A service that starts now serves {serving}.", tone)
     return 0 if rows[0]["state"] == "ok" else 1
+
+
+def accept_command(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Let the older revision that a URL shows serve at the server's next look.
+
+    Otherwise it waits for `BUCKETER_DATAFILE_OLDER_AFTER`. Run it beside the server, with the same
+    settings: what it says lies in the state directory.
+    """
+    from bucketer import wiring
+    from bucketer.core.errors import SourceError
+    from bucketer.wiring.datafiles import shared_among
+
+    settings = settings_of(args, terminal)
+    sources = shared_among(wiring.build_sources(settings, terminal.environ, place=wiring.SERVER))
+    if not sources:
+        message = "No URL is named that a server would fetch from: set DATAFILE_URL."
+        raise InvalidRequest(message)
+    for source in sources:
+        try:
+            source.accept_older()
+        except OSError as error:
+            why = f"can't be written to ({error.strerror or type(error).__name__})"
+            raise SourceError("BUCKETER_STATE_DIR", why) from error
+        terminal.line(f"An older revision from {source.where} serves at the server's next look,")
+        terminal.line(f"within {source.max_age_s:g} s, if nothing newer is shown then.")
 
 
 def diff_command(args: argparse.Namespace, terminal: Terminal) -> None:
