@@ -95,3 +95,11 @@ def test_no_two_errors_share_a_code_but_for_kinds_of_one():
     shared = {code for code, kinds in codes.items() if len(kinds) > 1}
 
     assert {"invalid_request", "too_large"} == shared
+
+
+@pytest.mark.parametrize(("chars", "whole"), [(200, True), (201, False)])
+def test_a_long_key_is_shown_by_its_beginning(chars, whole):
+    said = str(errors.UnknownFlag("k" * chars, "22"))
+
+    assert ("k" * 200 + "'" in said) is whole
+    assert ("k" * 200 + "…'" in said) is not whole

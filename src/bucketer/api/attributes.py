@@ -144,23 +144,31 @@ def check_attributes(given: Mapping[str, object], name: str = "a") -> None:
         InvalidRequest: with the JSON pointer of the value at fault.
     """
     for key, value in given.items():
-        where = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
         if not key:
             raise InvalidRequest(f"Attribute with an empty key at /{name}.", field=name)
-        if isinstance(value, (dict, list)):
-            problem = "is an object" if isinstance(value, dict) else "is an array"
-        elif isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST:
-            problem = "is a number that is too large"
-        elif not (_is_unicode(key) and (not isinstance(value, str) or _is_unicode(value))):
-            problem = "has a lone surrogate in it"
-            where = where.encode("ascii", "backslashreplace").decode()
-        else:
-            continue
-        message = (
-            f"Attribute at {where[: _EXCERPT_CHARS * 4]} {problem}; "
-            "give a string, a number, true, false or null."
-        )
-        raise InvalidRequest(message, field=name)
+        if not key.isascii() and not _is_unicode(key):
+            raise _bad_attribute(key, name, "has a lone surrogate in it")
+        if isinstance(value, str):
+            if not value.isascii() and not _is_unicode(value):
+                raise _bad_attribute(key, name, "has a lone surrogate in it")
+        elif isinstance(value, (int, float)):
+            if not -_LARGEST <= value <= _LARGEST:
+                raise _bad_attribute(key, name, "is a number that is too large")
+        elif value is not None:
+            kind = "an object" if isinstance(value, dict) else "an array"
+            raise _bad_attribute(key, name, f"is {kind}")
+
+
+def _bad_attribute(key: str, name: str, problem: str) -> InvalidRequest:
+    cut = key[: _EXCERPT_CHARS * 4].encode("ascii", "backslashreplace").decode()
+    if _is_unicode(key):
+        cut = key[: _EXCERPT_CHARS * 4]
+    where = f"/{name}/{cut.replace('~', '~0').replace('/', '~1')}"
+    message = (
+        f"Attribute at {where[: _EXCERPT_CHARS * 4]} {problem}; "
+        "give a string, a number, true, false or null."
+    )
+    return InvalidRequest(message, field=name)
 
 
 def _parse_object(text: str) -> dict[str, object]:

@@ -21,6 +21,8 @@ _SWITCHES = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+#: What an error's answer tells of its request.
+_TOLD = frozenset(("e", "f", "ev", "u"))
 _LONGEST_WORD = 5
 _TEXT_OR_INTEGER = frozenset(("u", "id", "timestamp"))
 _EXAMPLES = {"a": '{"tier": "platinum"}', "tags": '{"revenue": 4200}'}
@@ -83,14 +85,14 @@ def add_query(fields: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def understood_of(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Read what can be read of a request that is refused.
+    """Read what an error's answer tells of its request: keys and the user, where they are sound.
 
     Returns:
         as `fields_of`, less what is wrong; "u" is None where the body may name a user after all.
     """
     fields: dict[str, Any] = {}
     for name, key in names.items():
-        if name in given and key not in fields:
+        if key in _TOLD and name in given and key not in fields:
             try:
                 fields.update(fields_of({name: given[name]}, {name: key}))
             except InvalidRequest:

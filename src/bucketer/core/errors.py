@@ -119,7 +119,8 @@ class UnknownKey(BucketerError):
     def __str__(self) -> str:
         hint = f" Did you mean '{self.suggestion}'?" if self.suggestion else ""
         return (
-            f"{self.item}No {self.noun} has the key '{self.key}' in revision {self.revision}.{hint}"
+            f"{self.item}No {self.noun} has the key '{_cut(self.key)}' in revision "
+            f"{self.revision}.{hint}"
         )
 
 
@@ -257,6 +258,13 @@ class SettingsError(BucketerError):
         return "\n".join(self.problems)
 
 
+def _cut(key: str) -> str:
+    """The key as a message shows it: it came from outside, and may be a megabyte."""
+    return key if len(key) <= _SHOWN_CHARS else f"{key[:_SHOWN_CHARS]}…"
+
+
+#: Nobody writes longer keys; of one that somebody does, a message shows the beginning.
+_SHOWN_CHARS = 200
 #: How many keys a slip is compared with in earnest: a wrong key must not cost more than a right one
 #: by much, for anybody can send wrong keys.
 _SHORTLIST = 8

@@ -41,7 +41,7 @@ def parse(text: str) -> Version | None:
         prefix, *suffix = text.split("+", 1)
     else:
         prefix, suffix = text, []
-    parts = prefix.split(".")
+    parts = prefix.split(".", _MAX_DOTS + 1)
     if len(parts) > _MAX_DOTS + 1 or not all(part.isdigit() for part in parts):
         return None
     return Version(parts + suffix, pre_release=pre_release, build=build)
