@@ -15,8 +15,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 HOST ?= 127.0.0.1
 PORT ?= 8080
 EXTRAS := server aws cli sdk dev
-BENCH ?= engine requests events cold_start
+BENCH ?= engine requests events cold_start stalls
 BENCH_requests := --json docs/benchmarks/requests.json --plots docs/benchmarks
+BENCH_stalls := --json docs/benchmarks/stalls.json
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 .PHONY: help setup serve test check format-check lint types contracts tests fix lock docs e2e parity soak bench cold build deploy clean

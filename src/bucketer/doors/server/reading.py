@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Bytes that are parsed before the connection looks whether it should go on: what bounds the
 #: answers that one chunk full of pipelined requests can make us hold.
 SLICE_BYTES = 4 * 1024
+#: Bytes of one request that are parsed before other connections have their turn.
+TURN_BYTES = 16 * SLICE_BYTES
 
 #: What one header costs in memory beyond its bytes: two strings and a place in a table.
 HEADER_COST_BYTES = 200
@@ -143,8 +145,8 @@ class RequestReader(asyncio.Protocol):
     def _feed_on(self) -> None:
         """Parse what was left over, slice by slice, for as long as we may go on reading.
 
-        After a slice that held requests the others have their turn: a read of 256 KB can hold
-        ten thousand of them. Slices of a body cost nearly nothing and are taken in one go.
+        After a slice that held requests the others have their turn, as a read of 256 KB can hold
+        ten thousand of them; and after some slices of a body, as one can be all tiny chunks.
         """
         rest, start, turn_over = self._unfed, 0, False
         self._unfed = b""
@@ -155,6 +157,7 @@ class RequestReader(asyncio.Protocol):
             self._feed(piece)
             if self._headers is headers:
                 self._count_unfinished(len(piece))
+                turn_over = start >= TURN_BYTES
             else:
                 turn_over = True
         self._unfed = b"" if self._last else rest[start:]

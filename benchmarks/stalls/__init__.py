@@ -1,0 +1,1 @@
+"""For how long one hostile client can stop another: python -m benchmarks.stalls."""

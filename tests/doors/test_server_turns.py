@@ -1,0 +1,149 @@
+"""How much of one client's input is parsed before others have their turn, counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from bucketer.api.client_address import TrustedProxies
+from bucketer.doors.server.connection import Connection
+from bucketer.doors.server.limits import Limits
+from bucketer.doors.server.reading import SLICE_BYTES, TURN_BYTES
+from bucketer.doors.server.worker import Worker
+from fakes.serving import FakeRuntime
+
+
+class Transport:
+    """A transport that takes everything and remembers whether it may be read from."""
+
+    def __init__(self):
+        self.written = []
+        self.reading = True
+
+    def set_write_buffer_limits(self, high):
+        pass
+
+    def get_extra_info(self, name):
+        return ("192.0.2.1", 1) if name == "peername" else None
+
+    def write(self, data):
+        self.written.append(data)
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def can_write_eof(self):
+        return False
+
+    def close(self):
+        self.reading = False
+
+
+class Loop:
+    """Keeps what is to be called soon; a turn calls it."""
+
+    def __init__(self):
+        self.soon = []
+
+    def call_soon(self, call):
+        self.soon.append(call)
+
+    def turn(self):
+        calls, self.soon = self.soon, []
+        for call in calls:
+            call()
+
+
+class State:
+    """What uvicorn gives to each connection."""
+
+    def __init__(self):
+        self.connections = set()
+        self.default_headers = []
+
+
+class Counted(Connection):
+    """Counts the bytes that the parser is fed."""
+
+    fed_bytes = 0
+
+    def _parse(self, data):
+        self.fed_bytes += len(data)
+        super()._parse(data)
+
+
+@pytest.fixture
+def loop():
+    return Loop()
+
+
+@pytest.fixture
+def connection(loop):
+    worker = Worker(FakeRuntime(), loop, Limits(), TrustedProxies())
+    made = Counted(None, State(), {"worker": worker})
+    made.connection_made(Transport())
+    yield made
+    made.connection_lost(None)
+    worker.close()
+
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "most_bytes"),
+    [
+        (GET * 10_000, SLICE_BYTES),
+        (CHUNKED + b"1\r\nx\r\n" * 40_000, TURN_BYTES),
+        (CHUNKED + b"ffffff\r\n" + b"x" * 250_000, TURN_BYTES),
+    ],
+    ids=["requests", "tiny chunks", "a body"],
+)
+def test_in_one_turn_only_so_much_is_parsed_and_nothing_is_read_until_all_is(
+    connection, loop, data, most_bytes
+):
+    connection.data_received(data)
+    turns = [connection.fed_bytes]
+
+    assert not connection._transport.reading
+
+    while loop.soon:
+        loop.turn()
+        turns.append(connection.fed_bytes - sum(turns))
+
+    assert max(turns) <= most_bytes
+    assert len(data) == sum(turns)
+    assert connection._transport.reading
+
+
+def test_all_requests_of_a_read_are_answered_over_the_turns(connection, loop):
+    connection.data_received(GET * 1_000)
+    while loop.soon:
+        loop.turn()
+
+    assert 1_000 == len(connection._transport.written)
+
+
+@pytest.mark.parametrize("count", [3, 800, 1_600])
+def test_headers_of_one_name_are_kept_as_they_came_and_joined_once_at_the_end(connection, count):
+    """Joining each to those before it would copy four times as much for twice as many."""
+    head = b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"cookie: 0123456789\r\n" * count
+    for start in range(0, len(head), SLICE_BYTES):
+        connection.data_received(head[start : start + SLICE_BYTES])
+    kept = connection._repeated.get("cookie", [])
+    seen = []
+    handle = connection._worker.runtime.handler.handle
+
+    def noting(request, *rest):
+        seen.append(request.headers["cookie"])
+        return handle(request, *rest)
+
+    connection._worker.runtime.handler.handle = noting
+    connection.data_received(b"\r\n")
+
+    assert {"0123456789"} >= set(kept)
+    assert len(kept) >= count - 1  # the parser tells of the last with the end
+    assert [", ".join(["0123456789"] * count)] == seen
