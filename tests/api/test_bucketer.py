@@ -226,6 +226,21 @@ def test_track_on_is_the_default(client, word):
 # Debug
 
 
+def test_debug_names_attributes_that_the_datafile_does_not_know_with_the_nearest(client):
+    query = "e=checkout_flow_experiment&u=ada&debug=1&a="
+
+    slips = client.json(f"{query}Tier:platinum,zzz:1,country:DE")["debug"]["unknown_attributes"]
+
+    assert {"Tier": "tier", "zzz": None} == slips
+    assert "unknown_attributes" not in client.json(f"{query}tier:gold")["debug"]
+
+
+def test_a_flag_asked_for_as_an_experiment_is_told_so(client):
+    message = client.json("e=search&u=ada")["error"]["message"]
+
+    assert "That is a flag (f=search)." in message
+
+
 @pytest.mark.parametrize("word", ["1", "true", "yes", "on"])
 def test_debug_tells_everything_in_order(client, word):
     """What the block holds, all of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bucketer.core.slips import unknown_attributes
+
 #: What a debug answer shows of a text.
 MOST_CHARS = 1_000
 
@@ -37,6 +39,9 @@ def debug_block(
         "user_attributes": {key: _cut(value) for key, value in user.attributes.items()},
         "reasons": [_cut(reason.to_json()) for reason in trace],
     }
+    slips = unknown_attributes(edition.ruleset, user.attributes)
+    if slips:
+        block["unknown_attributes"] = slips
     if decision.error is not None:
         block["error"] = decision.error
     return block

@@ -9,7 +9,7 @@ Source: optimizely-sdk 5.7.0, optimizely.py.
 from __future__ import annotations
 
 from .bandit import PredictionFailed
-from .errors import UnknownFlag, nearest
+from .errors import UnknownFlag
 from .experiments import activate, get_variation
 from .flag_rules import decide_flag, prediction_failed
 
@@ -88,8 +88,9 @@ def decide(
     try:
         flag = ruleset.flags[flag_key]
     except KeyError:
-        suggestion = nearest(flag_key, ruleset.flags)
-        raise UnknownFlag(flag_key, ruleset.revision, suggestion) from None
+        from .slips import unknown
+
+        raise unknown(ruleset, UnknownFlag, flag_key) from None
     if not options:
         try:
             return decide_flag(ruleset, flag, user, trace)

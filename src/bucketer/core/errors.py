@@ -106,18 +106,22 @@ class UnknownKey(BucketerError):
         key: what was asked for.
         revision: of the datafile that was asked.
         suggestion: the nearest key that exists, or None.
+        hint: a clause that says which key of another kind it is, or may be; or empty.
         item: which part of a list asked for it, with a colon and a space; else empty.
     """
 
     noun = "thing"
     item = ""
 
-    def __init__(self, key: str, revision: str, suggestion: str | None = None) -> None:
-        super().__init__(key, revision, suggestion)
-        self.key, self.revision, self.suggestion = key, revision, suggestion
+    def __init__(
+        self, key: str, revision: str, suggestion: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(key, revision, suggestion, hint)
+        self.key, self.revision, self.suggestion, self.hint = key, revision, suggestion, hint
 
     def __str__(self) -> str:
-        hint = f" Did you mean '{self.suggestion}'?" if self.suggestion else ""
+        hint = f" {self.hint}." if self.hint else ""
+        hint += f" Did you mean '{self.suggestion}'?" if self.suggestion else ""
         return (
             f"{self.item}No {self.noun} has the key '{_cut(self.key)}' in revision "
             f"{self.revision}.{hint}"
@@ -265,43 +269,3 @@ def _cut(key: str) -> str:
 
 #: Nobody writes longer keys; of one that somebody does, a message shows the beginning.
 _SHOWN_CHARS = 200
-#: How many keys a slip is compared with in earnest: a wrong key must not cost more than a right one
-#: by much, for anybody can send wrong keys.
-_SHORTLIST = 8
-
-
-def nearest(key: str, known: Iterable[str]) -> str | None:
-    """The known key that looks most like *key*, or starts like it; None when none is close.
-
-    Only asked on the way to an error, so difflib is imported here and not at cold start. At most
-    1,000 candidates are looked at, and long keys are cut to 100 characters.
-    """
-    from difflib import get_close_matches
-    from heapq import nsmallest
-    from itertools import islice
-
-    key = key[:100]
-    likely = nsmallest(
-        _SHORTLIST, islice(known, 1_000), key=lambda each: (-_shared_ends(key, each), len(each))
-    )
-    found = get_close_matches(key, likely, n=1)
-    if found:
-        return found[0]
-    # People write the beginning of a long key: `chekout` for `checkout_flow_experiment`.
-    beginnings = {each[: len(key) + 1]: each for each in reversed(likely)}
-    begun = get_close_matches(key, list(beginnings), n=1, cutoff=0.8)
-    return beginnings[begun[0]] if begun else None
-
-
-def _shared_ends(one: str, other: str) -> int:
-    """How many characters two keys share at the beginning and at the end."""
-    shared = 0
-    for mine, theirs in zip(one, other, strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    for mine, theirs in zip(reversed(one), reversed(other), strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    return shared

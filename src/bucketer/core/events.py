@@ -19,7 +19,7 @@ from json import dumps, loads
 from json.encoder import encode_basestring_ascii as quote
 
 from .envelope import Batch, Envelope
-from .errors import InvalidRequest, UnknownEvent, nearest
+from .errors import InvalidRequest, UnknownEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ def track(
     """
     known = ruleset.events.get(event_key)
     if known is None:
-        raise UnknownEvent(event_key, ruleset.revision, nearest(event_key, ruleset.events))
+        from .slips import unknown
+
+        raise unknown(ruleset, UnknownEvent, event_key)
     tail = "" if tags is None else _metrics(tags) + ', "tags": ' + _tags(tags)
     rendered = (
         f'{{"snapshots": [{{"events": [{{"entity_id": {dumps(known.id)}, "uuid": "',

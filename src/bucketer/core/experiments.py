@@ -8,12 +8,13 @@ from __future__ import annotations
 from . import outcomes
 from .bandit import PredictionFailed, ask_bandit
 from .bucketing import OUTSIDE
-from .errors import UnknownExperiment, nearest
+from .errors import UnknownExperiment
 from .telling import about_experiment, explain, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .decision import Decision
+    from .errors import UnknownKey
     from .reasons import Reason
     from .ruleset import Experiment, Ruleset, Variation
     from .user import User
@@ -107,8 +108,10 @@ def _activated(ruleset: Ruleset, experiment: Experiment, variation: Variation | 
     return experiment.decisions.setdefault(variation, decision)
 
 
-def _unknown_experiment(ruleset: Ruleset, key: str) -> UnknownExperiment:
-    return UnknownExperiment(key, ruleset.revision, nearest(key, ruleset.experiments))
+def _unknown_experiment(ruleset: Ruleset, key: str) -> UnknownKey:
+    from .slips import unknown
+
+    return unknown(ruleset, UnknownExperiment, key)
 
 
 def of_experiment(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import outcomes
 from .bandit import PredictionFailed
 from .decision import HOLDOUT
-from .errors import UnknownFlag, UnknownVariable, nearest
+from .errors import UnknownFlag, UnknownVariable
 from .flag_rules import decide_flag, prediction_failed
 
 TYPE_CHECKING = False
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def _flag(ruleset: Ruleset, flag_key: str) -> Flag:
     flag = ruleset.flags.get(flag_key)
     if flag is None:
-        raise UnknownFlag(flag_key, ruleset.revision, nearest(flag_key, ruleset.flags))
+        from .slips import unknown
+
+        raise unknown(ruleset, UnknownFlag, flag_key)
     return flag
 
 
@@ -106,6 +108,8 @@ def get_feature_variable(
     variables = _flag(ruleset, flag_key).variables
     variable = variables.get(variable_key)
     if variable is None:
+        from .slips import nearest
+
         raise UnknownVariable(variable_key, ruleset.revision, nearest(variable_key, variables))
     if (kind or variable.kind) != variable.kind:  # even a type that isn't itself: JSON's NaN
         return None, None

@@ -326,6 +326,7 @@ class Ruleset:
     __slots__ = (
         "account_id",
         "anonymize_ip",
+        "asked_for",
         "attribute_ids",
         "audiences",
         "bot_filtering",
@@ -372,5 +373,7 @@ class Ruleset:
         #: The same for audience and traffic as one function.
         self.places: dict[str, PlaceFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
+        #: Names of attributes that conditions ask for; made by `slips` when first needed.
+        self.asked_for: frozenset[str] | None = None
         #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, cast
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.compile import compile_datafile as compile_ours
 from bucketer.core.decision import EXPERIMENT, ROLLOUT, Decision, Impression
-from bucketer.core.errors import UnknownExperiment, UnknownFlag, nearest
+from bucketer.core.errors import UnknownExperiment, UnknownFlag
 from bucketer.core.parse import parse_datafile
 from bucketer.core.reasons import Reason
 from bucketer.core.ruleset import Ruleset
+from bucketer.core.slips import unknown
 from bucketer.core.user import User
 
 from .sdk import Answer, OfficialSdk, SentImpression
@@ -103,7 +104,7 @@ def decide(
 ) -> Decision:
     """See `bucketer.core.decide.decide`."""
     if flag_key not in ruleset.flags:
-        raise UnknownFlag(flag_key, ruleset.revision, nearest(flag_key, ruleset.flags))
+        raise unknown(ruleset, UnknownFlag, flag_key)
     wanted = [*options, "INCLUDE_REASONS"] if trace is not None else list(options)
     answer = _ask(ruleset, user, lambda sdk: sdk.decide(flag_key, user, wanted))
     return _flag_decision(answer, user, trace)
@@ -133,7 +134,7 @@ def _experiment(
     how: str, ruleset: Ruleset, key: str, user: User, trace: list[Reason] | None
 ) -> Decision:
     if key not in ruleset.experiments:
-        raise UnknownExperiment(key, ruleset.revision, nearest(key, ruleset.experiments))
+        raise unknown(ruleset, UnknownExperiment, key)
     answer = _ask(ruleset, user, lambda sdk: getattr(sdk, how)(key, user))
     if trace is not None:
         trace.append(Said(f"The official SDK was asked to {how} and gives no reasons for it."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bucketer.core.errors import SettingsError, nearest
+from bucketer.core.errors import SettingsError
 
 from .setting import PREFIX, refusal
 from .table import BY_NAME, TABLE
@@ -118,6 +118,8 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in BY_NAME:
             # Without the prefix, which would make any two of them look alike.
+            from bucketer.core.slips import nearest
+
             meant = nearest(
                 name.removeprefix(PREFIX), [row.removeprefix(PREFIX) for row in BY_NAME]
             )

@@ -373,3 +373,21 @@ def test_a_revision_that_can_not_be_had_is_an_error(revision, archive, code):
 
     assert 1 == kept.status
     assert kept.err.startswith(f"bucketer: {code}: ")
+
+
+SLIP = "The datafile has no attribute 'teir'. Did you mean 'tier'?"
+
+
+def test_an_attribute_that_the_datafile_does_not_know_is_told_once():
+    asked = ("decide", *CHECKOUT, "-u", "ada", "-a", "teir:platinum")
+
+    plain, explained = Kept(*asked), Kept(*asked, "--explain")
+
+    assert (f"bucketer: {SLIP}\n", False) == (plain.err, SLIP in plain.out)
+    assert ("", SLIP) == (explained.err, explained.lines[-1])
+    assert "unknown_attributes" not in Kept(*asked, "--json").json
+    assert {"teir": "tier"} == Kept(*asked, "--json", "--explain").json["unknown_attributes"]
+
+
+def test_attributes_that_it_knows_are_not_told():
+    assert "" == Kept("decide", *CHECKOUT, "-u", "ada", "-a", "tier:platinum").err

@@ -32,6 +32,7 @@ def run(tmp_path, collector):
             "BUCKETER_STATE_DIR": str(tmp_path),
             "BUCKETER_EVENTS_ENDPOINT": collector.url,
             "HOME": str(tmp_path),
+            "COLUMNS": "10000",
         }
         status = main(["events", *argv], Terminal(out, err, environ))
         assert err.getvalue() == ""
@@ -125,7 +126,10 @@ def test_retry_delivers_what_was_refused_and_what_was_left(run, leave_behind, co
     status, text = run("retry", "--json")
 
     assert status == 0
-    assert json.loads(text) == {"put_back": 3, "sent": 5, "refused_again": 0, "left": False}
+    told = json.loads(text)
+    [receiver] = told.pop("to")
+    assert receiver.startswith("127.0.0.1:")
+    assert told == {"put_back": 3, "sent": 5, "refused_again": 0, "left": False}
     assert len(collector.uuids()) == 5
     _, after = run("status", "--json")
     assert (json.loads(after)["waiting"], json.loads(after)["dead"]) == (0, 0)
@@ -140,6 +144,20 @@ def test_retry_keeps_what_is_refused_again(run, leave_behind, collector):
     assert status == 1
     assert json.loads(text)["refused_again"] == 3
     assert json.loads(run("status", "--json")[1])["dead"] == 3
+
+
+def test_retry_says_to_whom_before_it_delivers(run, leave_behind):
+    leave_behind(403, 1)
+
+    _, text = run("retry")
+
+    assert text.startswith("To 127.0.0.1:")
+
+
+def test_retry_with_nothing_to_deliver_says_so(run, leave_behind, collector):
+    leave_behind(200, 1)
+
+    assert "To nobody: there is nothing to deliver." == run("retry")[1].splitlines()[0]
 
 
 def test_retry_leaves_the_rest_when_the_collector_is_down(run, leave_behind, collector):

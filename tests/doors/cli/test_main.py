@@ -186,3 +186,123 @@ def test_progress_for_a_person_is_a_bar():
         advance(10)
 
     assert "10/10" in raw.getvalue().decode()
+
+
+# ------------------------------------------------------------------- how it reads in a terminal
+
+ALL = [
+    *((command.name,) for command in COMMANDS),
+    *(("datafile", each) for each in ("pull", "status", "diff")),
+    *(("events", each) for each in ("status", "list", "retry", "export")),
+]
+
+
+@pytest.mark.parametrize("command", [(), *ALL], ids=" ".join)
+def test_the_help_fits_80_columns(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert 0 == Kept(*command, "--help").status
+    assert [] == [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C"}])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("lint",),
+        ("list",),
+        ("list", "flags"),
+        ("settings",),
+        ("datafile", "status"),
+        ("decide", "-f", "search", "-u", "ada", "-a", "teir:gold", "--explain"),
+        ("decide", "-e", "search", "-u", "ada"),
+        ("datafile", "diff", "demonstration", "demonstration"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("columns", [60, 80])
+def test_what_is_printed_fits_the_terminal_and_its_locale(command, columns, locale):
+    kept = Kept(*command, COLUMNS=str(columns), **locale)
+
+    lines = [*kept.lines, *kept.err.splitlines()]
+    assert [] == [line for line in lines if len(line) > columns and len(line.split()) > 1]
+    assert not locale or all(line.isascii() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("environ", "ascii_only"),
+    [
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX"}, True),
+        ({"LANG": "C"}, True),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LC_ALL": "C", "PYTHONIOENCODING": "utf-8"}, False),
+        ({"LC_ALL": "C", "PYTHONUTF8": "1"}, False),
+        ({"LANG": "C", "LC_ALL": "de_DE.UTF-8"}, False),
+        ({"LC_ALL": "C.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_the_locale_says_whether_signs_are_written_in_ascii(environ, ascii_only):
+    raw, plain = terminal(**environ, FORCE_COLOR="1")
+
+    plain.tree(Node("1\u20132 \u2192 ü", GOOD))
+
+    written = raw.getvalue().decode()
+    assert ascii_only is written.isascii()
+    assert not ascii_only or "+ 1-2 -> \\xfc\n" == written
+
+
+def test_a_table_that_does_not_fit_is_a_list_of_its_rows():
+    raw, plain = terminal(COLUMNS="40")
+
+    plain.table(("source", "where"), [("file", "/a"), ("x" * 30, "three words " * 9)])
+
+    first, second = raw.getvalue().decode().split("\n\n")
+    assert "source  file\nwhere   /a" == first
+    assert all(len(line) <= 40 for line in second.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (("lsit",), "'list'"),
+        (("Lint",), "'lint'"),
+        (("dicide", "-e", "x"), "'decide'"),
+        (("events", "retyr"), "'retry'"),
+        (("datafile", "dif", "a", "b"), "'diff'"),
+        (("decide", "-e", "x", "-u", "y", "--expalin"), "'--explain'"),
+        (("serve", "--prot=80"), "'--port'"),
+        (("list", "flag"), "'flags'"),
+        (("build", "--arch", "arm"), "'arm64'"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_meant(argv, meant, capsys):
+    assert 2 == Kept(*argv).status
+
+    assert f"Did you mean {meant}?" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("lint",),
+        ("verify",),
+        ("serve", "-d"),
+        ("decide", "-e", "x", "-u", "y", "-d"),
+        ("list", "-d"),
+        ("datafile", "pull"),
+        ("datafile", "pull", "--into"),
+        ("datafile", "status", "--server"),
+        ("datafile", "diff", "a.json"),
+        ("events", "status", "--state-dir"),
+        ("build", "-o"),
+        ("deploy", "--bucket"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_argument_is_refused(argv, empty, capsys):
+    assert 2 == Kept(*argv, empty).status
+
+    assert "found an empty text" in capsys.readouterr().err

@@ -73,11 +73,11 @@ def build_one(
         target, python=python, architecture=architecture, everything=args.everything
     )
     what = f"Python {python}, {architecture}"
-    terminal.line(f"{built.path}: {built.size_bytes:,} bytes, {built.files} files, {what}", GOOD)
+    terminal.text(f"{built.path}: {built.size_bytes:,} bytes, {built.files} files, {what}", GOOD)
     told, tone = datafile_inside(built.path)
-    terminal.line(f"  {told}", tone)
+    terminal.text(f"{told}", tone, indent=2)
     if not built.byte_compiled:
-        terminal.line(
+        terminal.text(
             f"  Without bytecode: no Python {python} was found on this machine. It works, and "
             "starts slower.",
             OPEN,

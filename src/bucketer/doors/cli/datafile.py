@@ -63,8 +63,8 @@ def pull_command(args: argparse.Namespace, terminal: Terminal) -> None:
         raise InvalidRequest(message)
     source = _source(url, settings, terminal.environ)
     checked = pull(source, Path(args.into) if args.into else None)
-    terminal.line(f"Stored revision {checked.revision} from {source.where}.", GOOD)
-    terminal.line(f"  {_contents(checked)}")
+    terminal.text(f"Stored revision {checked.revision} from {source.where}.", GOOD)
+    terminal.text(f"{_contents(checked)}", indent=2)
 
 
 def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
@@ -87,11 +87,11 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
         heads = ("source", "where", "revision", "etag", "bytes", "state")
         terminal.table(heads, [[str(row.get(head) or "") for head in heads] for row in rows])
         if first is None:
-            terminal.line("A service that starts now has no datafile.", BAD)
+            terminal.text("A service that starts now has no datafile.", BAD)
         else:
             serving = f"revision {first['revision']} from {first['where']}"
             tone = GOOD if first is rows[0] else NOTE
-            terminal.line(f"A service that starts now serves {serving}.", tone)
+            terminal.text(f"A service that starts now serves {serving}.", tone)
     return 0 if rows[0]["state"] == "ok" else 1
 
 
@@ -137,11 +137,11 @@ def diff_command(args: argparse.Namespace, terminal: Terminal) -> None:
         terminal.json({**revisions, "changes": [each.to_json() for each in changes]})
         return
     if not changes:
-        terminal.line("Nothing changed.")
+        terminal.text("Nothing changed.")
     for place, lines in _grouped(changes).items():
-        terminal.line(place, TITLE)
+        terminal.text(place, TITLE)
         for tone, line in lines:
-            terminal.line(f"  {line}", tone)
+            terminal.text(f"{line}", tone, indent=2)
 
 
 def _grouped(changes: list[Change]) -> dict[str, list[tuple[str, str]]]:
@@ -206,10 +206,10 @@ def _server_status(args: argparse.Namespace, terminal: Terminal) -> int:
         serving, refresh = (_dict(report.get(each)) for each in ("datafile", "refresh"))
         told = f"revision {serving.get('revision')} serves" if serving else "nothing serves"
         tone = GOOD if answer.status == _HTTP_OK else BAD
-        terminal.line(f"{report.get('status')}: {told}", tone)
+        terminal.text(f"{report.get('status')}: {told}", tone)
         for name, value in {**report, **serving, **refresh}.items():
             if not isinstance(value, dict) and name != "status":
-                terminal.line(f"  {name}: {value}")
+                terminal.text(f"{name}: {value}", indent=2)
     return 0 if answer.status == _HTTP_OK else 1
 
 

@@ -11,6 +11,7 @@ from bucketer.api.attributes import parse_attributes
 from bucketer.api.problems import prediction_failed
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import BucketerError, InvalidRequest
+from bucketer.core.slips import hint_of, unknown_attributes
 from bucketer.core.user import User
 from bucketer.wiring import engine_of
 
@@ -23,7 +24,7 @@ from .options import (
     load_ruleset,
     settings_of,
 )
-from .terminal import BAD, GOOD
+from .terminal import BAD, GOOD, OPEN
 
 if TYPE_CHECKING:
     import argparse
@@ -111,13 +112,22 @@ def _tell_decision(args: argparse.Namespace, terminal: Terminal) -> None:
     ruleset = found.used
     trace: list[Reason] | None = [] if args.explain else None
     decision = _decide(engine_of(settings)[0], ruleset, args, user, trace, terminal)
+    slips = unknown_attributes(ruleset, user.attributes)
     if args.json:
-        terminal.json(_answer(decision, args, user, trace))
+        answer = _answer(decision, args, user, trace)
+        if slips and trace is not None:
+            answer["unknown_attributes"] = slips
+        terminal.json(answer)
         return
+    hints = [hint_of(name, meant) for name, meant in slips.items()]
+    for hint in hints if trace is None else ():
+        terminal.say(f"bucketer: {hint}")
     _print_answer(decision, user, found, terminal)
     if trace is not None:
         terminal.line()
         terminal.tree(_explained(decision, args, trace))
+        for hint in hints:
+            terminal.text(hint, OPEN)
 
 
 def _first_bad(text: str) -> int | None:

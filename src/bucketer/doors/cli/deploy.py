@@ -102,7 +102,7 @@ def _push(args: argparse.Namespace, session: Any, folder: Path, terminal: Termin
             raise InvalidRequest(message)
     pulled = _pull(args, {}, terminal)
     content = _package(folder, python, architecture, pulled, terminal)
-    terminal.line(f"{code.push(content)}.", GOOD)
+    terminal.text(f"{code.push(content)}.", GOOD)
 
 
 def _apply(args: argparse.Namespace, session: Any, folder: Path, terminal: Terminal) -> None:
@@ -117,7 +117,7 @@ def _apply(args: argparse.Namespace, session: Any, folder: Path, terminal: Termi
     pulled = _pull(args, given, terminal)
     package = _package(folder, python, architecture, pulled, terminal)
     package, told = carry_over(package, _serving(before, session, terminal))
-    terminal.line(f"{told[0].upper()}{told[1:]}.")
+    terminal.text(f"{told[0].upper()}{told[1:]}.")
     built = archive.build(
         folder / "functions.zip", python=python, architecture=architecture, everything=True
     )
@@ -126,11 +126,11 @@ def _apply(args: argparse.Namespace, session: Any, folder: Path, terminal: Termi
     text = find_template().read_text(encoding="utf-8")
     outputs = stack.apply(text, archives, parameters, bucket=args.bucket)
     for name, value in outputs.items():
-        terminal.line(f"{name}: {value}")
+        terminal.text(f"{name}: {value}")
     if "WebhookUrl" in outputs:
         _seed(outputs, pulled, session, terminal)
     elif parameters.get("WebhookSecret"):
-        terminal.line("No webhook function: it needs DatafileUrl as well.", OPEN)
+        terminal.text("No webhook function: it needs DatafileUrl as well.", OPEN)
     _suggest(outputs.get("BucketerUrl"), pulled, terminal)
 
 
@@ -203,7 +203,7 @@ def _serving(before: Before, session: Any, terminal: Terminal) -> Packaged | Non
     try:
         return FunctionCode(f"{name}:live", open_client(session, "lambda")).packaged()
     except PublishError as error:
-        terminal.line(f"Can't see what is packaged now ({error}).", OPEN)
+        terminal.text(f"Can't see what is packaged now ({error}).", OPEN)
         return None
 
 
@@ -216,9 +216,9 @@ def _seed(
     url = f"s3://{outputs['DatafileBucketName']}/datafile.json"
     store = S3Store(url, open_client(session, "s3", read_s=_READ_S))
     try:
-        terminal.line(f"{store.where}: {store.publish(pulled.checked)}.")
+        terminal.text(f"{store.where}: {store.publish(pulled.checked)}.")
     except PublishError as error:
-        terminal.line(f"Not published ({error}); the first webhook does that.", OPEN)
+        terminal.text(f"Not published ({error}); the first webhook does that.", OPEN)
 
 
 def _suggest(url: str | None, pulled: Pulled | None, terminal: Terminal) -> None:
@@ -227,7 +227,7 @@ def _suggest(url: str | None, pulled: Pulled | None, terminal: Terminal) -> None
     experiments = pulled.checked.ruleset.experiments if pulled else ()
     key = next(iter(experiments), "checkout_flow_experiment")
     terminal.line()
-    terminal.line("Try:", GOOD)
+    terminal.text("Try:", GOOD)
     terminal.line(f"  curl '{url}?e={quote(key, safe='')}&u=cooper34523569'")
 
 
@@ -251,4 +251,4 @@ def _given(pairs: list[str]) -> dict[str, str]:
 def _tell(built: archive.Built, terminal: Terminal) -> None:
     terminal.say(f"Built {built.path.name}: {built.size_bytes:,} bytes")
     if not built.byte_compiled:
-        terminal.line("Without bytecode: it works, and starts slower.", OPEN)
+        terminal.text("Without bytecode: it works, and starts slower.", OPEN)

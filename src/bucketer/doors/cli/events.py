@@ -96,19 +96,19 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
                 *((name, str(count), _remark(name)) for name, count in status.counters.items()),
             ],
         )
-        terminal.line(f"{status.processes} processes write here.")
+        terminal.text(f"{status.processes} processes write here.")
         if status.counters["refused"]:
-            terminal.line(f"{status.counters['refused']} events were not kept, and are lost.", BAD)
+            terminal.text(f"{status.counters['refused']} events were not kept, and are lost.", BAD)
         if status.unreadable:
-            terminal.line(f"{status.unreadable} lines of dead/ can't be read.", BAD)
+            terminal.text(f"{status.unreadable} lines of dead/ can't be read.", BAD)
         if status.damaged_files:
-            terminal.line(f"{status.damaged_files} files with damaged lines in damaged/.", BAD)
+            terminal.text(f"{status.damaged_files} files with damaged lines in damaged/.", BAD)
         if status.counters["lost"]:
-            terminal.line(f"{status.counters['lost']} dead letters found no room: lost.", BAD)
+            terminal.text(f"{status.counters['lost']} dead letters found no room: lost.", BAD)
         for each in status.unread:
-            terminal.line(f"Not counted: {each}.", BAD)
+            terminal.text(f"Not counted: {each}.", BAD)
         for trouble in status.trouble:
-            terminal.line(f"Delivery fails now: {trouble}", BAD)
+            terminal.text(f"Delivery fails now: {trouble}", BAD)
     counted = [status.counters[name] for name in ("refused", "lost", "damaged")]
     found = [status.dead, status.unreadable, status.damaged_files, *counted]
     return 1 if any(found) or status.trouble or status.unread else 0
@@ -132,13 +132,19 @@ def list_command(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Put the refused events back and deliver what waits here, of processes that are gone."""
+    """Put the refused events back and deliver what waits here, of processes that are gone.
+
+    Says to whom, before it does.
+    """
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.durable import Durable
     from bucketer.wiring import build_courier
 
     settings = settings_of(args, terminal)
     store = _store(settings)  # before anything is made: the directory may be mistyped
+    receivers = _receivers(settings, store)
+    if not args.json:
+        terminal.text(f"To {', '.join(receivers) or 'nobody: there is nothing to deliver'}.")
     try:
         lane, count = store.put_back()
     except (OutboxFull, OSError) as error:
@@ -156,18 +162,42 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
         time.sleep(0.02)
     durable.close()
     left = _is_there(lane.directory)
-    found = {"put_back": count, "sent": counters.sent, "refused_again": counters.dead, "left": left}
+    found = {
+        "to": receivers,
+        "put_back": count,
+        "sent": counters.sent,
+        "refused_again": counters.dead,
+        "left": left,
+    }
     if args.json:
         terminal.json(found)
     else:
-        terminal.line(f"{count} refused events were put back.")
-        terminal.line(f"{counters.sent} events were delivered.", GOOD if counters.sent else NOTE)
+        terminal.text(f"{count} refused events were put back.")
+        terminal.text(f"{counters.sent} events were delivered.", GOOD if counters.sent else NOTE)
         if counters.dead:
-            terminal.line(f"{counters.dead} were refused again.", BAD)
+            terminal.text(f"{counters.dead} were refused again.", BAD)
         if left:
             why = counters.trouble or "time is up"
-            terminal.line(f"The rest waits for a server, or another try ({why}).", BAD)
+            terminal.text(f"The rest waits for a server, or another try ({why}).", BAD)
     return 1 if left or counters.dead else 0
+
+
+def _receivers(settings: Settings, store: Store) -> list[str]:
+    """Who gets what was refused and what waits: hosts, or a queue by its host and name."""
+    from itertools import chain
+
+    from bucketer.core.events import ENDPOINTS
+
+    if settings.events.startswith("sqs://"):
+        return [f"the queue {settings.events.removeprefix('sqs://')}"]
+    unread: list[str] = []
+    refused = (each.batch for each in store.letters(unread) if not isinstance(each, bytes))
+    waiting = (each[0] for each in store.waiting(unread) if not isinstance(each, bytes))
+    regions = sorted({str(batch.region) for batch in chain(refused, waiting)})
+    asked = settings.events_endpoint
+    urls = [asked or ENDPOINTS.get(each, "") for each in regions]
+    hosts = [url.partition("://")[2].partition("/")[0].rpartition("@")[2] for url in urls]
+    return list(dict.fromkeys(each for each in hosts if each))
 
 
 def export_command(args: argparse.Namespace, terminal: Terminal) -> int:

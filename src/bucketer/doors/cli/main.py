@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from bucketer import __version__
 from bucketer.core.errors import BucketerError
@@ -33,6 +33,7 @@ COMMANDS: Final = (
     Command("decide", "decide", "Show which variation a user gets, and why."),
     Command("lint", "lint", "Say what is wrong with a datafile, and what that costs."),
     Command("verify", "verify", "Decide for many invented users, here and with the official SDK."),
+    Command("list", "listing", "List flags, experiments, attributes and events with their keys."),
     Command("datafile", "datafile", "Fetch, check and compare datafiles."),
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
     Command("build", "build", "Make package.zip, ready for AWS Lambda."),
@@ -100,11 +101,27 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest)}")
         return found, rest
 
+    def error(self, message: str) -> NoReturn:
+        """As argparse does, in lines that fit where a person is looking."""
+        if sys.stderr.isatty() or os.environ.get("COLUMNS"):
+            import shutil
+            import textwrap
+
+            prefix = f"{self.prog}: error: "
+            told = prefix + message
+            width = shutil.get_terminal_size().columns
+            lines = textwrap.wrap(
+                told, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+            )
+            message = "\n".join(lines).removeprefix(prefix)
+        super().error(message)
+
     def _meant(self, rest: Sequence[str]) -> str:
         """The option that is nearest to the first one that isn't known."""
         options = [each[2:] for each in self._option_string_actions if each.startswith("--")]
         wrong = (each[2:].partition("=")[0] for each in rest if each.startswith("--"))
-        return _did_you_mean(next(wrong, ""), options, "--")
+        hint = _did_you_mean(next(wrong, ""), options, "--")
+        return f".{hint}" if hint else ""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """As argparse does, with the nearest of what is allowed."""
@@ -124,7 +141,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _did_you_mean(written: str, known: Sequence[str], before: str = "") -> str:
-    from bucketer.core.errors import nearest
+    from bucketer.core.slips import nearest
 
     meant = nearest(written, known) if written else None
     return f" Did you mean '{before}{meant}'?" if meant else ""

@@ -61,23 +61,19 @@ def _print_json(terminal: Terminal, problems: tuple[str, ...], unknown: tuple[st
 
 
 def _print_text(terminal: Terminal) -> None:
-    import textwrap
-
     chosen = [row for row in TABLE if _is_set(row, terminal)]
     names = ", ".join(row.name for row in chosen)
     told = f"{len(chosen)} of them set: {names}" if chosen else "none of them set"
-    terminal.line(f"{len(TABLE)} settings, {told}.", TITLE)
+    terminal.text(f"{len(TABLE)} settings, {told}.", TITLE)
     terminal.line()
     for row in [*chosen, *(row for row in TABLE if row not in chosen)]:
         is_set = row in chosen
         value = shown(row, terminal.environ) or "(not set)"
         wrong = is_set and not _usable(row.name, terminal)
         origin = f"default {row.default or '(not set)'}" if is_set else "the default"
-        terminal.line(f"{row.name} = {value}   [{origin}]", BAD if wrong else TITLE)
-        terminal.line(
-            textwrap.fill(row.explanation, 96, initial_indent="    ", subsequent_indent="    ")
-        )
-        terminal.line(f"    Allowed: {row.allowed}.")
+        terminal.text(f"{row.name} = {value}   [{origin}]", BAD if wrong else TITLE)
+        terminal.text(row.explanation, indent=4, below=0)
+        terminal.text(f"Allowed: {row.allowed}.", indent=4)
         terminal.line()
 
 
