@@ -32,7 +32,7 @@ EXAMPLES = [
     problems.MethodNotAllowed("PUT", "/bucketer", ["GET"]),
     problems.BodyTooLarge(1024),
     problems.UrlTooLarge(8192),
-    problems.EventTooLarge(8192),
+    problems.ImpressionTooLarge(8192),
 ]
 
 

@@ -9,7 +9,9 @@ from tests.fakes.editions import NOW, AnEdition, Client
 
 from bucketer.api.answer import Answers, to_json
 from bucketer.api.http import ApiOptions, Known, ProfileNeeded, Request
+from bucketer.core import decide
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.events import MAX_VISITOR_BYTES, visitor_json
 from bucketer.core.user import Prediction
 
 PLATINUM = "a=tier:%22platinum%22,member_since_days:56"
@@ -710,3 +712,51 @@ def test_a_name_that_is_too_long_is_refused(client):
     reply = client.handler.handle(request, NOW, lambda: "new")
 
     assert (400, ()) == (reply.response.status, reply.events)
+
+
+# Impressions too large to be sent
+
+
+def large(client, over):
+    """The parameters of a request whose impression has so many bytes more than the limit."""
+    fields = {"e": "checkout_flow_experiment", "u": "cooper34523569"}
+    small = client.post(**fields, a={**ATTRIBUTES, "$opt_x": ""})
+    wide, narrow = divmod(MAX_VISITOR_BYTES - len(visitor_json(small.events[0])) + over, 6)
+    return {**fields, "a": {**ATTRIBUTES, "$opt_x": "\u00e9" * wide + "x" * narrow}}
+
+
+@pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413), (400_000, 413)])
+def test_an_impression_has_the_same_limit_as_an_event_of_track(client, over, status):
+    reply = client.post(**large(client, over))
+
+    assert (status, len(reply.events)) == (reply.response.status, int(status == 200))
+    if status != 200:
+        error = json.loads(reply.response.body)["error"]
+        assert error["code"] == "too_large"
+        assert error["message"].startswith("The impression is over the limit of 245760 bytes.")
+        assert "track=off" in error["message"]
+
+
+def test_without_an_impression_there_is_no_limit_to_be_over(client):
+    reply = client.post(**large(client, 400_000), track=False)
+
+    assert (200, ()) == (reply.response.status, reply.events)
+
+
+def test_what_is_too_large_is_refused_before_it_is_decided():
+    decided = []
+
+    class Counting:
+        decide = staticmethod(decide.decide)
+
+        def activate(self, *given):
+            decided.append(given)
+            return decide.activate(*given)
+
+    client = Client(engine=Counting())
+    fields = large(client, 1_000)
+    decided.clear()
+
+    reply = client.post(**fields)
+
+    assert (413, []) == (reply.response.status, decided)

@@ -320,3 +320,61 @@ def test_an_answer_with_line_breaks_does_not_break_the_line_of_an_event(
     assert line.startswith(
         'outbox: undelivered (refused by the collector: status 403: <html> {): {"'
     )
+
+
+@pytest.mark.parametrize("mood", [500, "close", 302])
+@pytest.mark.parametrize("guilty", [0, 7, 19])
+def test_an_event_that_never_gets_through_holds_up_no_other_and_is_logged_whole(
+    open_outbox, collector, capfd, mood, guilty
+):
+    collector.judge = lambda payload: (
+        mood if any(v["visitor_id"] == f"user-{guilty}" for v in payload["visitors"]) else 204
+    )
+    outbox = open_outbox()
+    outbox.add(some_events(20))
+
+    for _ in range(30):
+        outbox.after_response(0.5)
+
+    assert set(collector.uuids()) == {f"{n:06}" for n in range(20) if n != guilty}
+    assert [f"user-{guilty}"] == logged_whole(capfd)
+    assert (19, 1) == (outbox.counters.sent, outbox.counters.dead)
+    assert not outbox.waits()
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("mood", [500, "close", 429])
+def test_a_collector_that_is_down_for_all_gives_nobody_up(
+    open_outbox, collector, capfd, mood, known
+):
+    outbox = open_outbox()
+    if known:
+        outbox.add(some_events(1))
+        outbox.after_response(0.5)
+    collector.mood = mood
+    outbox.add(some_events(20, first=1))
+
+    for _ in range(30):
+        outbox.after_response(0.5)
+
+    assert outbox.counters.dead == 0
+    assert [] == logged_whole(capfd)
+    collector.mood = 204
+    outbox.after_response(0.5)
+    assert [f"{n:06}" for n in range(1, 21)] == collector.uuids()[-20:]
+
+
+def test_a_flush_that_ends_in_a_search_gives_nobody_up(open_outbox, collector, capfd):
+    """An attempt for which there was no time says nothing of anybody."""
+    collector.judge = lambda payload: (
+        500 if any(v["visitor_id"] == "user-3" for v in payload["visitors"]) else 204
+    )
+    collector.delay_s = 0.03
+    outbox = open_outbox()
+    outbox.add(some_events(20))
+
+    for _ in range(40):
+        outbox.after_response(0.2)
+
+    assert [*logged_whole(capfd)] in ([], ["user-3"])
+    assert {f"{n:06}" for n in range(20) if n != 3} == set(collector.uuids())

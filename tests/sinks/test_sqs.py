@@ -187,6 +187,70 @@ def test_messages_delivered_before_the_collector_asked_for_time_do_not_come_agai
     assert collector.uuids() == [f"{n:06}" for n in range(4)]
 
 
+def come_back(record, times=2):
+    return {**record, "attributes": {"ApproximateReceiveCount": str(times)}}
+
+
+def disliking(*users, mood=500):
+    return lambda payload: (
+        mood if any(v["visitor_id"] in users for v in payload["visitors"]) else 204
+    )
+
+
+@pytest.mark.parametrize("mood", [500, "close", 302])
+def test_a_message_that_never_gets_through_takes_no_others_along_into_the_dead_letter_queue(
+    collector, caplog, delivery, mood
+):
+    collector.judge = disliking("user-3", mood=mood)
+    records = [a_record(f"m{n}", some_events(2, first=2 * n)) for n in range(4)]
+
+    first = make_handler(delivery, 500)({"Records": records}, None)
+    assert failures(first) == ["m0", "m1", "m2", "m3"]
+    again = make_handler(delivery, 500)({"Records": [come_back(each) for each in records]}, None)
+
+    assert failures(again) == ["m1"]
+    assert {"000000", "000001", "000004", "000005", "000006", "000007"} <= set(collector.uuids())
+
+
+def test_of_a_message_that_comes_back_the_others_are_delivered_and_the_guilty_one_is_named(
+    collector, caplog, delivery
+):
+    collector.judge = disliking("user-3")
+    records = [a_record("m0", some_events(6)), a_record("m1", some_events(1, first=6))]
+
+    for _ in range(20):
+        answer = make_handler(delivery, 500)({"Records": [come_back(r) for r in records]}, None)
+        if len(set(collector.uuids())) == 6:
+            break
+
+    assert failures(answer) == ["m0"]
+    assert {f"{n:06}" for n in range(7) if n != 3} == set(collector.uuids())
+    assert '"visitor_id": "user-3"' in caplog.text
+
+
+def test_messages_that_come_back_to_a_collector_that_is_down_are_a_few_attempts(
+    collector, delivery
+):
+    collector.mood = 503
+    records = [come_back(a_record(f"m{n}", some_events(1, first=n)), 4) for n in range(10)]
+
+    answer = make_handler(delivery, 500)({"Records": records}, None)
+
+    assert len(failures(answer)) == 10
+    assert collector.requests == 5
+
+
+@pytest.mark.parametrize("attributes", [None, {}, {"ApproximateReceiveCount": "x"}, 7])
+def test_a_record_that_does_not_say_how_often_it_was_shown_is_new(collector, delivery, attributes):
+    records = [
+        {**a_record(f"m{n}", some_events(1, first=n)), "attributes": attributes} for n in (1, 2)
+    ]
+
+    make_handler(delivery, 500)({"Records": records}, None)
+
+    assert len(collector.payloads) == 1
+
+
 def test_a_message_delivered_in_part_comes_again(collector, delivery):
     collector.script = [400, 204, 429]
 

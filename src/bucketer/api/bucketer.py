@@ -6,7 +6,7 @@ Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
 from __future__ import annotations
 
 from bucketer.core.errors import InvalidRequest, NoDatafile
-from bucketer.core.events import Event
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, user_bytes, visitor_json
 from bucketer.core.user import User
 
 from .answer import Answers, to_json
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _NEITHER = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
 _BOTH = "Parameters 'e' and 'f' exclude each other; give one of them."
+#: Of what a request of fewer bytes brings no event can come that is too large.
+_LONG_REQUEST = 4 * 1024
 _NO_OPTIONS: frozenset[str] = frozenset()
 #: How an error names what was understood of its request.
 _SHOWN = (("u", "user"), ("e", "experiment"), ("f", "flag"))
@@ -98,6 +100,9 @@ class BucketerRoute:
             ruleset = edition.ruleset
             exists = flag_key in ruleset.flags or experiment_key in ruleset.experiments
             user = self._user(user_id, attributes, known, may_need=exists)
+        is_long = len(request.query) + len(request.body) > _LONG_REQUEST
+        if is_long and track and self._makes_events:
+            _refuse_above_limit(user_bytes(user, edition.ruleset))
         trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
         if flag_key:
             decision = self._decide(edition.ruleset, flag_key, user, _NO_OPTIONS, trace)
@@ -111,6 +116,7 @@ class BucketerRoute:
         if track and decision.impressions and self._makes_events:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
+            _refuse_above_limit(*(len(visitor_json(each)) for each in events if is_long))
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
         if decision.bucketed is None or user.profile is None or not track:
             return Reply(response, events)
@@ -200,6 +206,18 @@ class BucketerRoute:
         profile = None if known is None else known.profile
         predictions = None if known is None else known.predictions
         return User(user_id, attributes, profile=profile, predictions=predictions)
+
+
+def _refuse_above_limit(*sizes: int) -> None:
+    """Refuse a request whose impression could not be sent: of so many bytes, or more.
+
+    Raises:
+        ImpressionTooLarge: one of *sizes* is over the limit.
+    """
+    if sizes and max(sizes) > MAX_VISITOR_BYTES:
+        from .problems import ImpressionTooLarge
+
+        raise ImpressionTooLarge(MAX_VISITOR_BYTES)
 
 
 def _events_of(

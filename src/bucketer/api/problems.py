@@ -85,6 +85,13 @@ class EventTooLarge(TooLarge):
     remedy = "Send less in its tags and attributes."
 
 
+class ImpressionTooLarge(EventTooLarge):
+    """An impression's text would be; then nothing is decided, so that no decision goes untold."""
+
+    what = "impression"
+    remedy = "Send less in the attributes, or track=off to decide without one."
+
+
 #: Status by error class; a class that isn't in here has its parent's.
 STATUS: dict[type[BucketerError], int] = {
     BucketerError: _UNFORESEEN,

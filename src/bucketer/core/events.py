@@ -41,7 +41,7 @@ ENDPOINTS = {
     "EU": "https://eu.logx.optimizely.com/v1/events",
 }
 
-#: The most that one conversion's text may have, so that with the head of its payload it fits into
+#: The most that one event's text may have, so that with the head of its payload it fits into
 #: one message of a queue and one line of a log, 256 KiB both.
 MAX_VISITOR_BYTES = 240 * 1024
 
@@ -162,6 +162,12 @@ def visitor_json(event: Event) -> str:
         f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{attributes}"
         f'], "visitor_id": {quote(user.id)}}}'
     )
+
+
+def user_bytes(user: User, ruleset: Ruleset) -> int:
+    """How much of each of the user's events is theirs: attributes and id, as they are sent."""
+    envelope = ruleset.envelope or envelope_of(ruleset)
+    return len(_attributes(user.attributes, envelope)) + len(quote(user.id))
 
 
 def batch_of(event: Event) -> Batch:

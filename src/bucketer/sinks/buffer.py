@@ -16,7 +16,7 @@ import threading
 from time import monotonic
 
 from .counters import timestamp_of
-from .delivery import LATER, Verdict, deliver
+from .delivery import LATER, SENT, Verdict, deliver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .counters import Counters
     from .sender import Courier
+    from .suspects import Suspects
 
 _log = logging.getLogger("bucketer.outbox")
 
@@ -33,12 +34,15 @@ _log = logging.getLogger("bucketer.outbox")
 MAX_BYTES = 1024 * 1024
 #: At the end, how long each courier may deliver before what is left goes to the log.
 CLOSING_S = 0.1
+#: After so many flushes that failed on the same events, look who is at fault.
+_SUSPICIOUS_FLUSHES = 3
 #: An attempt is not begun with less time than this.
 _LEAST_S = 0.05
 #: When more comes at once than memory takes, it may take this long to deliver before the oldest
 #: leave. Where a queue refuses events, which are then kept here, their caller waits for that.
 _MAKE_ROOM_S = 1.0
 _STANDARD_ERROR = 2
+_OTHERS_GET_THROUGH = Verdict(LATER, 0, "they fail, though others get through", None)
 
 
 class Buffer:
@@ -75,6 +79,11 @@ class Buffer:
         #: Of the next payload: less than a full one after a part of one was put off.
         self._at_most = max_events
         self._deadline = 0.0
+        #: Flushes in a row that failed on the first events.
+        self._stuck = 0
+        #: An event that the collector has taken.
+        self._control: tuple[Batch, str] | None = None
+        self._suspects: Suspects | None = None
         #: One thread may append while another delivers. Reentrant, since SIGTERM may interrupt the
         #: handler's thread while it holds it, and closes in that same thread.
         self._lock = threading.RLock()
@@ -156,45 +165,96 @@ class Buffer:
         return part[:end]
 
     def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
+        if self._stuck >= _SUSPICIOUS_FLUSHES and self._control is not None:
+            return self._find_fault(part, self._control)
         batch = part[0][0]
         outcome = deliver(self._attempt, batch, [visitor for _, visitor in part])
         counters = self._counters
         counters.sent += outcome.sent
-        for visitors, verdict in outcome.dead:
-            counters.dead += len(visitors)
-            lines = [(batch, visitor) for visitor in visitors]
-            _write_whole(lines, f"refused by the collector: {verdict.why}")
+        self._bury(batch, outcome.dead)
         # Only now: SIGTERM may end the process at any line, then this is logged twice, not never.
         self._forget(part[: outcome.settled])
+        if outcome.taken is not None:
+            self._control = batch, outcome.taken
         if outcome.later is None:
             counters.trouble = ""
+            self._stuck = 0
             self._at_most = min(self._at_most * 2, self._max_events)
             return True
         if outcome.put_off < len(part):
             # Go on with that part: all of it would be refused, and halved, from its start.
             self._at_most = outcome.put_off
-        counters.retried += len(part) - outcome.settled
-        counters.trouble = outcome.later.why
-        if outcome.later.wait_s:
-            self._not_before = monotonic() + outcome.later.wait_s
-        _log.warning(
-            "outbox: %d events wait (%s); carried over", len(self._waiting), outcome.later.why
-        )
+        elif outcome.later.was_made and not outcome.settled:
+            self._stuck += 1
+            if self._stuck >= _SUSPICIOUS_FLUSHES and self._control is None:
+                self._find_control(part[0])
+        self._carry_over(len(part) - outcome.settled, outcome.later)
         return False
 
+    def _carry_over(self, count: int, why: Verdict) -> None:
+        self._counters.retried += count
+        self._counters.trouble = why.why
+        if why.wait_s:
+            self._not_before = monotonic() + why.wait_s
+        _log.warning("outbox: %d events wait (%s); carried over", len(self._waiting), why.why)
+
+    def _find_fault(self, part: list[tuple[Batch, str]], control: tuple[Batch, str]) -> bool:
+        """One round with events that fail, flush after flush; see `suspects`.
+
+        Returns:
+            Whether none of them is left.
+        """
+        from .suspects import Suspects
+
+        if self._suspects is None or self._suspects.control != control:
+            self._suspects = Suspects(self._attempt, control)
+        batch = part[0][0]
+        came = self._suspects.ask(batch, [visitor for _, visitor in part])
+        self._counters.sent += came.sent
+        self._bury(batch, came.dead)
+        left = set(came.left)
+        self._forget([each for index, each in enumerate(part) if index not in left])
+        if not left:
+            self._stuck, self._counters.trouble = 0, ""
+            return True
+        if came.down is not None and came.down.was_made:
+            self._control = None  # it may be the one that is disliked by now
+        elif came.down is not None:  # time was too short to divide so many
+            self._at_most = max(1, len(part) // 4)
+        self._carry_over(len(left), came.down or _OTHERS_GET_THROUGH)
+        return False
+
+    def _find_control(self, suspect: tuple[Batch, str]) -> None:
+        """Send one of the others ahead: if the collector takes it, it isn't down."""
+        from random import choice
+
+        with self._lock:
+            others = [each for each in self._waiting if each is not suspect]
+        if others:
+            batch, visitor = choice(others)  # noqa: S311 -- not for secrets
+            if self._attempt(batch, [visitor]).kind == SENT:
+                self._control = batch, visitor
+
+    def _bury(self, batch: Batch, dead: Sequence[tuple[Sequence[str], Verdict]]) -> None:
+        """Log them whole: Lambda has no other place for dead letters."""
+        for visitors, verdict in dead:
+            self._counters.dead += len(visitors)
+            lines = [(batch, visitor) for visitor in visitors]
+            _write_whole(lines, f"refused by the collector: {verdict.why}")
+
     def _forget(self, part: list[tuple[Batch, str]]) -> None:
-        """Take *part* off the front; a spill may have taken some of it meanwhile."""
+        """Take *part* out; a spill may have taken some of it meanwhile."""
+        if not part:
+            return
         with self._lock:
             done = {id(each) for each in part}
-            front = len(part)
-            kept = [each for each in self._waiting[:front] if id(each) not in done]
-            self._waiting[:front] = kept
+            self._waiting = [each for each in self._waiting if id(each) not in done]
             self._bytes = sum(len(visitor) for _, visitor in self._waiting)
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
         left = self._deadline - monotonic()
         if left < _LEAST_S:  # in the middle of a division, which goes on in the next flush
-            return Verdict(LATER, 0, "the time for a flush is over", None)
+            return Verdict(LATER, 0, "the time for a flush is over", None, was_made=False)
         return self._courier.send(batch, visitors, min(left, self._attempt_s))
 
     def _too_much(self) -> list[tuple[Batch, str]]:
