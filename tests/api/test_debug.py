@@ -42,7 +42,9 @@ def a_client(conditions, listed=1, rules=1):
 def debugged(client, **attributes):
     """A debug answer's text, and itself."""
     flag = json.loads(Path(demo.PATH).read_bytes())["featureFlags"][0]["key"]
-    body = json.dumps({"f": flag, "u": "ada", "a": attributes, "debug": True}).encode()
+    body = json.dumps(
+        {"f": flag, "u": "ada", "a": attributes, "debug": True, "track": False}
+    ).encode()
     answer = client.ask(method="POST", body=body).response.body
     return answer.decode(), json.loads(answer), len(body)
 

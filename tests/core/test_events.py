@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.fakes.visitors import a_ruleset, an_impression
 
+from bucketer.core.envelope import ROOM_BYTES
 from bucketer.core.errors import InvalidRequest, UnknownEvent
 from bucketer.core.events import (
     Event,
@@ -282,3 +283,18 @@ def test_another_client_may_be_named_to_compare_with_it():
     head = envelope_of(a_ruleset(), "python-sdk", "5.7.0").batch.head
 
     assert '"client_name": "python-sdk", "client_version": "5.7.0"' in head
+
+
+@pytest.mark.parametrize("start", ["$opt_", "plain_"])
+def test_keys_that_nobody_knows_are_remembered_up_to_so_many_bytes(start):
+    """They come from outside: of any number, and of any length."""
+    ruleset = a_ruleset()
+    envelope = envelope_of(ruleset)
+    known = len(envelope.openings)
+    for number in range(2_000):
+        attributes = {f"{start}{number}": 1, f"{start}{'x' * 100_000}{number}": 2}
+        sent(track(ruleset, "purchase", User("u", attributes)), User("u", attributes), ruleset)
+
+    kept = list(envelope.openings.items())[known:]
+    assert 0 < len(kept) < 500
+    assert sum(len(key) + len(opening) for key, opening in kept) <= ROOM_BYTES

@@ -34,6 +34,10 @@ class Batch(tuple[str, str]):
         return self[1]
 
 
+#: Some 150 keys of the usual length, which is more than any caller has of them.
+ROOM_BYTES = 64 * 1024
+
+
 class Envelope:
     """What one ruleset contributes to each of its events, compiled on first use.
 
@@ -42,7 +46,7 @@ class Envelope:
         openings: attribute key → text up to the value, "" for attributes that aren't sent.
             Filled as keys are met, so it is bounded by `room`: keys come from outside.
         last: the bot-filtering attribute's text, or "".
-        room: how many more keys that the datafile doesn't know may be remembered.
+        room: how many more bytes of keys that the datafile doesn't know may be remembered.
     """
 
     __slots__ = ("batch", "last", "openings", "room")
@@ -51,4 +55,4 @@ class Envelope:
         self.batch = batch
         self.openings = openings
         self.last = last
-        self.room = 1_000
+        self.room = ROOM_BYTES

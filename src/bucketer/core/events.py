@@ -57,6 +57,9 @@ _MOST_SHOWN = 40
 #: Objects in tags lose these keys when the value is null, at any depth.
 _NOT_NULL = ("revenue", "value", "tags", "decisions")
 
+#: What an entry of a dict takes beside its texts, and the most that a character may.
+_ENTRY_BYTES, _CHAR_BYTES = 200, 4
+
 _RESERVED = "$opt_"
 _BOT_FILTERING = "$opt_bot_filtering"
 _ATTRIBUTE = '{"entity_id": %s, "key": %s, "type": "custom", "value": '
@@ -283,9 +286,13 @@ def _remember(key: str, envelope: Envelope) -> str:
     """The text before the value of an attribute that the datafile doesn't know."""
     if not isinstance(key, str):  # only callers inside the process can do that
         return ""
-    opening = _ATTRIBUTE % (quote(key), quote(key)) if key.startswith(_RESERVED) else ""
-    if envelope.room:
-        envelope.room -= 1
+    opening = ""
+    if key.startswith(_RESERVED):
+        quoted = quote(key)
+        opening = _ATTRIBUTE % (quoted, quoted)
+    size = _ENTRY_BYTES + _CHAR_BYTES * len(key) + len(opening)
+    if size <= envelope.room:
+        envelope.room -= size
         envelope.openings[key] = opening
     return opening
 
