@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from bucketer.api.client_address import TrustedProxies
 from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.limits import Limits
+from bucketer.doors.server.phases import HEAD
 from bucketer.doors.server.reading import SLICE_BYTES, TURN_BYTES
+from bucketer.doors.server.sweeper import SWEEP_S, TIMED_OUT_AT_ONCE, Sweeper
 from bucketer.doors.server.worker import Worker
 from fakes.serving import FakeRuntime
 
@@ -147,3 +151,56 @@ def test_headers_of_one_name_are_kept_as_they_came_and_joined_once_at_the_end(co
     assert {"0123456789"} >= set(kept)
     assert len(kept) >= count - 1  # the parser tells of the last with the end
     assert [", ".join(["0123456789"] * count)] == seen
+
+
+class Dripping:
+    """A client that never completes its head."""
+
+    answered = 0
+    mark = None
+    since = 0.0
+
+    def __init__(self, clients):
+        self._clients = clients
+        clients.append(self)
+
+    def phase(self):
+        return HEAD
+
+    def time_out(self, phase):
+        assert phase == HEAD
+        self._clients.remove(self)
+
+
+class Clock(Loop):
+    """A loop whose time goes on to the next timer."""
+
+    now = 0.0
+
+    def time(self):
+        return self.now
+
+    def call_later(self, delay_s, call):
+        self.next = (delay_s, call)
+
+    def tick(self):
+        delay_s, call = self.next
+        self.now += delay_s
+        call()
+        return delay_s
+
+
+def test_many_time_outs_at_once_are_shared_out_over_several_turns():
+    clients = []
+    for _ in range(5 * TIMED_OUT_AT_ONCE):
+        Dripping(clients)
+    clock = Clock()
+    Sweeper(clock, clients, Limits(head_s=1.0)).start()
+    left = [len(clients)]
+    while clients:
+        clock.tick()
+        left.append(len(clients))
+
+    assert max(before - after for before, after in pairwise(left)) == 200
+    assert clock.now < 1.0 + 3 * SWEEP_S
+    assert clock.tick() > 0  # and it goes on looking
