@@ -1,11 +1,14 @@
 """A broken part costs that part: what is set aside, what is said of it, and what still decides."""
 
 import copy
+import gc
 import json
 
 import pytest
+from tests.fakes.datafiles import a_datafile
 
 from bucketer.core.compile import compile_datafile
+from bucketer.core.compile.draft import Draft
 from bucketer.core.decide import activate, decide
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
@@ -730,3 +733,16 @@ def test_without_conditions_the_audience_ids_are_needed(conditions):
 
     assert activate(ruleset, "rule_1", User("her")).variation_key is None
     assert "error" == only_diagnostic(ruleset).severity
+
+
+def test_what_is_needed_while_compiling_goes_when_it_is_done_and_waits_for_no_collection():
+    gc.collect()
+    gc.disable()
+    try:
+        ruleset = compile_datafile(a_datafile())
+        left = [each for each in gc.get_objects() if isinstance(each, Draft)]
+    finally:
+        gc.enable()
+
+    assert ruleset.revision
+    assert [] == left

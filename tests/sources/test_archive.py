@@ -6,6 +6,7 @@ import logging
 import threading
 
 import pytest
+from tests.fakes.disks import fill, small_disk
 from tests.fakes.sources import Clock, down
 from tests.fakes.waiting import wait_until
 
@@ -253,3 +254,13 @@ def test_a_revision_that_is_kept_is_had_while_another_is_looked_for():
     looks.join(10)
 
     assert "edition kept" == had
+
+
+def test_a_revision_that_a_full_disk_does_not_take_leaves_nothing_behind(tmp_path, caplog):
+    with small_disk(tmp_path / "disk") as folder:
+        fill(folder)
+        keep(str(folder), "7", b"x" * 10_000)
+        left = [path.name for path in folder.iterdir()]
+
+    assert ["filler"] == left
+    assert "revision 7 is not kept: No space left on device" in caplog.text

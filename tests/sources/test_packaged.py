@@ -6,7 +6,7 @@ import pytest
 
 from bucketer.core.errors import SourceError
 from bucketer.sources.file import FileSource
-from bucketer.sources.packaged import PackagedSource, from_package, to_package
+from bucketer.sources.packaged import PackagedSource, from_package, is_stored, to_package
 
 META = {"url": "https://cdn.example/d.json", "revision": "7", "etag": '"7"', "fetched_at": 12.5}
 
@@ -64,3 +64,13 @@ def test_a_file_is_read_again_when_it_changes(tmp_path):
 
     assert (b"{}", None, b"[]") == (first.raw, again, changed.raw)
     assert first.etag is None  # files have none
+
+
+def test_a_package_that_can_not_be_looked_at_is_not_taken_for_none(tmp_path):
+    """Or the demonstration would answer in its place."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    assert is_stored(str(loop))
+    assert not is_stored(str(tmp_path / "none.json"))
+    assert not is_stored("/etc/hostname/none.json")

@@ -49,6 +49,7 @@ LEFT_OUT = (
     "doors/asgi.py",
     "doors/sqs.py",
     "doors/webhook.py",
+    "lint",
     "publishing",
     "reference",
     "verify",
@@ -70,7 +71,10 @@ LEFT_OUT = (
     "sinks/room.py",
     "sinks/sender.py",
     "sinks/store.py",
+    "sinks/suspects.py",
+    "sources/copies.py",
     "sources/shared.py",
+    "wiring/state_dir.py",
 )
 #: `app.py` goes into the root of the archive: the repository's, or the copy in an installed wheel.
 _APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_name("app.py"))

@@ -58,14 +58,21 @@ LATER = (
     "bucketer/api/body",
     "bucketer/api/debug",
     "bucketer/api/health",
+    "bucketer/api/idempotency",
     "bucketer/api/index",
+    "bucketer/api/names",
     "bucketer/api/problems",
+    "bucketer/api/refusals",
     "bucketer/api/revision",
+    "bucketer/api/route.py",
+    "bucketer/api/times",
     "bucketer/api/track",
     "bucketer/api/webhook",
+    "bucketer/core/compile/faults",
     "bucketer/core/explain",
     "bucketer/core/flags",
     "bucketer/core/reasons",
+    "bucketer/core/slips",
     "bucketer/demo/",
     "bucketer/predictions/",
     "bucketer/profiles/",
@@ -86,7 +93,6 @@ LATER = (
     "bucketer/sources/unpacking",
     "bucketer/sources/url",
     "bucketer/wire",
-    "bucketer/wiring/state_dir",
     "bucketer/wiring/webhooks",
 )
 #: Where the archive is unpacked, as tracebacks name it.
@@ -118,6 +124,7 @@ def write_bundle(root: str, package: str) -> None:
         modules[name] = (name, is_package, path, code)
         found = [name.rpartition(".")[0], *_imports(tree, name, is_package=is_package)]
         imported[name] = dict.fromkeys(found)  # in order, so that the bundle is the same each time
+        imported[name].pop(name, None)  # `from . import a_module` in a package
         Path(cache_from_source(str(source), optimization="")).unlink(missing_ok=True)
     _run_packages_after_what_they_show(imported)
     order = TopologicalSorter(imported).static_order()

@@ -146,9 +146,14 @@ def keep(folder: str, revision: str, raw: bytes) -> None:
             return
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103 -- as above
         half_made = f"{path}.{os.getpid()}"
-        with open(half_made, "wb") as file:  # noqa: PTH123 -- as above
-            file.write(raw)
-        os.replace(half_made, path)  # noqa: PTH105 -- as above
+        try:
+            with open(half_made, "wb") as file:  # noqa: PTH123 -- as above
+                file.write(raw)
+            os.replace(half_made, path)  # noqa: PTH105 -- as above
+        except OSError:
+            if os.path.exists(half_made):  # noqa: PTH110 -- as above
+                os.unlink(half_made)  # noqa: PTH108 -- a full disk needs the room
+            raise
     except InvalidRequest:
         _log.warning("archive: a revision is not kept: its name is no file's")
     except OSError as error:

@@ -48,4 +48,6 @@ def compile_datafile(datafile: Datafile) -> Ruleset:
     for flag in ruleset.flags.values():
         finish_flag(draft, flag)
     ruleset.diagnostics = tuple(draft.diagnostics)
+    # It refers to itself: without this, it and the whole datafile wait for the cycle collector.
+    vars(draft).clear()
     return ruleset
