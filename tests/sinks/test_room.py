@@ -9,6 +9,7 @@ import time
 import pytest
 
 from bucketer.core.envelope import Batch
+from bucketer.sinks.backlog import Backlog
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import bytes_in, lanes_in, open_lane
 from bucketer.sinks.outbox import OutboxFull
@@ -22,6 +23,7 @@ WORKER = """
 import json, sys, time
 from pathlib import Path
 from bucketer.core.envelope import Batch
+from bucketer.sinks.backlog import Backlog
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.outbox import OutboxFull
@@ -157,3 +159,20 @@ def test_a_full_outbox_is_not_added_up_for_each_event(lanes, monkeypatch):
             writer.append(BATCH, [VISITOR])
 
     assert len(asked) < 100
+
+
+def test_a_lane_that_is_taken_over_counts_with_what_it_holds_though_its_lock_is_held(tmp_path):
+    lanes = tmp_path / "lanes"
+    gone = Writer(open_lane(lanes, "gone"), Room(lanes, 1 << 30))
+    gone.append(BATCH, [VISITOR])
+    gone.close()
+    gone.lane.release()
+    backlog = Backlog(tmp_path, print)
+    backlog.look("mine")
+    assert backlog.next(10, 1_000) is not None
+    mine = Writer(open_lane(lanes, "mine"), Room(lanes, 1_000_000))
+
+    fill(mine)
+
+    assert bytes_in(mine.lane.directory) > 990_000
+    backlog.close()

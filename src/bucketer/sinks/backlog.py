@@ -13,6 +13,7 @@ from time import monotonic
 
 from .lanes import adopt_lane, lanes_in
 from .reader import Reader
+from .room import give_up_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Backlog:
         if lane is None:
             return None
         try:
+            give_up_room(path)
             reader = Reader(lane, None, self._set_aside)
         except BaseException:
             lane.release()

@@ -116,6 +116,15 @@ def write_room(lane: Path, allotted: int) -> None:
         os.close(fd)
 
 
+def give_up_room(lane: Path) -> None:
+    """Nothing more is written to *lane*: from now on it counts with what it holds.
+
+    Raises:
+        OSError: that can't be said.
+    """
+    (lane / _ROOM).unlink(missing_ok=True)
+
+
 def _read_room(lane: Path) -> int:
     """What *lane* was allotted; 0 if nothing, or nothing that makes sense."""
     try:
