@@ -74,7 +74,7 @@ def _try(hostile: Hostile, trees: dict[str, Path], python: str, folder: Folder) 
 
 def _measure(server: Server, hostile: Hostile) -> dict[str, float]:
     ready, go = _fork.Event(), _fork.Event()
-    attacker = _fork.Process(target=_attack, args=(hostile, server.port, ready, go), daemon=True)
+    attacker = _fork.Process(target=_attack, args=(hostile, server, ready, go), daemon=True)
     attacker.start()
     ready.wait()
     # The first question of all is slower; and what was lazily imported is there after it.
@@ -93,12 +93,14 @@ def _measure(server: Server, hostile: Hostile) -> dict[str, float]:
     }
 
 
-def _attack(hostile: Hostile, port: int, ready: Event, go: Event) -> None:
+def _attack(hostile: Hostile, server: Server, ready: Event, go: Event) -> None:
     os.nice(10)  # on the bystander's core, which mustn't wait for us
     ready.set()
     go.wait()
     time.sleep(0.05)
-    hostile.attack(port)
+    if hostile.comes:
+        server.take(hostile.comes)
+    hostile.attack(server.port)
 
 
 def table(results: list[dict[str, Any]], whiches: list[str]) -> str:

@@ -136,6 +136,11 @@ def again(request: bytes, times: int) -> Attack:
     return one_by_one(*repeat(request, times))
 
 
+def wait(_port: int) -> None:
+    """Do nothing with sockets: what is hostile comes another way."""
+    time.sleep(_STAYS_S)
+
+
 def _take(client: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while client.recv(1 << 20):

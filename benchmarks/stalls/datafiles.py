@@ -23,14 +23,24 @@ def usual() -> dict[str, Any]:
 
 
 def listed_often() -> dict[str, Any]:
-    """An audience of 300 conditions, which one rule lists 300 times: 30 KB."""
-    conditions = [_condition("note", f"value {number}", "exact") for number in range(300)]
+    """An audience of 300 conditions, which one rule lists 300 times: 40 KB."""
+    conditions = [
+        _condition(f"attribute {number}", f"value {number}", "substring") for number in range(300)
+    ]
     return _with_experiment(["or", *conditions], times=300)
 
 
 def ids(count: int) -> dict[str, Any]:
-    """An audience of so many user ids."""
-    conditions = [_condition("member", f"user-{number:08d}", "exact") for number in range(count)]
+    """An audience of so many user ids, each in an OR of its own, as the application nests them."""
+    conditions = [
+        ["or", _condition("member", f"user-{number:08d}", "exact")] for number in range(count)
+    ]
+    return _with_experiment(["or", *conditions])
+
+
+def numbers(count: int) -> dict[str, Any]:
+    """An audience of so many numbers."""
+    conditions = [_condition("member", number, "exact") for number in range(count)]
     return _with_experiment(["or", *conditions])
 
 
@@ -49,7 +59,7 @@ def revision(number: int) -> dict[str, Any]:
     return project(FLAGS_OF_REVISION) | {"revision": str(number)}
 
 
-def _condition(name: str, value: str, match: str) -> dict[str, str]:
+def _condition(name: str, value: str | int, match: str) -> dict[str, str | int]:
     return {"match": match, "name": name, "type": "custom_attribute", "value": value}
 
 
@@ -77,6 +87,6 @@ DATAFILES = {
     "usual": usual,
     "listed often": listed_often,
     "20,000 ids": lambda: ids(20_000),
-    "60,000 ids": lambda: ids(60_000),
+    "60,000 numbers": lambda: numbers(60_000),
     "3,000 distinct": lambda: distinct(3_000),
 }

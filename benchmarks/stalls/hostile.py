@@ -25,6 +25,7 @@ class Hostile:
         attack: does it.
         datafile: on which of `DATAFILES`.
         environ: settings of the server beyond that.
+        comes: which of `DATAFILES` takes its place when the attack begins, if one does.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Hostile:
     attack: Attack
     datafile: str = "usual"
     environ: dict[str, str] = field(default_factory=dict)
+    comes: str = ""
 
 
 def _body(**values: object) -> bytes:
@@ -187,12 +189,26 @@ HOSTILE = (
         "compile", "an audience of 300, listed 300 times", by.again(_CROWDED, 5), "listed often"
     ),
     Hostile("compile", "an audience of 20,000 user ids", by.again(_CROWDED, 5), "20,000 ids"),
-    Hostile("compile", "an audience of 60,000 user ids", by.again(_CROWDED, 5), "60,000 ids"),
+    Hostile("compile", "an audience of 60,000 numbers", by.again(_CROWDED, 5), "60,000 numbers"),
     Hostile(
         "compile",
         "an audience of 3,000 different conditions",
         by.again(_CROWDED, 5),
         "3,000 distinct",
+    ),
+    Hostile(
+        "compile",
+        "20,000 user ids come in while it serves",
+        by.wait,
+        environ={"DATAFILE_MAX_AGE": "0.2"},
+        comes="20,000 ids",
+    ),
+    Hostile(
+        "compile",
+        "60,000 numbers come in while it serves",
+        by.wait,
+        environ={"DATAFILE_MAX_AGE": "0.2"},
+        comes="60,000 numbers",
     ),
     # -- slow connections
     Hostile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -39,6 +40,9 @@ class Server:
     """One server, on the first core, for one hostile input."""
 
     def __init__(self, sources: Path, python: str, folder: Folder, hostile: Hostile) -> None:
+        self._folder = folder
+        self._datafile = folder.fresh() / "datafile.json"
+        shutil.copy(folder.datafile(hostile.datafile), self._datafile)
         self._errors = folder.fresh() / "stderr"
         kept = {
             name: value
@@ -53,7 +57,7 @@ class Server:
             "BUCKETER_REVISIONS": str(folder.revisions),
         }
         command = [python, "-m", "bucketer", "serve", "--port", "0"]
-        command += ["--datafile", str(folder.datafile(hostile.datafile))]
+        command += ["--datafile", str(self._datafile)]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 command, env=environ | hostile.environ, stdout=subprocess.PIPE, stderr=errors
@@ -66,6 +70,12 @@ class Server:
         self.port = int(found[1])
         if len(os.sched_getaffinity(0)) > 1 or (os.cpu_count() or 1) > 1:
             os.sched_setaffinity(self._process.pid, {0})
+
+    def take(self, name: str) -> None:
+        """Put another datafile in the place of the one that it serves."""
+        beside = self._datafile.with_suffix(".new")
+        shutil.copy(self._folder.datafile(name), beside)
+        beside.replace(self._datafile)
 
     def peak_mb(self) -> float:
         """Return the most memory that it has had, in MB; 0 when it is gone."""
