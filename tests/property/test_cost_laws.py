@@ -7,6 +7,7 @@ bytes of memory are counted: doubling a request may at most about double them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
 import json
 import re
@@ -21,6 +22,7 @@ import bucketer.api
 from bucketer.api import attributes, body
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
+from bucketer.doors.aws_lambda import UnknownEvent, to_request
 
 EXPERIMENT = b'{"e":"checkout_flow_experiment","u":"x",'
 GOAL = b'{"event":"purchase","user":"x",'
@@ -182,6 +184,57 @@ def test_the_work_of_a_wrong_key_has_a_bound():
     wrong = work_of(lambda: nearest("ab" * 100_000, known))
 
     assert wrong <= 1.1 * work_of(lambda: nearest("ab" * 50, known[:1_000]))
+
+
+EVENTS_OF_LAMBDA = {
+    "one header again and again": lambda n: {"multiValueHeaders": {"X-A": ["x"] * n}},
+    "one header in two cases": lambda n: {
+        "multiValueHeaders": {"X-A": ["x"] * n, "x-a": ["y"] * n}
+    },
+    "many headers": lambda n: {"multiValueHeaders": {f"x-{each}": ["x"] for each in range(n)}},
+    "one parameter again and again": lambda n: {
+        "multiValueQueryStringParameters": {"e": ["x"] * n}
+    },
+    "many parameters": lambda n: {
+        "multiValueQueryStringParameters": {f"\u00e9{each}": ["%"] for each in range(n)}
+    },
+    "a long parameter": lambda n: {"multiValueQueryStringParameters": {"u": ["\u00e9%" * n]}},
+    "a long address": lambda n: {"multiValueHeaders": {"X-Forwarded-For": ["1.2.3.4, " * n]}},
+    "a long path": lambda n: {"path": "/x" * n},
+    "text as a body": lambda n: {"httpMethod": "POST", "body": "[" * n},
+    "base64 as a body": lambda n: {
+        "httpMethod": "POST",
+        "body": "W1tb" * n,
+        "isBase64Encoded": True,
+    },
+    "bad base64 as a body": lambda n: {
+        "httpMethod": "POST",
+        "body": "=" * n,
+        "isBase64Encoded": True,
+    },
+    "many keys that nobody knows": lambda n: {
+        "httpMethod": 1,
+        **{f"k{each}": 1 for each in range(n)},
+    },
+}
+
+
+@pytest.mark.parametrize("trigger", ["rest_multi", "alb_multi"])
+@pytest.mark.parametrize("make", EVENTS_OF_LAMBDA.values(), ids=EVENTS_OF_LAMBDA)
+def test_the_work_of_an_event_of_lambda_is_in_proportion(make, trigger):
+    path = Path(__file__).parents[1] / "lambda_events" / f"{trigger}.json"
+    usual = json.loads(path.read_bytes())
+    client = Client()
+
+    def answer(event):
+        with contextlib.suppress(UnknownEvent):
+            client.handler.handle(to_request(event, "r"), 0.0, lambda: "u")
+
+    def cost(n):
+        event = {**usual, **make(n)}
+        return work_of(lambda: answer(event))
+
+    assert_in_proportion(cost, small=100)
 
 
 # Memory

@@ -77,10 +77,10 @@ class BucketerRoute:
             PredictionNeeded, ProfileNeeded: the shell must fetch that first.
         """
         fields: dict[str, Any]
-        if request.method == "POST":
-            fields = self._fields_of_post(request)
-        else:
-            fields = parse_query(request.query, OF_BUCKETER)
+        is_post = request.method == "POST"
+        fields = (
+            self._fields_of_post(request) if is_post else parse_query(request.query, OF_BUCKETER)
+        )
         experiment_key: str = fields.get("e") or ""
         flag_key: str = fields.get("f") or ""
         if (not experiment_key) is (not flag_key):
@@ -116,7 +116,8 @@ class BucketerRoute:
         if track and decision.impressions and self._makes_events:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
-            _refuse_above_limit(*(len(visitor_json(each)) for each in events if is_long))
+            if is_long:
+                _refuse_above_limit(*(len(visitor_json(each)) for each in events))
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
         if decision.bucketed is None or user.profile is None or not track:
             return Reply(response, events)
@@ -176,13 +177,14 @@ class BucketerRoute:
 
         body = as_parameters(*parsed_body(request, self._options.max_json_depth))
         fields = fields_of(body, OF_BUCKETER)
-        given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
-        if given.get("a"):
-            given["a"] = parse_attributes(given["a"])
-        for name in ("debug", "track"):
-            if given.get(name):
-                given[name] = switch_of(given[name], name)
-        add_query(fields, given)
+        if request.query:
+            given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
+            if given.get("a"):
+                given["a"] = parse_attributes(given["a"])
+            for name in ("debug", "track"):
+                if given.get(name):
+                    given[name] = switch_of(given[name], name)
+            add_query(fields, given)
         check_user(body, OF_BUCKETER, named="u" in fields)
         return fields
 

@@ -57,10 +57,11 @@ def fields_of(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     """
     fields: dict[str, Any] = {}
     found_as: dict[str, str] = {}
-    for name, key in names.items():
-        if name not in given:
+    for name, found in given.items():
+        key = names.get(name)
+        if key is None:
             continue
-        value = _from_json(key, name, given[name])
+        value = _from_json(key, name, found)
         if value == "":
             continue
         if key in fields and not same(fields[key], value):
