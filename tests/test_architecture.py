@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.fakes.extensions_api import ExtensionsApi
 
+from bucketer.publishing.archive import LEFT_OUT
+from bucketer.publishing.bundle import LATER
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "bucketer"
 
@@ -177,6 +180,19 @@ def test_what_costs_most_is_not_loaded_by_the_test_itself(cold_start):
     heavy = {"typing", "dataclasses", "asyncio", "uuid", "ssl", "http.client", "urllib.parse"}
 
     assert set() == heavy & set(cold_start["before"])
+
+
+def test_every_module_is_run_by_a_cold_start_or_listed_as_one_that_is_not():
+    """Or the zip of Lambda would run it at each start: see LATER and LEFT_OUT."""
+    strays = []
+    for path in SOURCE.rglob("*.py"):
+        inside = path.relative_to(SOURCE).as_posix()
+        name = f"bucketer.{inside}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        is_listed = f"bucketer/{inside}".startswith(LATER) or inside.startswith(LEFT_OUT)
+        if name.removesuffix(".__init__") not in ALLOWED_OURS and not is_listed:
+            strays.append(inside)
+
+    assert [] == strays
 
 
 # ---------------------------------------------------------------------------- pure parts
