@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bucketer.core.errors import InvalidDatafile, UnsupportedVersion
-from bucketer.core.parse import parse_datafile
+from bucketer.core.parse import LONG_CHARACTERS, _load_in_pieces, parse_datafile
 
 WHOLE = {
     "version": "4",
@@ -132,3 +132,62 @@ def test_the_message_never_shows_a_value():
         parse_datafile(text(experiments="a-secret"))
 
     assert "a-secret" not in str(refused.value)
+
+
+# -------------------------------------------------------------------- in pieces
+
+LONG = json.dumps({**WHOLE, "padding": "x" * LONG_CHARACTERS})
+
+
+@pytest.mark.parametrize("indent", [None, 0, 3])
+def test_a_long_document_is_read_as_a_short_one_would_be(indent):
+    several = {**WHOLE, "events": [{"id": str(each), "in": [[], {}, [each]]} for each in range(9)]}
+    several |= {"padding": ["x" * LONG_CHARACTERS], "empty": [], "spaced": {}, "none": None}
+    document = json.dumps(several, indent=indent).replace("[]", "[ \n]")
+
+    assert json.loads(document) == parse_datafile(document) == _load_in_pieces(document)
+
+
+@pytest.mark.parametrize(
+    "twice", ['{"events": [1], "events": [2, 3]}', '{"a": 1, "a": [2]}', '{"a": [1], "a": {}}']
+)
+def test_of_a_name_that_is_there_twice_the_last_one_counts_in_pieces_too(twice):
+    assert json.loads(twice) == _load_in_pieces(twice)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        LONG[:-1],
+        LONG + "x",
+        LONG[1:],
+        LONG.replace('"events": []', '"events": [1,]'),
+        LONG.replace('"events": []', '"events": [1 2]'),
+        LONG.replace('"events": []', '"events": [,]'),
+        LONG.replace('"events": []', '"events" []'),
+        LONG.replace('"events": []', "5: []"),
+        LONG.replace('"events": []', '"events": ['),
+        "[" + LONG + "]" * 2,
+    ],
+)
+def test_a_long_document_that_is_none_is_told_as_a_short_one_would_be(cut):
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(cut)
+    with pytest.raises(json.JSONDecodeError) as plain:
+        json.loads(cut)
+
+    where = f"at line {plain.value.lineno}, column {plain.value.colno}"
+    assert refused.value.found.endswith(where)
+
+
+def test_a_long_list_is_no_datafile():
+    with pytest.raises(InvalidDatafile) as refused:
+        parse_datafile(json.dumps(["x" * LONG_CHARACTERS]))
+
+    assert "an array" == refused.value.found
+
+
+def test_the_depth_of_a_long_document_is_told():
+    deep = LONG[:-1] + ', "deep": ' + "[" * 100_000
+    with pytest.raises(InvalidDatafile, match="nesting too deep"):
+        parse_datafile(deep)

@@ -31,6 +31,10 @@ _REQUIRED: dict[str, type] = {
     "attributes": list,
 }
 
+#: From here on a document is read in pieces.
+LONG_CHARACTERS = 1_000_000
+_WHITE = frozenset(" \t\n\r")
+
 _NAMES = {
     dict: "an object",
     list: "an array",
@@ -61,7 +65,7 @@ def parse_datafile(raw: bytes | str) -> Datafile:
     """
     try:
         text = raw if isinstance(raw, str) else raw.decode(json.detect_encoding(raw))
-        datafile = json.loads(text)
+        datafile = _load(text)
     except RecursionError:
         raise InvalidDatafile("", "JSON", "nesting too deep to read") from None
     except ValueError as error:
@@ -91,6 +95,74 @@ _INTRUDERS = (
 )
 
 
+def _load(text: str) -> Any:
+    """Read JSON; a long document in pieces, between which other threads have their turn.
+
+    One call of `json.loads` keeps all threads waiting until it is done: 10 ms for a megabyte.
+    """
+    if len(text) < LONG_CHARACTERS:
+        return json.loads(text)
+    try:
+        return _load_in_pieces(text)
+    except (ValueError, IndexError):
+        return json.loads(text)  # which says what is wrong, and where
+
+
+def _load_in_pieces(text: str) -> Any:
+    """Read an object whose arrays are read element by element.
+
+    Raises:
+        ValueError, IndexError: it is no such thing, or no JSON at all.
+    """
+    scan = json.JSONDecoder().raw_decode
+    document: dict[str, Any] = {}
+    at = _expect(text, 0, "{")
+    while True:
+        key, at = scan(text, at)
+        if not isinstance(key, str):
+            raise ValueError  # noqa: TRY004 -- the text is wrong
+        at = _expect(text, at, ":")
+        if text[at] == "[" and text[_expect(text, at, "[")] != "]":
+            document[key] = elements = []
+            at = _expect(text, at, "[")
+            while True:
+                element, at = scan(text, at)
+                elements.append(element)
+                at = _skip(text, at)
+                if text[at] == "]":
+                    at += 1
+                    break
+                at = _expect(text, at, ",")
+        else:
+            document[key], at = scan(text, at)
+        at = _skip(text, at)
+        if text[at] == "}":
+            break
+        at = _expect(text, at, ",")
+    if _skip(text, at + 1) != len(text):
+        raise ValueError
+    return document
+
+
+def _expect(text: str, at: int, sign: str) -> int:
+    """Return where what follows *sign* begins.
+
+    Raises:
+        ValueError, IndexError: it isn't there.
+    """
+    at = _skip(text, at)
+    if text[at] != sign:
+        raise ValueError
+    return _skip(text, at + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    """Return where the white space at *at* ends."""
+    while text[at : at + 1] in _WHITE:
+        at += 1
+    return at
+
+
 def _why_not_json(raw: bytes | str, error: ValueError) -> str:
     text = raw.strip()
     if not text:
@@ -113,7 +185,9 @@ def _refuse_lone_surrogates(text: str, datafile: Datafile) -> None:
     try:
         text.encode()  # a caller's own text may hold one as it is
         if "\\ud" in text or "\\uD" in text:
-            json.dumps(datafile, ensure_ascii=False).encode()
+            for name, value in datafile.items():
+                for each in (name, *(value if isinstance(value, list) else [value])):
+                    json.dumps(each, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InvalidDatafile("", "valid Unicode", "a lone surrogate") from None
     except RecursionError:

@@ -24,7 +24,13 @@ def compile_quietly(raw: bytes) -> Ruleset:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return compile_datafile(parse_datafile(raw))
+        datafile = parse_datafile(raw)
+        ruleset = compile_datafile(datafile)
+        # Piece by piece: to let go of all of it at once keeps the other threads waiting.
+        for section in datafile.values():
+            while isinstance(section, list) and section:
+                section.pop()
+        return ruleset
     finally:
         if was_enabled:
             gc.enable()
