@@ -78,10 +78,10 @@ def test_longer_and_more_keys_of_a_datafile_cost_no_more():
     ("kind", "key", "hint"),
     [
         (UnknownExperiment, "search", "That is a flag (f=search)."),
-        (UnknownExperiment, "purchase", "That is a conversion event (/track?e=purchase)."),
+        (UnknownExperiment, "purchase", "That is a conversion event (/track?ev=purchase)."),
         (UnknownFlag, "search_ranking_experiment", "That is an experiment ("),
         (UnknownEvent, "search", "That is a flag (f=search)."),
-        (UnknownFlag, "Purchase", "Perhaps it is a conversion event (/track?e=purchase)."),
+        (UnknownFlag, "Purchase", "Perhaps it is a conversion event (/track?ev=purchase)."),
         (UnknownFlag, "Search", "Did you mean 'search'?"),
         (UnknownEvent, "PURCHASE", "Did you mean 'purchase'?"),
         (UnknownExperiment, "SEARCH_ranking_experiment", "mean 'search_ranking_experiment'?"),

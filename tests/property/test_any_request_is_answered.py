@@ -15,7 +15,7 @@ DOCUMENTED = {
     200: {None},
     204: {None},
     400: {"invalid_request"},
-    404: {"not_found", "unknown_experiment", "unknown_flag"},
+    404: {"not_found", "unknown_event", "unknown_experiment", "unknown_flag"},
     405: {"method_not_allowed"},
     413: {"too_large"},
     414: {"too_large"},
@@ -32,6 +32,12 @@ PIECES = st.sampled_from(
             "a=",
             "debug=",
             "track=",
+            "user=",
+            "userId=",
+            "uid=",
+            "tags=",
+            "id=",
+            "timestamp=",
             "&",
             "=",
             "+",
@@ -73,11 +79,15 @@ VALID_START = st.sampled_from(
         "f=search&u=x&",
         "e=checkout_flow_experiment&u=x&a=",
         "f=search&debug=1&a=",
+        "ev=purchase&u=x&",
+        "ev=purchase&tags=",
     ]
 )
 METHODS = st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "get", ""])
 PATHS = st.sampled_from(
-    ["/bucketer"] * 5 + ["/prod/bucketer/", "/health", "/", "", "/\udcff", "//"]
+    ["/bucketer"] * 4
+    + ["/track", "/track"]
+    + ["/prod/bucketer/", "/health", "/", "", "/\udcff", "//"]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 LEAVES |= st.sampled_from(["\ud800", 10**400, "checkout_flow_experiment", "search"])
@@ -87,9 +97,15 @@ JSON = st.recursive(
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
     ),
 )
+NAMES = ["e", "f", "u", "a", "debug", "track", "x", "", "experiment", "flag", "user", "userId"]
 PARAMETERS = st.dictionaries(
-    st.sampled_from(["e", "f", "u", "a", "debug", "track", "x", ""]), JSON, max_size=6
+    st.sampled_from([*NAMES, "user_id", "attributes", "uid", "User"]), JSON, max_size=6
 )
+GOALS = st.dictionaries(
+    st.sampled_from(["ev", "event", *NAMES, "attributes", "tags", "id", "timestamp"]),
+    JSON,
+    max_size=6,
+).map(lambda rest: {**rest, "event": "purchase"})
 EXPERIMENT = st.just({"e": "checkout_flow_experiment", "u": "x"})
 OBJECTS = PARAMETERS | st.builds(lambda right, rest: {**rest, **right}, EXPERIMENT, PARAMETERS)
 ATTRIBUTES = st.dictionaries(
@@ -164,6 +180,13 @@ def test_any_json_object_gives_a_documented_answer(parameters):
     body = json.dumps(parameters).encode()
 
     check(CLIENT.ask(method="POST", body=body), "POST")
+
+
+@settings(max_examples=300)
+@given(GOALS | st.lists(GOALS, max_size=3))
+def test_any_goals_give_a_documented_answer(goals):
+    """Alone or in a list, whatever is told of them."""
+    check(CLIENT.ask(path="/track", method="POST", body=json.dumps(goals).encode()), "POST")
 
 
 @settings(max_examples=500)

@@ -65,7 +65,7 @@ def unknown(ruleset: Ruleset, kind: type[UnknownKey], key: str) -> UnknownKey:
     kinds: dict[type[UnknownKey], tuple[Mapping[str, object], str]] = {
         UnknownExperiment: (ruleset.experiments, "an experiment (e="),
         UnknownFlag: (ruleset.flags, "a flag (f="),
-        UnknownEvent: (ruleset.events, "a conversion event (/track?e="),
+        UnknownEvent: (ruleset.events, "a conversion event (/track?ev="),
     }
     suggestion = nearest(key, kinds[kind][0])
     hint = ""
