@@ -101,9 +101,10 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
         ("DATAFILE_ACCESS_TOKEN", ["a-b.c_d=", "~"], ["a b", "a\r\nX: y", "✓"]),
         (
             "BUCKETER_CORS_ORIGIN",
-            ["*", "off", "https://shop.example", "http://localhost:3000", "http://[::1]:80", "capacitor://localhost"],
-            ["shop.example", "https://", "https://shop.example/", "https://a.example, https://b.example", "https://a.example\r\nSet-Cookie: x=y", "https://a b", "✓", "https://h:", "https://h:x", "https://u@h"],
+            ["*", "off", "OFF", "https://a.example, https://b.example", "https://A.example", "https://shop.example", "http://localhost:3000", "http://[::1]:80", "capacitor://localhost"],
+            ["shop.example", "https://", "https://shop.example/", "*, https://b.example", "off https://b.example", ",", "https://a.example\r\nSet-Cookie: x=y", "https://a b", "✓", "https://h:", "https://h:x", "https://u@h"],
         ),
+        ("BUCKETER_CORS_HEADERS", ["*", "X-Mine", "a, b c"], [",", "a:b", "a\0b", "ü", "x" * 101]),
         ("BUCKETER_TRUSTED_PROXIES", ["10.0.0.0/8, ::1", "10.1.2.3/8", "::ffff:10.0.0.0/104"], ["10.0.0.0/33", "proxy.example", "[::1]"]),
         ("BUCKETER_ADDRESS_HEADER", ["X-Forwarded-For", "CloudFront-Viewer-Address"], ["Forwarded", "X-Real-IP"]),
         ("BUCKETER_PATH_PREFIX", ["/", "/a", "/api/v1/", "/%C3%A9"], ["a", "//a", "/a//b", "/../a", "/a/.", "/a b", "/a?b", "/a#b", "/%zz", "/%e9", "https://h/a"]),

@@ -32,7 +32,7 @@ def test_object_is_parsed_within_its_depth(body, expected):
     [
         (b"", "The body is empty; send a JSON object."),
         (b" \n", "The body is empty; send a JSON object."),
-        (b"e=x&u=y", "The body is a form, not JSON; send a JSON object."),
+        (b"e=x&u=y", "The body is a form, not JSON; send a JSON object, or say that it is one."),
         (b'<a b="c">', "not JSON: Expecting value at position 0"),
         (b'{"e": "x"', "not JSON"),
         (b'{"e": "x"} {}', "not JSON: Extra data at position 11"),

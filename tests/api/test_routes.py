@@ -39,39 +39,9 @@ def test_each_route_has_methods_of_its_own(client):
     assert ("Allow", "GET, HEAD, OPTIONS") in reply.response.headers
 
 
-def test_options_answers_a_browsers_preflight(client):
-    """Before it sends JSON across origins."""
-    response = client.ask(method="OPTIONS").response
-    headers = dict(response.all_headers())
-
-    assert response.status == 204
-    assert response.body == b""
-    assert headers["Access-Control-Allow-Origin"] == "*"
-    assert headers["Access-Control-Allow-Methods"] == "GET, HEAD, POST, OPTIONS"
-    assert "Content-Type" in headers["Access-Control-Allow-Headers"]
-
-
 def test_options_of_an_unknown_path_is_404(client):
     """There is nothing to allow."""
     assert client.ask(method="OPTIONS", path="/x").response.status == 404
-
-
-def test_cors_may_name_one_origin():
-    """A setting."""
-    client = Client(options=ApiOptions(allow_origin="https://shop.example"))
-
-    headers = dict(client.ask(QUERY).response.headers)
-
-    assert headers["Access-Control-Allow-Origin"] == "https://shop.example"
-
-
-def test_cors_may_be_off():
-    """No answer has its headers then, nor the preflight."""
-    client = Client(options=ApiOptions(allow_origin=""))
-
-    for method in ("GET", "OPTIONS"):
-        names = [name for name, _ in client.ask(QUERY, method=method).response.all_headers()]
-        assert not [name for name in names if name.startswith("Access-Control")]
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,22 @@ class Client:
         self._ip = ip
         self._uuids = itertools.count(1)
 
-    def ask(self, query="", *, method="GET", path="/bucketer", body=b"", known=None, ip=None):
+    def ask(
+        self,
+        query="",
+        *,
+        method="GET",
+        path="/bucketer",
+        body=b"",
+        known=None,
+        ip=None,
+        headers=None,
+    ):
         """Return the `Reply`; a *body* that isn't bytes is sent as JSON."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         address = self._ip if ip is None else ip
-        request = Request(method, path, query, {}, body, address, "request-1")
+        request = Request(method, path, query, headers or {}, body, address, "request-1")
         return self.handler.handle(request, NOW, lambda: f"uuid-{next(self._uuids)}", known)
 
     def json(self, query="", **keywords):

@@ -33,6 +33,9 @@ class EchoHandler:
     edition = None
     json_headers = JSON
 
+    def headers_for(self, asked):
+        return JSON
+
     def __init__(self, limits=None):
         self.limits = limits or Limits()
 

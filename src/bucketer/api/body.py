@@ -59,15 +59,20 @@ def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
 
 
 def parsed_body(request: Request, max_depth: int) -> tuple[Any, Repeated]:
-    """Parse the body of *request* as `parse_json` does: once, however often it is asked for.
+    """Parse the body of *request*, JSON or a form: once, however often it is asked for.
 
     A request is answered anew when something had to be fetched for it, and an error's answer
     tells what was understood.
     """
     found: tuple[Any, Repeated] | InvalidRequest | None = request.parsed
     if found is None:
+        from .form import form_object, is_form  # bodies are rare, and cold starts have none
+
         try:
-            found = parse_json(request.body, max_depth)
+            if is_form(request):
+                found = form_object(request.body, lambda text: parse_tags(text, max_depth)), {}
+            else:
+                found = parse_json(request.body, max_depth)
         except InvalidRequest as error:
             found = error
         request.parsed = found
@@ -109,6 +114,24 @@ def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
         raise _no_json(text, error) from None
     except ValueError:  # an integer of thousands of digits, NaN or Infinity
         raise _no_number(text) from None
+
+
+def parse_tags(text: str, max_depth: int) -> dict[str, Any]:
+    """Parse tags in a query or form: one JSON object, of any depth, or `key:value` items as in `a`.
+
+    Raises:
+        InvalidRequest: they are neither.
+    """
+    from .attributes import parse_attributes
+
+    try:
+        if text.lstrip().startswith("{"):
+            return parse_object(text.encode(), max_depth)
+        return parse_attributes(text)
+    except InvalidRequest as error:
+        said = str(error).replace("Bad attributes in 'a' at", "bad tags at", 1)
+        message = f"Parameter 'tags': {said.replace('The body is', 'it is', 1)}"
+        raise InvalidRequest(message, field="tags", position=error.position) from None
 
 
 def as_parameters(parsed: object, repeated: Repeated) -> dict[str, Any]:
@@ -155,7 +178,9 @@ def _no_json(text: str, error: JSONDecodeError) -> InvalidRequest:
     if not text.strip():
         message = "The body is empty; send a JSON object."
     elif re.match(r"[\w.%+-]++=", text):
-        message = "The body is a form, not JSON; send a JSON object."
+        message = "The body is a form, not JSON; send a JSON object, or say that it is one."
+    elif text.startswith("--"):
+        message = "The body is multipart/form-data; send a JSON object, or URLSearchParams."
     else:
         message = f"The body is not JSON: {error.msg} at position {error.pos}."
     return InvalidRequest(message, field="body", position=error.pos)

@@ -204,7 +204,9 @@ class ApiOptions:
         debug_allowed: False leaves the debug block out of every answer.
         show_datafile: how debug names the datafile: ``full``, ``host`` or ``off``. Health never
             tells more than the host.
-        allow_origin: value of ``Access-Control-Allow-Origin``; empty sends no CORS headers.
+        allow_origins: whose pages may read the answers: ``("*",)`` for everybody's, origins in
+            lower case, or none, which sends no CORS headers.
+        allow_headers: what they may send, as ``Access-Control-Allow-Headers`` has it.
         max_url_bytes: path and query together; more is 414.
         max_body_bytes: more is 413.
         max_json_depth: open brackets of a body; more is 400.
@@ -222,7 +224,8 @@ class ApiOptions:
     """
 
     __slots__ = (
-        "allow_origin",
+        "allow_headers",
+        "allow_origins",
         "debug_allowed",
         "events",
         "freshness",
@@ -243,7 +246,7 @@ class ApiOptions:
         *,
         debug_allowed: bool = True,
         show_datafile: str = "full",
-        allow_origin: str = "*",
+        allow_origins: tuple[str, ...] = ("*",),
         max_url_bytes: int = 8 * 1024,
         max_body_bytes: int = 1024 * 1024,
         max_json_depth: int = 32,
@@ -253,7 +256,7 @@ class ApiOptions:
         """Keep the values; `bucketer.settings` has checked them."""
         self.debug_allowed = debug_allowed
         self.show_datafile = show_datafile
-        self.allow_origin = allow_origin
+        self.allow_origins = allow_origins
         self.max_url_bytes = max_url_bytes
         self.max_body_bytes = max_body_bytes
         self.max_json_depth = max_json_depth
@@ -262,6 +265,7 @@ class ApiOptions:
         # What wiring knows only later, or seldom.
         self.makes_events = True
         self.freshness: Callable[[], dict[str, object]] | None = None
+        self.allow_headers = "Content-Type, X-Request-Id"
         self.path_prefix = ""
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}

@@ -11,16 +11,18 @@ from bucketer.core.bandit import PredictionNeeded
 
 from .answer import to_json
 from .bucketer import BucketerRoute
-from .http import COMMON_HEADERS, JSON_HEADERS, ApiOptions, Needed, Reply, Response
+from .http import JSON_HEADERS, ApiOptions, Needed, Reply, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from bucketer.ports import EditionFacts, Engine
 
     from .http import Known, Request
     from .route import Route
+
+    Headers = tuple[tuple[str, str], ...]
 
 
 #: The paths that every service has; the first is the one that nearly all requests are for.
@@ -45,7 +47,10 @@ class Handler:
         """Answer by *edition*, as *engine* decides; None answers 503 until there is one."""
         self.edition = edition
         self._options = options = options or ApiOptions()
-        self.json_headers = (*JSON_HEADERS, *_cors(options))
+        self.json_headers: Headers = JSON_HEADERS
+        #: Where several origins are allowed: one → all headers of a usual answer, what it adds.
+        self._by_origin: dict[str, tuple[Headers, Headers]] = {}
+        self._add_cors()
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
         self._routes: dict[str, Route] = {
@@ -66,6 +71,22 @@ class Handler:
             if options.webhook[0]:
                 # Without a secret it refuses everything, and says so to whoever knows of it.
                 self._told = (*_PATHS, PATH)
+
+    def _add_cors(self) -> None:
+        origins = self._options.allow_origins
+        if origins == ("*",):  # without an import that cold starts would pay for
+            self.json_headers += (
+                ("Access-Control-Allow-Origin", "*"),
+                ("Access-Control-Expose-Headers", "X-Request-Id"),
+            )
+            return
+        from .cors import for_everybody, for_origin
+
+        self.json_headers += for_everybody(origins)
+        if len(origins) > 1:
+            self._by_origin = {
+                each: (self.json_headers + for_origin(each), for_origin(each)) for each in origins
+            }
 
     def handle(
         self,
@@ -92,13 +113,16 @@ class Handler:
                 self._check_size(request)
             if route is None:
                 route = self._find(request)
-            if request.method not in route.methods:
-                return Reply(self._preflight(request, route))
-            reply = route.answer(request, now, new_uuid, known)
+            if request.method in route.methods:
+                reply = route.answer(request, now, new_uuid, known)
+            else:
+                reply = Reply(self._preflight(request, route))
         except (PredictionNeeded, Needed):
             raise
         except Exception as error:  # noqa: BLE001 -- the last resort; it goes to Reply.failure
             reply = self.refuse(request, error, route)
+        if self._by_origin:
+            self._tell_origin(request, reply.response)
         return _without_body(reply) if request.method == "HEAD" else reply
 
     def refuse(self, request: Request, error: Exception, route: Route | None = None) -> Reply:
@@ -182,24 +206,23 @@ class Handler:
             from .problems import MethodNotAllowed
 
             raise MethodNotAllowed(request.method, request.path, (*route.methods, "OPTIONS"))
-        allowed = ", ".join((*route.methods, "OPTIONS"))
-        headers = [("Allow", allowed), *COMMON_HEADERS, *_cors(self._options)]
-        if self._options.allow_origin:
-            headers += [
-                ("Access-Control-Allow-Methods", allowed),
-                ("Access-Control-Allow-Headers", "Content-Type, X-Request-Id"),
-                ("Access-Control-Max-Age", "86400"),
-            ]
-        return Response(204, tuple(headers), b"", request.request_id)
+        from .cors import preflight_headers
 
+        headers = preflight_headers(request, self._options, route.methods)
+        return Response(204, headers, b"", request.request_id)
 
-def _cors(options: ApiOptions) -> tuple[tuple[str, str], ...]:
-    if not options.allow_origin:
-        return ()
-    return (
-        ("Access-Control-Allow-Origin", options.allow_origin),
-        ("Access-Control-Expose-Headers", "X-Request-Id"),
-    )
+    def headers_for(self, asked: Mapping[str, str]) -> Headers:
+        """Return `json_headers` as whoever asked may read them; *asked* by lower-case name."""
+        origin = asked.get("origin", "")
+        return self._by_origin.get(origin, (self.json_headers, ()))[0]
+
+    def _tell_origin(self, request: Request, response: Response) -> None:
+        """Add what a page of one of several origins needs to read *response*."""
+        known = self._by_origin.get(request.headers.get("origin", ""))
+        if known is not None:
+            whole, added = known
+            is_usual = response.headers is self.json_headers
+            response.headers = whole if is_usual else response.headers + added
 
 
 def _without_body(reply: Reply) -> Reply:

@@ -12,7 +12,7 @@ from bucketer.core.user import User
 
 from .answer import to_json
 from .attributes import parse_attributes
-from .body import as_parameters, parse_object, parsed_body
+from .body import as_parameters, parse_tags, parsed_body
 from .http import Reply, Response
 from .idempotency import MAX_KEY_CHARS, key_of, key_too_long, uuid_of
 from .names import add_query, check_user, check_user_of_query, fields_of, understood_of
@@ -121,9 +121,10 @@ class TrackRoute:
     def _read(self, request: Request) -> dict[str, Any] | list[dict[str, Any]]:
         """The goals as the caller tells them, by the names that `OF_TRACK` gives."""
         given: dict[str, Any] = {**parse_query(request.query, OF_TRACK)}
-        for name, read in (("a", parse_attributes), ("tags", self._parse_tags)):
-            if given.get(name):
-                given[name] = read(given[name])
+        if given.get("a"):
+            given["a"] = parse_attributes(given["a"])
+        if given.get("tags"):
+            given["tags"] = parse_tags(given["tags"], self._options.max_json_depth)
         if request.method == "GET":
             if not given.get("u"):
                 check_user_of_query(request.query, OF_TRACK)
@@ -143,17 +144,6 @@ class TrackRoute:
             message = "Beside a list of events the query names nothing; say it in each of them."
             raise InvalidRequest(message, field="body")
         return _read_list(parsed, repeated)
-
-    def _parse_tags(self, text: str) -> dict[str, Any]:
-        """Tags in a query: one JSON object, of any depth, or `key:value` items as in `a`."""
-        try:
-            if text.lstrip().startswith("{"):
-                return parse_object(text.encode(), self._options.max_json_depth)
-            return parse_attributes(text)
-        except InvalidRequest as error:
-            said = str(error).replace("Bad attributes in 'a' at", "bad tags at", 1)
-            message = f"Parameter 'tags': {said.replace('The body is', 'it is', 1)}"
-            raise InvalidRequest(message, field="tags", position=error.position) from None
 
 
 def _read_list(parsed: list[Any], repeated: Repeated) -> list[dict[str, Any]]:

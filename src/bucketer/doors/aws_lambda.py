@@ -338,24 +338,24 @@ def _unknown(event: object, why: str, fallback_id: str, runtime: Runtime) -> Res
         f"balancer. This event is none of them: {why}."
     )
     error = {"code": "invalid_request", "message": message}
-    return _refusal(400, error, _given_id(event, fallback_id), runtime)
+    return _refusal(400, error, event, fallback_id, runtime)
 
 
 def _failed(event: object, fallback_id: str, runtime: Runtime) -> Response:
     from bucketer.api.problems import UNFORESEEN
 
     error = {"code": "internal_error", "message": UNFORESEEN}
-    return _refusal(500, error, _given_id(event, fallback_id), runtime)
+    return _refusal(500, error, event, fallback_id, runtime)
 
 
-def _refusal(status: int, error: dict[str, str], request_id: str, runtime: Runtime) -> Response:
+def _refusal(
+    status: int, error: dict[str, str], event: object, fallback_id: str, runtime: Runtime
+) -> Response:
+    """Answer with *error*; with the caller's request id and origin, if the event has them."""
     body = dumps({"variation": None, "error": error})
-    return Response(status, runtime.handler.json_headers, body.encode("ascii"), request_id)
-
-
-def _given_id(event: object, fallback_id: str) -> str:
-    """Return the caller's request id, if the event is sound enough to have one."""
     try:
-        return _request_id(_headers(event), fallback_id)  # type: ignore[arg-type]  # or the next line
+        asked = _headers(event)  # type: ignore[arg-type]  # or the next line
+        headers, request_id = runtime.handler.headers_for(asked), _request_id(asked, fallback_id)
     except (AttributeError, TypeError, ValueError):
-        return fallback_id
+        headers, request_id = runtime.handler.json_headers, fallback_id
+    return Response(status, headers, body.encode("ascii"), request_id)

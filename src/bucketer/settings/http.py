@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import cors_origin, one_of, path_prefix, switch, whole
+from .values import cors_headers, cors_origins, one_of, path_prefix, switch, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+CORS_HEADERS: Final = (
+    "Content-Type, X-Request-Id, Idempotency-Key, Authorization, X-API-Key, "
+    "X-Optimizely-SDK-Key, X-Requested-With, Cache-Control, If-None-Match, "
+    "traceparent, tracestate, baggage, sentry-trace"
+)
 
 ROWS: Final = (
     Setting(
@@ -29,9 +35,19 @@ ROWS: Final = (
     Setting(
         "BUCKETER_CORS_ORIGIN",
         "*",
-        cors_origin,
-        "an origin such as https://shop.example or http://localhost:3000, `*`, or `off`",
-        "Which web pages may read the answers: the value of `Access-Control-Allow-Origin`.",
+        cors_origins,
+        "origins such as https://shop.example or http://localhost:3000, between commas or spaces; "
+        "or `*`, or `off`",
+        "Which web pages may read the answers. With `*` those of all origins, as long as they ask "
+        "without cookies; named ones may send them.",
+    ),
+    Setting(
+        "BUCKETER_CORS_HEADERS",
+        CORS_HEADERS,
+        cors_headers,
+        "names of headers, between commas or spaces",
+        "Which headers those pages may send, beside the few that need no leave. The default has "
+        "ours and those that tracing, monitoring and proxies add.",
     ),
     Setting(
         "BUCKETER_PATH_PREFIX",

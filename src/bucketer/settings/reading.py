@@ -47,7 +47,8 @@ class Settings:
     cmab_timeout: float
     debug: bool
     debug_url: str
-    cors_origin: str
+    cors_origin: tuple[str, ...]
+    cors_headers: tuple[str, ...]
     path_prefix: str
     max_url_bytes: int
     max_body_bytes: int

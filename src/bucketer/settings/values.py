@@ -19,6 +19,7 @@ BANDITS: Final = "https://prediction.cmab.optimizely.com/predict/"
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
 _ORIGIN = rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
 _SEGMENT = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"
 _BUCKET = r"[A-Za-z0-9._-]+"
 #: Datafiles that travel with the code.
 _OURS = ("packaged", "demonstration")
@@ -161,14 +162,26 @@ def s3_url(value: str) -> str:
     return value
 
 
-def cors_origin(value: str) -> str:
-    """`*`, `off`, or an origin as browsers send it: scheme, host, and the port if it is unusual."""
-    # It is written into every answer's head, so nothing else may stand in it.
-    if word(value, {"*", "off"}):
-        return value.lower()
-    if not re.fullmatch(_ORIGIN, value):
+def cors_origins(value: str) -> tuple[str, ...]:
+    """`*`, `off` (none), or origins as browsers send them: the port is there if it is unusual."""
+    if value.lower() in {"*", "off"}:
+        return ("*",) if value == "*" else ()
+    found = [each.lower() for each in value.replace(",", " ").split()]
+    # They are written into an answer's head, so nothing else may stand in them.
+    if not found or not all(re.fullmatch(_ORIGIN, each) for each in found):
         raise ValueError
-    return value
+    usual = (("http://", ":80"), ("https://", ":443"))
+    for scheme, port in usual:
+        found = [each.removesuffix(port) if each.startswith(scheme) else each for each in found]
+    return tuple(dict.fromkeys(found))
+
+
+def cors_headers(value: str) -> tuple[str, ...]:
+    """Names of headers between commas or white space."""
+    found = tuple(value.replace(",", " ").split())
+    if not found or not all(re.fullmatch(_HEADER, each) for each in found):
+        raise ValueError
+    return found
 
 
 def path_prefix(value: str) -> str:

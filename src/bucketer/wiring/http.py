@@ -23,12 +23,13 @@ def api_options(settings: Settings) -> ApiOptions:
     options = ApiOptions(
         debug_allowed=settings.debug,
         show_datafile=show,
-        allow_origin="" if settings.cors_origin == "off" else settings.cors_origin,
+        allow_origins=settings.cors_origin,
         max_url_bytes=settings.max_url_bytes,
         max_body_bytes=settings.max_body_bytes,
         max_json_depth=settings.max_json_depth,
         profiles=settings.profiles != "off",
     )
+    options.allow_headers = ", ".join(settings.cors_headers)
     options.path_prefix = settings.path_prefix
     options.revisions = settings.revisions != "off"
     return options

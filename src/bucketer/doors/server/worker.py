@@ -202,7 +202,7 @@ class Worker:
                 response = future.result()
             else:
                 self.unforeseen(failure, request.request_id)
-                headers = self.runtime.handler.json_headers
+                headers = self.runtime.handler.headers_for(request.headers)
                 response = refusal(500, request.request_id, headers)
             self.loop.call_soon_threadsafe(answer, response)
 
