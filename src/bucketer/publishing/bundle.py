@@ -58,6 +58,8 @@ LATER = (
     "bucketer/api/body",
     "bucketer/api/debug",
     "bucketer/api/health",
+    "bucketer/api/cors",
+    "bucketer/api/form",
     "bucketer/api/idempotency",
     "bucketer/api/index",
     "bucketer/api/names",
