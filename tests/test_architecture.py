@@ -113,7 +113,7 @@ ALLOWED_OURS = {
     "bucketer.settings.values",
     "bucketer.settings.webhooks",
     "bucketer.sinks",
-    "bucketer.sinks.postponed",
+    "bucketer.sinks.lazy_outbox",
     "bucketer.sources",
     "bucketer.sources.packaged",
     "bucketer.wiring",

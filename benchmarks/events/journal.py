@@ -30,8 +30,8 @@ from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.outbox import Outbox
 from bucketer.sinks.pace import Pace
+from bucketer.sinks.quota import Quota
 from bucketer.sinks.reader import Reader
-from bucketer.sinks.room import Room
 
 SINK = Path(__file__).with_name("sink.py")
 EVENT = some_events(1)[0]
@@ -52,7 +52,7 @@ class Measured(NamedTuple):
 def log(folder: Path, turns: int, events: int) -> Measured:
     """The outbox's own journal."""
     lane = open_lane(folder / "lanes", "lane")
-    writer = Writer(lane, Room(folder / "lanes", 1 << 40))
+    writer = Writer(lane, Quota(folder / "lanes", 1 << 40))
     reader = Reader(lane, writer, lambda _path, _data: None)
 
     def take() -> bool:

@@ -237,7 +237,7 @@ def test_a_full_memory_asks_a_collector_that_fails_only_once(open_outbox, collec
 
 
 class Odd:
-    """A courier that raises what nobody foresaw, or never comes back."""
+    """A transport that raises what nobody foresaw, or never comes back."""
 
     def __init__(self, error=None):
         self.error = error
@@ -257,10 +257,10 @@ class Odd:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("courier", [Odd(KeyError("MOON")), Odd()])
-def test_whatever_the_last_flush_meets_what_is_left_is_logged_whole_and_in_time(courier, capfd):
+@pytest.mark.parametrize("transport", [Odd(KeyError("MOON")), Odd()])
+def test_whatever_the_last_flush_meets_what_is_left_is_logged_whole_and_in_time(transport, capfd):
     counters = Counters()
-    outbox = Outbox(Buffer(counters, courier), counters)
+    outbox = Outbox(Buffer(counters, transport), counters)
     outbox.add(some_events(3))
     started = time.monotonic()
 

@@ -337,7 +337,7 @@ def test_events_that_trickle_in_travel_together(open_outbox, collector):
 
 def test_a_full_batch_leaves_at_once_and_the_rest_waits_for_others(open_outbox, collector):
     outbox = open_outbox(interval_s=30.0, max_events=10)
-    wait_until(lambda: outbox._home._sender._due_at)  # it has looked, and waits
+    wait_until(lambda: outbox._sink._sender._due_at)  # it has looked, and waits
 
     outbox.add(some_events(25))
 

@@ -9,9 +9,9 @@ from bucketer.core.envelope import Batch
 from bucketer.sinks.cursor import Cursor, read_cursor
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import adopt_lane, open_lane
+from bucketer.sinks.quota import Quota
 from bucketer.sinks.reader import Reader
 from bucketer.sinks.records import seal, unseal
-from bucketer.sinks.room import Room
 
 BATCHES = [Batch("US", f'{{"revision": "{n}", "visitors": [') for n in "12"]
 VISITORS = [f'{{"snapshots": [], "visitor_id": "{name}"}}' for name in "abcd"]
@@ -39,7 +39,7 @@ class Found:
 def write_lane(lanes, name="lane", *, batches=BATCHES, delivered=0):
     """Two segments of two visitors each, of a process that came to its end."""
     lane = open_lane(lanes, name)
-    writer = Writer(lane, Room(lanes, 1 << 20))
+    writer = Writer(lane, Quota(lanes, 1 << 20))
     reader = Reader(lane, writer, print)
     for batch, pair in zip(batches, (VISITORS[:2], VISITORS[2:]), strict=True):
         writer.append(batch, pair)
@@ -163,7 +163,7 @@ def test_what_was_delivered_before_the_damage_is_no_loss(tmp_path):
 def test_a_segment_that_loses_its_end_while_it_is_written_costs_what_it_lost(tmp_path):
     for size in range(90, 260):
         lane = open_lane(tmp_path / "lanes", f"{size}")
-        writer = Writer(lane, Room(tmp_path / "lanes", 1 << 20))
+        writer = Writer(lane, Quota(tmp_path / "lanes", 1 << 20))
         found = Found()
         reader = Reader(lane, writer, lambda path, lines, to=found: to.told.append((path, lines)))
         writer.append(BATCHES[0], VISITORS[:2])

@@ -8,7 +8,7 @@ import pytest
 from bucketer.core.envelope import Batch
 from bucketer.sinks.journal import LaneClosed, Writer
 from bucketer.sinks.lanes import open_lane
-from bucketer.sinks.room import Room
+from bucketer.sinks.quota import Quota
 
 BATCH = Batch("US", '{"visitors": [')
 VISITOR = '{"snapshots": []}'
@@ -40,7 +40,7 @@ def disk():
 @pytest.fixture
 def writer(tmp_path, disk):
     lanes = tmp_path / "lanes"
-    writer = Writer(open_lane(lanes, "lane"), Room(lanes, 1 << 20), to_disk=disk.take)
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 20), to_disk=disk.take)
     yield writer
     disk.error = None
     disk.may_go_on.set()

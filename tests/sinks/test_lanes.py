@@ -15,8 +15,8 @@ from bucketer.core.user import User
 from bucketer.sinks import lanes
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
+from bucketer.sinks.quota import Quota
 from bucketer.sinks.reader import Reader
-from bucketer.sinks.room import Room
 
 
 def uuids(first, end):
@@ -59,7 +59,7 @@ def test_an_event_larger_than_a_request_stops_none_behind_it(
 
 def test_only_a_lane_that_is_read_to_its_end_counts_as_delivered(tmp_path):
     lane = open_lane(tmp_path / "lanes", "lane")
-    writer = Writer(lane, Room(tmp_path / "lanes", 1 << 20))
+    writer = Writer(lane, Quota(tmp_path / "lanes", 1 << 20))
     reader = Reader(lane, writer, print)
     assert reader.has_read_all()
     writer.append(Batch("US", '{"visitors": ['), ['{"snapshots": []}', '{"snapshots": [1]}'])
@@ -175,7 +175,7 @@ def test_a_lane_that_cannot_be_removed_is_not_delivered_again(
     outbox = open_outbox()
     collector.wait_for(20)
     wait_until(lambda: "can't be removed" in caplog.text)
-    outbox._home._sender._backlog.look_again()  # as if ten seconds were over
+    outbox._sink._sender._backlog.look_again()  # as if ten seconds were over
     outbox.add(some_events(1, first=20))
 
     collector.wait_for(21)

@@ -1,4 +1,4 @@
-"""What the shell hands its events to, whatever home it has."""
+"""What the shell hands its events to, whatever sink it has."""
 
 import io
 import json
@@ -20,14 +20,14 @@ from bucketer.demo import ACCOUNT_ID, PROJECT_ID
 from bucketer.settings import read_settings
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.dedup import Deduplication
+from bucketer.sinks.lazy_outbox import LazyOutbox
 from bucketer.sinks.outbox import Outbox, OutboxFull
-from bucketer.sinks.postponed import Postponed
 from bucketer.sinks.stdout import Lines
 from bucketer.wiring import COMMAND, LAMBDA, SERVER, build_outbox, check
 
 
 class Kept:
-    """A home that keeps everything, or refuses with *error*."""
+    """A sink that keeps everything, or refuses with *error*."""
 
     def __init__(self, error=None):
         self.visitors = []
@@ -49,8 +49,8 @@ class Kept:
         self.closed = True
 
 
-def an_outbox(home, *options, **named):
-    return Outbox(home, Counters(), *options, **named)
+def an_outbox(sink, *options, **named):
+    return Outbox(sink, Counters(), *options, **named)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_what_nobody_foresaw_costs_neither_the_answer_nor_the_count(caplog):
 
 
 def test_deadlines_and_the_end_are_passed_on():
-    home = Kept()
-    outbox = an_outbox(home)
+    sink = Kept()
+    outbox = an_outbox(sink)
 
     outbox.after_response(0.7)
     outbox.close()
 
-    assert (home.deadline_s, home.closed) == (0.7, True)
+    assert (sink.deadline_s, sink.closed) == (0.7, True)
 
 
 def demonstration():
@@ -95,14 +95,14 @@ def demonstration():
 
 
 def test_events_of_the_demonstration_are_never_sent(caplog):
-    home = Kept()
-    outbox = an_outbox(home)
+    sink = Kept()
+    outbox = an_outbox(sink)
 
     outbox.add(some_events(3, demonstration()))
     outbox.add(some_events(1))
     outbox.add(some_events(1, demonstration()))
 
-    assert len(home.visitors) == 1
+    assert len(sink.visitors) == 1
     assert outbox.counters.accepted == 1
     assert "the demonstration datafile is in use" in caplog.text
 
@@ -124,20 +124,20 @@ def at(ms, user="u", ruleset=None, what=None):
 
 
 def test_a_repeat_within_the_window_is_left_out_and_counted():
-    home = Kept()
-    outbox = an_outbox(home, Deduplication(10.0))
+    sink = Kept()
+    outbox = an_outbox(sink, Deduplication(10.0))
 
     outbox.add([at(0), at(9_999), at(10_000), at(10_001)])
 
-    assert len(home.visitors) == 2
+    assert len(sink.visitors) == 2
     assert outbox.counters.repeated == 2
 
 
 def test_only_the_same_user_experiment_variation_and_revision_is_a_repeat():
     ruleset = a_ruleset()
     goal = track(ruleset, "purchase", User("u"))
-    home = Kept()
-    outbox = an_outbox(home, Deduplication(10.0))
+    sink = Kept()
+    outbox = an_outbox(sink, Deduplication(10.0))
 
     outbox.add(
         [
@@ -151,7 +151,7 @@ def test_only_the_same_user_experiment_variation_and_revision_is_a_repeat():
         ]
     )
 
-    assert len(home.visitors) == 7
+    assert len(sink.visitors) == 7
 
 
 def test_what_is_remembered_is_bounded_and_the_oldest_are_forgotten_first():
@@ -166,13 +166,13 @@ def test_what_is_remembered_is_bounded_and_the_oldest_are_forgotten_first():
 
 
 def test_an_event_that_cannot_be_spelt_out_costs_no_other(caplog):
-    home = Kept()
-    outbox = an_outbox(home)
+    sink = Kept()
+    outbox = an_outbox(sink)
     first, broken, last = some_events(3)
     broken.user = None
     outbox.add([first, broken, last])
 
-    assert 2 == len(home.visitors)
+    assert 2 == len(sink.visitors)
     assert (2, 1) == (outbox.counters.accepted, outbox.counters.refused)
     assert "an event met something unforeseen" in caplog.text
 
@@ -194,23 +194,23 @@ def build(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "events", "home"),
+    ("place", "events", "sink"),
     [
         (SERVER, "auto", "Durable"),
         (SERVER, "outbox", "Durable"),
         (SERVER, "stdout", "Lines"),
     ],
 )
-def test_each_place_has_its_home(build, place, events, home):
-    assert type(build(place, BUCKETER_EVENTS=events)._home).__name__ == home
+def test_each_place_has_its_sink(build, place, events, sink):
+    assert type(build(place, BUCKETER_EVENTS=events)._sink).__name__ == sink
 
 
 @pytest.mark.parametrize("events", ["auto", "flush"])
 def test_lambda_opens_its_home_when_there_is_time(build, events):
-    postponed = build(LAMBDA, BUCKETER_EVENTS=events)
+    lazy = build(LAMBDA, BUCKETER_EVENTS=events)
 
-    assert isinstance(postponed, Postponed)
-    assert type(postponed._up_to_date()._home).__name__ == "Buffer"
+    assert isinstance(lazy, LazyOutbox)
+    assert type(lazy._up_to_date()._sink).__name__ == "Buffer"
 
 
 @pytest.mark.parametrize(("place", "events"), [(COMMAND, "auto"), (SERVER, "off"), (LAMBDA, "off")])
@@ -285,14 +285,14 @@ def test_a_burst_of_refusals_is_summed_up_though_nothing_comes_after_it(caplog):
 
 
 def test_an_impression_that_could_not_be_kept_makes_its_like_no_repeat():
-    home = Kept(OutboxFull("no room"))
-    outbox = an_outbox(home, Deduplication(10.0))
+    sink = Kept(OutboxFull("no room"))
+    outbox = an_outbox(sink, Deduplication(10.0))
     outbox.add([at(0), at(1, user="v")])
-    home.error = None
+    sink.error = None
 
     outbox.add([at(2), at(3, user="v"), at(4)])
 
-    assert len(home.visitors) == 2
+    assert len(sink.visitors) == 2
     assert (1, 2) == (outbox.counters.repeated, outbox.counters.refused)
 
 

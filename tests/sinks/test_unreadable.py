@@ -12,7 +12,7 @@ from tests.fakes.visitors import some_events
 from bucketer.core.events import batch_of, visitor_json
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
-from bucketer.sinks.room import Room
+from bucketer.sinks.quota import Quota
 
 LANES = 120
 
@@ -103,7 +103,7 @@ def leave_lanes(home, count, per_lane=1):
     number = 0
     for name in range(count):
         lane = open_lane(home / "lanes", f"{name:06}")
-        writer = Writer(lane, Room(home / "lanes", 1 << 30))
+        writer = Writer(lane, Quota(home / "lanes", 1 << 30))
         for event in some_events(per_lane, first=number):
             writer.append(batch_of(event), [visitor_json(event)])
         number += per_lane
@@ -175,7 +175,7 @@ def test_a_segment_that_was_not_read_keeps_its_lane_from_being_deleted(tmp_path)
 
 def test_many_revisions_hold_no_more_descriptors_than_one(tmp_path):
     lane = open_lane(tmp_path / "lanes", "lane")
-    writer = Writer(lane, Room(tmp_path / "lanes", 1 << 30))
+    writer = Writer(lane, Quota(tmp_path / "lanes", 1 << 30))
 
     def descriptors():
         return len(list((Path("/proc/self/fd")).iterdir()))

@@ -79,7 +79,7 @@ class UrlTooLarge(TooLarge):
 
 
 class EventTooLarge(TooLarge):
-    """A conversion's text is over what each home of events can take."""
+    """A conversion's text is over what each sink of events can take."""
 
     what = "event"
     remedy = "Send less in its tags and attributes."

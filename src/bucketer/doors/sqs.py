@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.core.envelope import Batch
-    from bucketer.sinks.sender import Courier
+    from bucketer.sinks.sender import Transport
 
 _log = logging.getLogger("bucketer.sqs")
 
@@ -45,19 +45,19 @@ _LONELY_FAILURES = 5
 
 
 def make_handler(
-    courier: Courier, max_events: int
+    transport: Transport, max_events: int
 ) -> Callable[[Mapping[str, Any], object], dict[str, Any]]:
     """Return the function that Lambda calls with a batch of messages.
 
     Args:
-        courier: delivers.
+        transport: delivers.
         max_events: of one payload; messages of one batch travel together.
     """
 
     def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Deliver all messages; answer with those that SQS should show again."""
         remaining_ms = getattr(context, "get_remaining_time_in_millis", lambda: 30_000)()
-        run = _Run(courier, max_events, monotonic() + remaining_ms / 1000 - _SPARE_S)
+        run = _Run(transport, max_events, monotonic() + remaining_ms / 1000 - _SPARE_S)
         failed = run.deliver_all(event.get("Records", []))
         return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
@@ -67,8 +67,8 @@ def make_handler(
 class _Run:
     """One invocation."""
 
-    def __init__(self, courier: Courier, max_events: int, deadline: float) -> None:
-        self._courier = courier
+    def __init__(self, transport: Transport, max_events: int, deadline: float) -> None:
+        self._transport = transport
         self._max_events = max_events
         self._deadline = deadline
         #: What the collector said when it asked us to come back; the rest is not even tried.
@@ -166,7 +166,7 @@ class _Run:
         left = self._deadline - monotonic()
         if left < _LEAST_S:  # in the middle of a division
             return Verdict(LATER, 0, "the time of this invocation is over", None, was_made=False)
-        return self._courier.send(batch, visitors, min(left, _LONGEST_ATTEMPT_S))
+        return self._transport.send(batch, visitors, min(left, _LONGEST_ATTEMPT_S))
 
 
 def _has_come_back(record: Mapping[str, Any]) -> bool:

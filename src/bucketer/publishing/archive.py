@@ -68,7 +68,7 @@ LEFT_OUT = (
     "sinks/published.py",
     "sinks/reader.py",
     "sinks/records.py",
-    "sinks/room.py",
+    "sinks/quota.py",
     "sinks/sender.py",
     "sinks/store.py",
     "sinks/suspects.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import LOCATION, Setting
-from .values import events_home, number, one_of, web_url, whole
+from .values import events_sink, number, one_of, web_url, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ ROWS: Final = (
     Setting(
         "BUCKETER_EVENTS",
         "auto",
-        events_home,
+        events_sink,
         "`auto`, `off`, `stdout`, `outbox`, `flush` or sqs://QUEUE-URL",
         "What becomes of impressions and conversions. `outbox`: a durable file in the state "
         "directory, sent behind the answer. `flush`: sent after the answer, before Lambda freezes "

@@ -221,7 +221,7 @@ def networks(value: str) -> tuple[str, ...]:
     return found
 
 
-def events_home(value: str) -> str:
+def events_sink(value: str) -> str:
     """`auto`, `off`, `stdout`, `outbox`, `flush`, or the URL of an SQS queue as `sqs://…`."""
     if found := word(value, {"auto", "off", "stdout", "outbox", "flush"}):
         return found

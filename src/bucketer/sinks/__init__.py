@@ -1,1 +1,1 @@
-"""Where events go: one outbox, and the homes an operator may choose for it."""
+"""Where events go: one outbox, and the sinks an operator may choose for it."""

@@ -12,8 +12,8 @@ from collections import deque
 from time import monotonic
 
 from .lanes import adopt_lane, lanes_in
+from .quota import give_up_quota
 from .reader import Reader
-from .room import give_up_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ class Backlog:
     """The lanes of an outbox that are to be delivered before our own. For one thread.
 
     Args:
-        home: the outbox directory.
+        directory: the outbox directory.
         set_aside: takes lines that are no event.
     """
 
-    def __init__(self, home: Path, set_aside: SetAside) -> None:
-        self._home = home
+    def __init__(self, directory: Path, set_aside: SetAside) -> None:
+        self._directory = directory
         self._set_aside = set_aside
         #: Lanes of our own that were deleted while they were in use; they come first.
         self._ours: list[Reader] = []
@@ -65,7 +65,7 @@ class Backlog:
         self._looked_at = monotonic()
         mine = {own, *self._spent, *(reader.lane.name for reader in self._readers())}
         try:
-            found = lanes_in(self._home / "lanes")
+            found = lanes_in(self._directory / "lanes")
         except OSError as error:
             self._tell("lanes/", "can't be listed", error)
             return
@@ -129,7 +129,7 @@ class Backlog:
         if lane is None:
             return None
         try:
-            give_up_room(path)
+            give_up_quota(path)
             reader = Reader(lane, None, self._set_aside)
         except BaseException:
             lane.release()
@@ -152,7 +152,7 @@ class Backlog:
             return
         try:
             reader.close()
-            lane.remove(self._home / "damaged", reader.last_read())
+            lane.remove(self._directory / "damaged", reader.last_read())
             _log.info("outbox: lane %s is delivered and removed", lane.name)
         except OSError as error:
             self._spent.add(lane.name)

@@ -1,4 +1,4 @@
-"""Lambda's home for events: memory, emptied after each response and before the end.
+"""Lambda's sink for events: memory, emptied after each response and before the end.
 
 A flush is bounded in time and starts no attempt that it can't finish; what is left is carried over
 to the next. What can't be delivered by the end of the environment goes to the log, whole: one line
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from bucketer.core.envelope import Batch
 
     from .counters import Counters
-    from .sender import Courier
+    from .sender import Transport
     from .suspects import Suspects
 
 _log = logging.getLogger("bucketer.outbox")
 
 #: More than this is not kept in memory: the oldest go to the log. Measured: docs/decisions/0055.
 MAX_BYTES = 1024 * 1024
-#: At the end, how long each courier may deliver before what is left goes to the log.
+#: At the end, how long each transport may deliver before what is left goes to the log.
 CLOSING_S = 0.1
 #: After so many flushes that failed on the same events, look who is at fault.
 _SUSPICIOUS_FLUSHES = 3
@@ -50,25 +50,25 @@ class Buffer:
 
     Args:
         counters: shared with the outbox.
-        courier: makes the attempts.
+        transport: makes the attempts.
         max_events: of one payload.
         max_bytes: of all that is kept.
         attempt_s: bound of one attempt.
-        last_resort: a courier for what is left at the end, or None.
+        last_resort: a transport for what is left at the end, or None.
     """
 
     def __init__(
         self,
         counters: Counters,
-        courier: Courier,
+        transport: Transport,
         *,
         max_events: int = 500,
         max_bytes: int = MAX_BYTES,
         attempt_s: float = 5.0,
-        last_resort: Courier | None = None,
+        last_resort: Transport | None = None,
     ) -> None:
         self._counters = counters
-        self._courier = self._first = courier
+        self._transport = self._first = transport
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._attempt_s = attempt_s
@@ -128,16 +128,16 @@ class Buffer:
                 left = self._waiting[:]
             _write_whole(left, "not delivered before the environment ended")
             self._forget(left)
-        for courier in filter(None, (self._first, self._last_resort)):
-            courier.abort()
-            courier.close()
+        for transport in filter(None, (self._first, self._last_resort)):
+            transport.abort()
+            transport.close()
 
     def _deliver_last(self, deadline_s: float) -> None:
         try:
             self._flush(deadline_s)
         finally:
             if self._last_resort is not None and self._waiting:
-                self._courier, self._not_before = self._last_resort, 0.0
+                self._transport, self._not_before = self._last_resort, 0.0
                 self._flush(deadline_s)
 
     def _flush(self, deadline_s: float) -> None:
@@ -255,7 +255,7 @@ class Buffer:
         left = self._deadline - monotonic()
         if left < _LEAST_S:  # in the middle of a division, which goes on in the next flush
             return Verdict(LATER, 0, "the time for a flush is over", None, was_made=False)
-        return self._courier.send(batch, visitors, min(left, self._attempt_s))
+        return self._transport.send(batch, visitors, min(left, self._attempt_s))
 
     def _too_much(self) -> list[tuple[Batch, str]]:
         """The oldest, without which the rest fits."""

@@ -1,4 +1,4 @@
-"""The server's home for events: written to a lane before the answer, sent behind it.
+"""The server's sink for events: written to a lane before the answer, sent behind it.
 
 Threads: whoever adds (the loop) appends; *bucketer-sync* brings appended bytes to the disk each
 second, and looks whether the lane is still there; *bucketer-sender* delivers.
@@ -16,7 +16,7 @@ from .journal import LaneClosed, Writer
 from .lanes import open_lane
 from .outbox import OutboxFull
 from .pace import Pace
-from .room import Room
+from .quota import Quota
 from .sender import Sender
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bucketer.core.envelope import Batch
 
     from .counters import Counters
-    from .sender import Courier
+    from .sender import Transport
 
 _log = logging.getLogger("bucketer.outbox")
 
@@ -36,13 +36,13 @@ _REOPEN_AFTER_S = 5.0
 
 
 class Durable:
-    """A lane of our own in *home*, and the threads behind it.
+    """A lane of our own in *directory*, and the threads behind it.
 
     Args:
-        home: `<state>/outbox`; made if missing.
-        courier: makes the attempts to deliver.
+        directory: `<state>/outbox`; made if missing.
+        transport: makes the attempts to deliver.
         counters: shared with the outbox.
-        limit_bytes: of everything that waits in *home*, other processes' lanes included.
+        limit_bytes: of everything that waits in *directory*, other processes' lanes included.
         sync_first: bring events to the disk before they count as taken: not even a crash of the
             machine can then take them, and the loop waits for the disk.
         pace: how fast to send.
@@ -51,8 +51,8 @@ class Durable:
 
     def __init__(
         self,
-        home: Path,
-        courier: Courier,
+        directory: Path,
+        transport: Transport,
         counters: Counters,
         *,
         limit_bytes: int,
@@ -60,8 +60,8 @@ class Durable:
         pace: Pace | None = None,
         closing_s: float = 5.0,
     ) -> None:
-        self._home = home
-        self._courier = courier
+        self._directory = directory
+        self._transport = transport
         self._counters = counters
         self._limit_bytes = limit_bytes
         self._sync_first = sync_first
@@ -140,7 +140,7 @@ class Durable:
             try:
                 writer = self._begin()
             except OSError as error:
-                self._why_not = f"{self._home} can't be used: {error.strerror}"
+                self._why_not = f"{self._directory} can't be used: {error.strerror}"
                 raise OutboxFull(self._why_not) from error
             self._reopen_at = 0.0
             self._writer = writer
@@ -149,14 +149,16 @@ class Durable:
     def _begin(self) -> Writer:
         """Make a lane, and let the sender know."""
         name = f"{int(time.time() * 1000):015}-{os.getpid()}-{os.urandom(3).hex()}"
-        lane = open_lane(self._home / "lanes", name)
+        lane = open_lane(self._directory / "lanes", name)
         try:
-            writer = Writer(lane, Room(self._home / "lanes", self._limit_bytes))
+            writer = Writer(lane, Quota(self._directory / "lanes", self._limit_bytes))
             if self._sender is not None:
                 self._sender.move_to(writer)
                 return writer
-            dead = DeadLetters(self._home / "dead", name, self._limit_bytes)
-            sender = Sender(self._home, writer, self._courier, dead, self._counters, self._pace)
+            dead = DeadLetters(self._directory / "dead", name, self._limit_bytes)
+            sender = Sender(
+                self._directory, writer, self._transport, dead, self._counters, self._pace
+            )
             sender.start()
         except BaseException:
             lane.release()

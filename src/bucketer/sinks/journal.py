@@ -1,4 +1,4 @@
-"""Events in, lines of a file out: the durable home of what is decided but not delivered.
+"""Events in, lines of a file out: what is decided and not delivered, where no crash takes it.
 
 A segment of a lane (see `lanes`) holds one batch, so events that may not travel together never
 meet. An append is one `write` to the end of a file: once it has returned, the death of the
@@ -17,8 +17,8 @@ from time import monotonic
 
 from .files import sync_directory
 from .outbox import OutboxFull
+from .quota import write_quota
 from .records import header_line, seal
-from .room import write_room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bucketer.core.envelope import Batch
 
     from .lanes import Lane
-    from .room import Room
+    from .quota import Quota
 
 #: A segment is closed at this size; what is delivered is deleted a segment at a time.
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -51,7 +51,7 @@ class Writer:
 
     Args:
         lane: held by this process.
-        room: of all lanes together.
+        quota: of all lanes together.
         to_disk: brings a file's bytes to the disk itself, or raises OSError.
 
     Attributes:
@@ -62,14 +62,14 @@ class Writer:
     """
 
     def __init__(
-        self, lane: Lane, room: Room, *, to_disk: Callable[[int], None] = _to_disk
+        self, lane: Lane, quota: Quota, *, to_disk: Callable[[int], None] = _to_disk
     ) -> None:
         self.lane = lane
         self.sequence = 0
         self.committed = 0
         self.unsynced = False
         self.count = 0
-        self._room = room
+        self._quota = quota
         self._allotted = 0
         self._ask_again_at = 0.0
         #: Bytes of segments that are closed and not deleted yet, by their number.
@@ -77,7 +77,7 @@ class Writer:
         self._closed_bytes = 0
         self._to_disk = to_disk
         # What is delivered counts until its segment is closed, so segments are a small part.
-        self._segment_bytes = min(SEGMENT_BYTES, room.limit_bytes // 8)
+        self._segment_bytes = min(SEGMENT_BYTES, quota.limit_bytes // 8)
         self._batch: Batch | None = None
         self._fd = -1
         #: The last segment that has a header, and its bytes: the next one's says so.
@@ -115,7 +115,7 @@ class Writer:
             begins = batch != self._batch or self.committed >= self._segment_bytes
             size = len(data) + (_HEADER_BYTES + 2 * len(batch.head) if begins else 0)
             if self.held_bytes + size > self._allotted:
-                self._ask_for_room(size)
+                self._ask_for_quota(size)
             if begins:
                 self._open_segment(batch)
             self._write(data)
@@ -125,10 +125,10 @@ class Writer:
         """The segment of this number is delivered and deleted: others may have its room."""
         with self._lock:
             self._closed_bytes -= self._closed.pop(sequence, 0)
-            enough = self.held_bytes + self._room.part_bytes
-            if self._allotted > enough + self._room.part_bytes:
+            enough = self.held_bytes + self._quota.part_bytes
+            if self._allotted > enough + self._quota.part_bytes:
                 with suppress(OSError):  # then it stays ours
-                    write_room(self.lane.directory, enough)
+                    write_quota(self.lane.directory, enough)
                     self._allotted = enough
 
     def written_to(self, sequence: int) -> int:
@@ -143,16 +143,16 @@ class Writer:
                 self._close_segment()
                 self.sequence += 1
 
-    def _ask_for_room(self, wanted: int) -> None:
+    def _ask_for_quota(self, wanted: int) -> None:
         began = monotonic()
         if began >= self._ask_again_at:
-            self._allotted = self._room.allot(self.lane.directory, self.held_bytes, wanted)
+            self._allotted = self._quota.allot(self.lane.directory, self.held_bytes, wanted)
         if self.held_bytes + wanted > self._allotted:
             now = monotonic()
             if began >= self._ask_again_at:
                 took = now - began
                 self._ask_again_at = now + max(_ASK_AGAIN_S, _ASK_AGAIN_TIMES * took)
-            why = f"the limit of {self._room.limit_bytes} bytes is reached"
+            why = f"the limit of {self._quota.limit_bytes} bytes is reached"
             raise OutboxFull(why)
 
     def _write(self, data: bytes) -> None:

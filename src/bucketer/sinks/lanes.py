@@ -5,7 +5,7 @@ A *lane* lies under `<state>/outbox/lanes/`:
     lock                  held (flock) as long as the process lives; the kernel lets go of it
     0000000001.jsonl      a segment: one header line (the batch), then one visitor per line
     sent                  how far delivery has come, overwritten in place
-    room                  bytes of the outbox's limit that this lane may use
+    quota                 bytes of the outbox's limit that this lane may use
     counters.json         what its process has counted, for the command line
 
 A lane whose lock can be taken belonged to a process that is gone; whoever takes it delivers what
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SEGMENT = re.compile(r"\d{10}\.jsonl")
 #: What a delivered lane consists of, beside segments. Its lock goes last.
-_BELONGINGS = ("sent", "room", "counters.json", "counters.new", "lock")
+_BELONGINGS = ("sent", "quota", "counters.json", "counters.new", "lock")
 #: A lane without a lock file is nobody's when nothing has changed in it for so long: the process
 #: that wrote it would have seen within a second that its lock is gone, and have left.
 _QUIET_S = 10.0

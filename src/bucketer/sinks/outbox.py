@@ -1,6 +1,6 @@
-"""Events in, text out, into the home that the operator chose; counts what happened.
+"""Events in, text out, into the sink that the operator chose; counts what happened.
 
-Whatever home it is, `add` never raises and never keeps the caller from an answer: an event that
+Whatever sink it is, `add` never raises and never keeps the caller from an answer: an event that
 can't be taken is counted and logged.
 """
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from .counters import Counters
     from .dedup import Deduplication
 
-    class Home(Protocol):
+    class Sink(Protocol):
         """Where visitors wait, or go."""
 
         def write(self, batch: Batch, visitors: list[str]) -> None:
-            """Take them over: when it returns, they are the home's.
+            """Take them over: when it returns, they are the sink's.
 
             Raises:
                 OutboxFull, OSError: they could not be taken; nothing of them was.
@@ -55,7 +55,7 @@ _LOG_EVERY_S = 10.0
 
 
 class OutboxFull(Exception):
-    """A home has no room for more.
+    """A sink has no room for more.
 
     Attributes:
         why: one clause for the log.
@@ -73,17 +73,17 @@ class Outbox:
         counters: what has happened so far.
 
     Args:
-        home: takes the text.
-        counters: shared with the home, which counts what becomes of it.
+        sink: takes the text.
+        counters: shared with the sink, which counts what becomes of it.
         deduplication: leaves out repeats, or None.
-        with_demonstration: take events of the demonstration datafile too. Only for homes that
+        with_demonstration: take events of the demonstration datafile too. Only for sinks that
             send nothing anywhere.
         log_every_s: refusals are told at once, then summed up so often.
     """
 
     def __init__(
         self,
-        home: Home,
+        sink: Sink,
         counters: Counters,
         deduplication: Deduplication | None = None,
         *,
@@ -91,7 +91,7 @@ class Outbox:
         log_every_s: float = _LOG_EVERY_S,
     ) -> None:
         self.counters = counters
-        self._home = home
+        self._sink = sink
         self._deduplication = deduplication
         self._with_demonstration = with_demonstration
         self._demonstration: Ruleset | None = None
@@ -105,23 +105,23 @@ class Outbox:
         self._lock = threading.Lock()
 
     def add(self, events: Sequence[Event]) -> None:
-        """Take *events*, in order. When it returns the home has them, or their loss is counted."""
+        """Take *events*, in order. When it returns the sink has them, or their loss is counted."""
         with self._lock:
             self._add(events)
 
     def waits(self) -> bool:
         """Whether `after_response` has something to deliver."""
-        return self._home.waits()
+        return self._sink.waits()
 
     def after_response(self, deadline_s: float) -> None:
         """Use at most *deadline_s* seconds to deliver, now that the caller has an answer."""
-        self._home.after_response(deadline_s)
+        self._sink.after_response(deadline_s)
 
     def close(self) -> None:
         """Deliver or keep what is left; the process is about to end."""
         with self._lock:
             self._log_refusals()
-        self._home.close()
+        self._sink.close()
 
     def health(self) -> dict[str, object]:
         """The counters as /health shows them."""
@@ -153,13 +153,13 @@ class Outbox:
 
     def _write(self, batch: Batch, visitors: list[str], events: list[Event]) -> None:
         try:
-            self._home.write(batch, visitors)
+            self._sink.write(batch, visitors)
         except OutboxFull as full:
             self._refuse(events, full.why)
         except OSError as error:
             self._refuse(events, error.strerror or type(error).__name__)
         except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the count
-            _log.exception("outbox: a home met something unforeseen")
+            _log.exception("outbox: a sink met something unforeseen")
             self._refuse(events, type(error).__name__)
         else:
             self.counters.accepted += len(visitors)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .pace import Pace
     from .reader import Parcel
 
-    class Courier(Protocol):
+    class Transport(Protocol):
         """Makes one attempt: `delivery.Delivery`, or the queue's."""
 
         def send(self, batch: Batch, visitors: Sequence[str], timeout_s: float) -> Verdict:
@@ -62,7 +62,7 @@ class Sender(threading.Thread):
     """Delivers one outbox directory's events until told to stop.
 
     Args:
-        home: the outbox directory.
+        directory: the outbox directory.
         writer: our own lane's.
         delivery: makes the attempts.
         dead: takes what is refused.
@@ -73,9 +73,9 @@ class Sender(threading.Thread):
 
     def __init__(
         self,
-        home: Path,
+        directory: Path,
         writer: Writer,
-        delivery: Courier,
+        delivery: Transport,
         dead: DeadLetters,
         counters: Counters,
         pace: Pace,
@@ -86,10 +86,10 @@ class Sender(threading.Thread):
         self._dead = dead
         self._counters = counters
         self._pace = pace
-        self._damaged = Damaged(home / "damaged", counters)
+        self._damaged = Damaged(directory / "damaged", counters)
         self._own = Reader(writer.lane, writer, self._damaged.set_aside)
         self._moves: list[Reader] = []
-        self._backlog = Backlog(home, self._damaged.set_aside)
+        self._backlog = Backlog(directory, self._damaged.set_aside)
         #: When less than a full batch may leave.
         self._due_at = 0.0
         self._wake = threading.Event()

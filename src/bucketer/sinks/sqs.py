@@ -1,6 +1,6 @@
 """Events in, messages of an SQS queue out: durable before the answer, where there is no disk.
 
-In Lambda the queue is told before the caller is answered. On a server it is the outbox's courier,
+In Lambda the queue is told before the caller is answered. On a server it is the outbox's transport,
 so that the loop never waits for a network. Either way `bucketer.doors.sqs` delivers behind it.
 
 A message is `{"bucketer": 1, "region": …, "head": …, "visitors": [{…}, …]}`.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bucketer.wire import Answer
 
     from .buffer import Buffer
-    from .sender import Courier
+    from .sender import Transport
 
     Sign = Callable[[Mapping[str, str], bytes], dict[str, str]]
 
@@ -93,7 +93,7 @@ class QueueAddress:
 
 
 class Queue:
-    """A courier that hands visitors to the queue.
+    """A transport that hands visitors to the queue.
 
     Args:
         address: which queue.
@@ -154,7 +154,7 @@ class Queue:
 
 
 class HandOver:
-    """Lambda's home where there is a queue: told before the caller is answered.
+    """Lambda's sink where there is a queue: told before the caller is answered.
 
     When the queue can't be told in time, or doesn't want an event, it stays in memory and is
     delivered after the response, as without a queue.
@@ -165,7 +165,7 @@ class HandOver:
         timeout_s: how long a caller may be kept for the queue.
     """
 
-    def __init__(self, queue: Courier, buffer: Buffer, timeout_s: float = 1.0) -> None:
+    def __init__(self, queue: Transport, buffer: Buffer, timeout_s: float = 1.0) -> None:
         self._queue = queue
         self._buffer = buffer
         self._timeout_s = timeout_s

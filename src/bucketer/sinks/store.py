@@ -15,8 +15,8 @@ from .dead_letters import DeadLetter, DeadLetters, read_letters
 from .files import append_lines, listed, private_directory
 from .journal import Writer
 from .lanes import is_alive, lanes_in, open_lane, segments_in
+from .quota import Quota
 from .records import lines_in
-from .room import Room
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ class Status(NamedTuple):
 
 
 class Store:
-    """The outbox in *home* (`<state>/outbox`); it need not exist."""
+    """The outbox in *directory* (`<state>/outbox`); it need not exist."""
 
-    def __init__(self, home: Path, limit_bytes: int) -> None:
-        self._home = home
-        self._lanes = home / "lanes"
+    def __init__(self, directory: Path, limit_bytes: int) -> None:
+        self._directory = directory
+        self._lanes = directory / "lanes"
         self._limit_bytes = limit_bytes
-        self.dead = DeadLetters(home / "dead", "retry", limit_bytes)
+        self.dead = DeadLetters(directory / "dead", "retry", limit_bytes)
 
     def status(self, now: float) -> Status:
         """Count everything; reads all that waits. What can't be read is named."""
@@ -90,9 +90,9 @@ class Store:
         dead_bytes = damaged_files = 0
         try:
             dead_bytes = self.dead.size_bytes()
-            damaged_files = len(listed(self._home / "damaged", lambda _: True))
+            damaged_files = len(listed(self._directory / "damaged", lambda _: True))
         except OSError as error:
-            unread.append(_said(self._home, error))
+            unread.append(_said(self._directory, error))
         return Status(
             processes=len(reports),
             waiting=waiting,
@@ -131,7 +131,7 @@ class Store:
         try:
             yield from self.dead.read()
         except OSError as error:
-            unread.append(_said(self._home, error))
+            unread.append(_said(self._directory, error))
 
     def _lanes_in(self, unread: list[str]) -> list[Path]:
         try:
@@ -160,7 +160,7 @@ class Store:
             OutboxFull, OSError: there is no room; the letters that were not put back stay dead.
         """
         lane = open_lane(self._lanes, f"{int(time.time() * 1000):015}-retry")
-        writer = Writer(lane, Room(self._lanes, self._limit_bytes))
+        writer = Writer(lane, Quota(self._lanes, self._limit_bytes))
         count = 0
         try:
             for path in self.dead.take():
@@ -177,7 +177,7 @@ class Store:
         return lane, count
 
     def _set_aside(self, path: Path, line: bytes) -> None:
-        directory = self._home / "damaged"
+        directory = self._directory / "damaged"
         private_directory(directory)
         append_lines(directory / f"dead-{path.name}", line.rstrip(b"\n") + b"\n", sync=True)
 

@@ -5,7 +5,7 @@ What a cold start of Lambda doesn't use is imported where it is needed.
 
 from .build import build, check
 from .datafiles import build_source, build_sources
-from .events import build_courier, build_outbox, events_home, works_after_responses
+from .events import build_outbox, build_transport, events_sink, works_after_responses
 from .http import api_options, engine_of
 from .places import COMMAND, LAMBDA, SERVER
 from .users import PredictionLine, open_predictor
@@ -17,13 +17,13 @@ __all__ = [
     "PredictionLine",
     "api_options",
     "build",
-    "build_courier",
     "build_outbox",
     "build_source",
     "build_sources",
+    "build_transport",
     "check",
     "engine_of",
-    "events_home",
+    "events_sink",
     "open_predictor",
     "works_after_responses",
 ]

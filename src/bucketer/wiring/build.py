@@ -9,7 +9,7 @@ from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
 
 from .datafiles import build_archive, build_sources, shared_among
-from .events import build_outbox, build_queue, events_home
+from .events import build_outbox, build_queue, events_sink
 from .http import api_options, build_engine, engine_of
 from .places import COMMAND, LAMBDA, SERVER
 from .users import PredictorWhenNeeded, build_predictor, build_profiles
@@ -95,7 +95,7 @@ def check(
         SettingsError: `build` would raise it as well.
     """
     environ = os.environ if environ is None else environ
-    chosen = events_home(settings, place)
+    chosen = events_sink(settings, place)
     if chosen.startswith("sqs://"):
         build_queue(chosen, environ)
     engine_of(settings)

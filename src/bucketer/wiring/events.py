@@ -7,7 +7,7 @@ from bucketer.runtime.ids import new_uuid
 from .places import COMMAND, LAMBDA, SERVER
 
 #: Where events may go, beside a queue; what `auto` means comes first.
-_EVENTS_HOMES = {
+_EVENTS_SINKS = {
     SERVER: ("outbox", "stdout", "off"),
     LAMBDA: ("flush", "stdout", "off"),
     COMMAND: ("off", "stdout", "outbox", "flush"),
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from bucketer.settings import Settings
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
-    from bucketer.sinks.outbox import Home, Outbox
-    from bucketer.sinks.postponed import Postponed
-    from bucketer.sinks.sender import Courier
+    from bucketer.sinks.lazy_outbox import LazyOutbox
+    from bucketer.sinks.outbox import Outbox, Sink
+    from bucketer.sinks.sender import Transport
     from bucketer.sinks.sqs import Queue
 
 
-def events_home(settings: Settings, place: str) -> str:
+def events_sink(settings: Settings, place: str) -> str:
     """Return what the setting for events means in *place*: `auto` is the first that it has.
 
     Raises:
-        SettingsError: there is no such home in *place*.
+        SettingsError: there is no such sink in *place*.
     """
-    chosen, homes = settings.events, _EVENTS_HOMES[place]
+    chosen, sinks = settings.events, _EVENTS_SINKS[place]
     if chosen == "auto":
-        return homes[0]
-    if chosen in homes or chosen.startswith("sqs://"):
+        return sinks[0]
+    if chosen in sinks or chosen.startswith("sqs://"):
         return chosen
     from bucketer.core.errors import SettingsError
 
     why = {SERVER: "a server does not freeze", LAMBDA: "Lambda keeps no files"}[place]
-    allowed = f"auto, {', '.join(homes)}, sqs://…"
+    allowed = f"auto, {', '.join(sinks)}, sqs://…"
     raise SettingsError([f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: {allowed}"])
 
 
@@ -48,28 +48,28 @@ def works_after_responses(settings: Settings) -> bool:
     """Say whether a runtime in Lambda will ever have something to do after a response.
 
     Raises:
-        SettingsError: there is no such home for events in Lambda.
+        SettingsError: there is no such sink for events in Lambda.
     """
-    delivers = events_home(settings, LAMBDA) not in {"off", "stdout"}
+    delivers = events_sink(settings, LAMBDA) not in {"off", "stdout"}
     named = (settings.datafile_url, *settings.datafile)
     return delivers or any(location not in {"", "packaged"} for location in named)
 
 
 def build_outbox(
     settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
-) -> Outbox | Postponed | None:
+) -> Outbox | LazyOutbox | None:
     """Return what takes the events; None where they are off (a command sends none).
 
     Raises:
         SettingsError: they can't go there from *place*.
     """
-    chosen = events_home(settings, place)
+    chosen = events_sink(settings, place)
     if chosen == "off":
         return None
     if place == LAMBDA and chosen == "flush":
-        from bucketer.sinks.postponed import Postponed
+        from bucketer.sinks.lazy_outbox import LazyOutbox
 
-        return Postponed(lambda: _open_outbox(chosen, settings, environ, place), new_uuid)
+        return LazyOutbox(lambda: _open_outbox(chosen, settings, environ, place), new_uuid)
     return _open_outbox(chosen, settings, environ, place)
 
 
@@ -83,14 +83,14 @@ def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], pl
         from bucketer.sinks.dedup import Deduplication
 
         repeats = Deduplication(settings.events_dedup)
-    home = _build_home(chosen, settings, environ, counters, place)
-    return Outbox(home, counters, repeats, with_demonstration=chosen == "stdout")
+    sink = _build_sink(chosen, settings, environ, counters, place)
+    return Outbox(sink, counters, repeats, with_demonstration=chosen == "stdout")
 
 
-def _build_home(
+def _build_sink(
     chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, place: str
-) -> Home:
-    """Return the home for events by the word in `BUCKETER_EVENTS`."""
+) -> Sink:
+    """Return the sink for events by the word in `BUCKETER_EVENTS`."""
     if chosen == "stdout":
         from bucketer.sinks.stdout import Lines
 
@@ -113,7 +113,7 @@ def _build_home(
 
     return Durable(
         Path(settings.state_dir).expanduser() / "outbox",
-        build_courier(settings, environ),
+        build_transport(settings, environ),
         counters,
         limit_bytes=settings.events_max_bytes,
         sync_first=settings.events_fsync == "answer",
@@ -125,7 +125,7 @@ def _build_home(
     )
 
 
-def build_courier(settings: Settings, environ: Mapping[str, str]) -> Courier:
+def build_transport(settings: Settings, environ: Mapping[str, str]) -> Transport:
     """Return who delivers what waits in an outbox directory: to the queue, or to the collector."""
     if settings.events.startswith("sqs://"):
         return build_queue(settings.events, environ)

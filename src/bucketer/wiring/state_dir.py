@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bucketer.core.errors import SettingsError
 
-from .events import events_home
+from .events import events_sink
 from .places import SERVER
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def check_state_dir(settings: Settings) -> None:
 def _users(settings: Settings) -> list[str]:
     """Name what would be written there."""
     users = []
-    if events_home(settings, SERVER) not in {"off", "stdout"}:
+    if events_sink(settings, SERVER) not in {"off", "stdout"}:
         users.append("the outbox (BUCKETER_EVENTS)")
     if any("://" in each for each in (settings.datafile_url, *settings.datafile)):
         users.append("the copy of the datafile")

@@ -138,7 +138,7 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.durable import Durable
-    from bucketer.wiring import build_courier
+    from bucketer.wiring import build_transport
 
     settings = settings_of(args, terminal)
     store = _store(settings)  # before anything is made: the directory may be mistyped
@@ -152,8 +152,8 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     lane.release()
     counters = Counters()
     durable = Durable(
-        _home(settings),
-        build_courier(settings, terminal.environ),
+        _outbox_directory(settings),
+        build_transport(settings, terminal.environ),
         counters,
         limit_bytes=settings.events_max_bytes,
     )
@@ -225,19 +225,19 @@ def _store(settings: Settings) -> Store:
     Raises:
         NoStateDirectory: there is no such directory.
     """
-    home = _home(settings)
+    directory = _outbox_directory(settings)
     try:
-        is_directory = stat.S_ISDIR(home.parent.stat().st_mode)
+        is_directory = stat.S_ISDIR(directory.parent.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         is_directory = False
     except OSError as error:
-        raise EventsWait(f"{home.parent}: {error.strerror}") from error
+        raise EventsWait(f"{directory.parent}: {error.strerror}") from error
     if not is_directory:
-        raise NoStateDirectory(home.parent)
-    return Store(home, settings.events_max_bytes)
+        raise NoStateDirectory(directory.parent)
+    return Store(directory, settings.events_max_bytes)
 
 
-def _home(settings: Settings) -> Path:
+def _outbox_directory(settings: Settings) -> Path:
     return Path(settings.state_dir).expanduser() / "outbox"
 
 

@@ -90,6 +90,6 @@ class Application:
                 _log.info(line)
             return
         # Standard output is the events' alone when they go there.
-        home = wiring.events_home(self._settings, wiring.SERVER)
-        out = sys.stderr if home == "stdout" else sys.stdout
+        sink = wiring.events_sink(self._settings, wiring.SERVER)
+        out = sys.stderr if sink == "stdout" else sys.stdout
         print("\n".join(lines), file=out, flush=True)

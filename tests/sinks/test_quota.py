@@ -13,7 +13,7 @@ from bucketer.sinks.backlog import Backlog
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import bytes_in, lanes_in, open_lane
 from bucketer.sinks.outbox import OutboxFull
-from bucketer.sinks.room import Room
+from bucketer.sinks.quota import Quota
 
 BATCH = Batch("US", '{"visitors": [')
 VISITOR = '{"snapshots": [], "visitor_id": "' + "u" * 500 + '"}'
@@ -27,10 +27,10 @@ from bucketer.sinks.backlog import Backlog
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.outbox import OutboxFull
-from bucketer.sinks.room import Room
+from bucketer.sinks.quota import Quota
 
 lanes, name, limit, visitor = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-writer = Writer(open_lane(lanes, name), Room(lanes, limit))
+writer = Writer(open_lane(lanes, name), Quota(lanes, limit))
 print("ready", flush=True)
 input()
 taken = refused = 0
@@ -97,9 +97,9 @@ def test_four_processes_keep_no_more_than_one_limit_between_them(lanes, limit):
 
 def test_what_a_process_does_not_use_the_others_may_all_but_its_part(lanes):
     limit = 1_000_000
-    idle = Writer(open_lane(lanes, "idle"), Room(lanes, limit))
+    idle = Writer(open_lane(lanes, "idle"), Quota(lanes, limit))
     idle.append(BATCH, [VISITOR])
-    busy = Writer(open_lane(lanes, "busy"), Room(lanes, limit))
+    busy = Writer(open_lane(lanes, "busy"), Quota(lanes, limit))
 
     fill(busy)
 
@@ -108,8 +108,8 @@ def test_what_a_process_does_not_use_the_others_may_all_but_its_part(lanes):
 
 def test_what_a_lane_has_delivered_is_free_for_the_others(lanes):
     limit = 1_000_000
-    first = Writer(open_lane(lanes, "first"), Room(lanes, limit))
-    second = Writer(open_lane(lanes, "second"), Room(lanes, limit))
+    first = Writer(open_lane(lanes, "first"), Quota(lanes, limit))
+    second = Writer(open_lane(lanes, "second"), Quota(lanes, limit))
     fill(first)
     assert fill(second) == 0
     for path in sorted(first.lane.directory.glob("*.jsonl"))[:-1]:
@@ -123,13 +123,13 @@ def test_what_a_lane_has_delivered_is_free_for_the_others(lanes):
 
 def test_lanes_that_wait_for_somebody_count_with_what_they_hold(lanes):
     limit = 1_000_000
-    gone = Writer(open_lane(lanes, "gone"), Room(lanes, limit))
+    gone = Writer(open_lane(lanes, "gone"), Quota(lanes, limit))
     for _ in range(500):
         gone.append(BATCH, [VISITOR])
     gone.close()
     held = bytes_in(gone.lane.directory)
     gone.lane.release()
-    mine = Writer(open_lane(lanes, "mine"), Room(lanes, limit))
+    mine = Writer(open_lane(lanes, "mine"), Quota(lanes, limit))
 
     fill(mine)
 
@@ -139,8 +139,8 @@ def test_lanes_that_wait_for_somebody_count_with_what_they_hold(lanes):
 @pytest.mark.parametrize("text", [b"", b"garbage", b"9" * 500, b"-1\n"])
 def test_a_damaged_note_of_what_a_lane_may_hold_costs_no_other_its_room(lanes, text):
     other = open_lane(lanes, "other")
-    (other.directory / "room").write_bytes(text)
-    mine = Writer(open_lane(lanes, "mine"), Room(lanes, 100_000))
+    (other.directory / "quota").write_bytes(text)
+    mine = Writer(open_lane(lanes, "mine"), Quota(lanes, 100_000))
 
     fill(mine)
 
@@ -148,7 +148,7 @@ def test_a_damaged_note_of_what_a_lane_may_hold_costs_no_other_its_room(lanes, t
 
 
 def test_a_full_outbox_is_not_added_up_for_each_event(lanes, monkeypatch):
-    writer = Writer(open_lane(lanes, "lane"), Room(lanes, 100_000))
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 100_000))
     fill(writer)
     asked = []
     scandir = os.scandir
@@ -163,14 +163,14 @@ def test_a_full_outbox_is_not_added_up_for_each_event(lanes, monkeypatch):
 
 def test_a_lane_that_is_taken_over_counts_with_what_it_holds_though_its_lock_is_held(tmp_path):
     lanes = tmp_path / "lanes"
-    gone = Writer(open_lane(lanes, "gone"), Room(lanes, 1 << 30))
+    gone = Writer(open_lane(lanes, "gone"), Quota(lanes, 1 << 30))
     gone.append(BATCH, [VISITOR])
     gone.close()
     gone.lane.release()
     backlog = Backlog(tmp_path, print)
     backlog.look("mine")
     assert backlog.next(10, 1_000) is not None
-    mine = Writer(open_lane(lanes, "mine"), Room(lanes, 1_000_000))
+    mine = Writer(open_lane(lanes, "mine"), Quota(lanes, 1_000_000))
 
     fill(mine)
 

@@ -2,7 +2,7 @@
 
 Each lane is allotted bytes, a part of what is free, and written to without asking anybody until
 they are used. Only then is everything that waits added up, one process at a time. How much a lane
-was allotted stands in its file `room`; of a lane whose process is gone only its bytes count.
+was allotted stands in its file `quota`; of a lane whose process is gone only its bytes count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_ROOM = "room"
+_QUOTA = "quota"
 #: A lane is allotted so much of the limit at a time: what one process has and doesn't use, the
 #: others can't.
 _PARTS = 64
@@ -29,7 +29,7 @@ _PARTS = 64
 _LONGEST_WAIT_S = 0.05
 
 
-class Room:
+class Quota:
     """Who may keep how much.
 
     Args:
@@ -61,7 +61,7 @@ class Room:
             free = self.limit_bytes - held_bytes - self._elsewhere(lane)
             more = max(wanted_bytes, min(self.part_bytes, free // 2))
             allotted = held_bytes + (more if more <= free else 0)
-            write_room(lane, allotted)
+            write_quota(lane, allotted)
         return allotted
 
     def _elsewhere(self, but: Path) -> int:
@@ -71,7 +71,7 @@ class Room:
             if lane == but:
                 continue
             try:
-                held, allotted = bytes_in(lane), _read_room(lane)
+                held, allotted = bytes_in(lane), _read_quota(lane)
                 total += allotted if allotted > held and is_alive(lane) else held
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -87,7 +87,7 @@ class Room:
             OSError: one does, and doesn't come to an end.
         """
         private_directory(self._lanes.parent)
-        fd = os.open(self._lanes.parent / _ROOM, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(self._lanes.parent / _QUOTA, os.O_RDWR | os.O_CREAT, 0o600)
         until = monotonic() + _LONGEST_WAIT_S
         try:
             while True:
@@ -103,32 +103,32 @@ class Room:
             os.close(fd)
 
 
-def write_room(lane: Path, allotted: int) -> None:
+def write_quota(lane: Path, allotted: int) -> None:
     """Say how much *lane* may hold.
 
     Raises:
         OSError: it can't be written.
     """
-    fd = os.open(lane / _ROOM, os.O_WRONLY | os.O_CREAT, 0o600)
+    fd = os.open(lane / _QUOTA, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(fd, b"%020d\n" % allotted, 0)
     finally:
         os.close(fd)
 
 
-def give_up_room(lane: Path) -> None:
+def give_up_quota(lane: Path) -> None:
     """Nothing more is written to *lane*: from now on it counts with what it holds.
 
     Raises:
         OSError: that can't be said.
     """
-    (lane / _ROOM).unlink(missing_ok=True)
+    (lane / _QUOTA).unlink(missing_ok=True)
 
 
-def _read_room(lane: Path) -> int:
+def _read_quota(lane: Path) -> int:
     """What *lane* was allotted; 0 if nothing, or nothing that makes sense."""
     try:
-        text = (lane / _ROOM).read_bytes()
+        text = (lane / _QUOTA).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return 0
     return int(text) if text[:-1].isdigit() and len(text) <= 21 else 0  # noqa: PLR2004 -- as written

@@ -1,6 +1,6 @@
 """Lambda's outbox until there is time: keeps events as they are, and opens the real one for them.
 
-Whatever stands between an event and its home (imports, its name, spelling it out, a lock or two) is
+Whatever stands between an event and its sink (imports, its name, spelling it out, a lock or two) is
 done when the caller has the answer, which so comes a third of a millisecond sooner at a cold start.
 """
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .outbox import Outbox
 
 
-class Postponed:
-    """Stands for an outbox whose home does nothing before the response. See `ports.Outbox`.
+class LazyOutbox:
+    """Stands for an outbox whose sink does nothing before the response. See `ports.Outbox`.
 
     Args:
         open_outbox: called once, after the first response to call for an event.
