@@ -219,6 +219,7 @@ PURE = {
     "operator",
     "re",
     "types",
+    "weakref",
 }
 
 

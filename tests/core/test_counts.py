@@ -1,8 +1,10 @@
 """What can be counted is a gate: calls, blocks of memory, modules. Times are only reported."""
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,28 @@ def test_an_audience_that_many_nodes_list_is_asked_once():
     ruleset = asking(["or", *(["and", "a", each] for each in small)], a=big, **small)
 
     assert calls_of(lambda: activate(ruleset, "rule", HER)) < 2_000
+
+
+def test_a_ruleset_that_is_let_go_is_free_at_once():
+    """Without circles: those of an older datafile would stay until Python walks through all memory."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        ruleset = compile_datafile(parse_datafile(Path(demo.PATH).read_bytes()))
+        for options in ((), ("EXCLUDE_VARIABLES",)):
+            for _ in range(3):
+                decide(ruleset, "checkout_flow", HER, options)
+                for key in ruleset.experiments:
+                    activate(ruleset, key, HER)
+        decide(ruleset, "search", HER, trace=[])
+        parts = [weakref.ref(ruleset), *map(weakref.ref, ruleset.experiments.values())]
+        del ruleset
+        still_there = [each for each in parts if each() is not None]
+        circles = gc.collect()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+    assert [] == still_there
+    assert circles < 20

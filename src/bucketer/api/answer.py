@@ -29,9 +29,9 @@ class Answers:
 
     def __init__(self, room: int = _ROOM) -> None:
         self._room = room
-        self._heads: dict[Decision, str] = {}
+        self._heads: dict[object, str] = {}
         self._tails: dict[str, str] = {}
-        self._flags: dict[Decision, tuple[str, str]] = {}
+        self._flags: dict[object, tuple[str, str]] = {}
 
     def experiment(self, decision: Decision, experiment_key: str, user_id: str) -> str:
         """Render the answer to `e`: variation, user, experiment."""

@@ -11,6 +11,7 @@ of audiences is compiled when the datafile is: no request waits for either
 from __future__ import annotations
 
 import json
+from weakref import ref
 
 from .membership import (
     MAX_WRITTEN,
@@ -24,10 +25,15 @@ from .trees import is_for_everybody, size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from .bucketing import Place, PlaceFor
     from .membership import Membership
     from .ruleset import Experiment, Ruleset
     from .user import User
+
+    Kept = TypeVar("Kept")
 
 
 def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
@@ -35,23 +41,37 @@ def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
 
     Two threads that come at once do the same twice, to the same effect. A long tree is compiled at
     once, and stays as it is.
+
+    What is put there refers to rule and ruleset weakly: in a circle they would stay in memory when
+    another datafile has taken their place, until Python looks for circles in all there is.
     """
     if size_of(experiment.audience_tree) > MAX_WRITTEN:
         experiment.assign = _place(experiment, membership_of(ruleset, experiment))
         return
 
+    ruleset_of, experiment_of = ref(ruleset), ref(experiment)
+
+    def write_and_assign(user: User) -> int:
+        experiment = _there(experiment_of)
+        experiment.assign = _written(_there(ruleset_of), experiment)
+        return experiment.assign(user)
+
     def assign(user: User) -> int:
+        ruleset, experiment = _there(ruleset_of), _there(experiment_of)
         experiment.assign = write_and_assign
         place = _place(experiment, _judge(ruleset, experiment))
         if not is_small(experiment.audience_tree, ruleset.audiences):
             experiment.assign = place
         return place(user)
 
-    def write_and_assign(user: User) -> int:
-        experiment.assign = _written(ruleset, experiment)
-        return experiment.assign(user)
-
     experiment.assign = assign
+
+
+def _there(of: Callable[[], Kept | None]) -> Kept:
+    """What a reference refers to, which whoever calls `assign` holds."""
+    found = of()
+    assert found is not None  # noqa: S101 -- see above
+    return found
 
 
 def _place(experiment: Experiment, audience: Membership | None) -> Place:

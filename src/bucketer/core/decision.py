@@ -94,7 +94,8 @@ class Decision:
             a profile service and the user was newly bucketed.
         error: why there is no decision (the bandit could not be asked), or None.
         strictly_enabled: whether the variation says `true` and nothing merely truthy.
-        base: this decision, or the compiled one it was copied from: a key for caches of answers.
+        base: the same for a compiled decision and for copies that read the same: a key for caches
+            of answers.
     """
 
     __slots__ = (
@@ -124,7 +125,7 @@ class Decision:
         strictly_enabled: bool = False,
         bucketed: tuple[str, str] | None = None,
         error: str | None = None,
-        base: Decision | None = None,
+        base: object = None,
     ) -> None:
         self.flag_key = flag_key
         self.rule_key = rule_key
@@ -136,7 +137,8 @@ class Decision:
         self.strictly_enabled = strictly_enabled
         self.bucketed = bucketed
         self.error = error
-        self.base = self if base is None else base
+        # Not the decision itself, which would be a circle: what is let go must be free at once.
+        self.base = object() if base is None else base
 
     def but(
         self,

@@ -60,7 +60,10 @@ class Oddities:
     __slots__ = ("_note", "checked")
 
     def __init__(self, note: Callable[[Malformed, str, str], None], *, checked: bool) -> None:
-        """Hand what is told to *note*: the finding, its consequence, its severity."""
+        """Hand what is told to *note*: the finding, its consequence, its severity.
+
+        What *note* belongs to must not hold this object, or neither is free when both are let go.
+        """
         self._note = note
         self.checked = checked
 

@@ -137,16 +137,17 @@ class _Teller:
         if tree is audience.gathered and audience.size > most:
             return (Reason("conditions_many", {"count": audience.leaves}),)
 
-        def node_of(node: object) -> Told:
-            if isinstance(node, list) and node:
-                return self._operator(node, node_of)
-            if isinstance(node, Choice):
-                return self._choice(node)
-            condition = None if isinstance(node, list) else audience.condition_at(node)
-            return self._condition(condition)
-
-        child, _ = node_of(tree)
+        child, _ = self._node(audience, tree)
         return () if child is None else (child,)
+
+    def _node(self, audience: Audience, node: object) -> Told:
+        """Explain a node of an audience's own tree, whose leaves are conditions."""
+        if isinstance(node, list) and node:
+            return self._operator(node, lambda each: self._node(audience, each))
+        if isinstance(node, Choice):
+            return self._choice(node)
+        condition = None if isinstance(node, list) else audience.condition_at(node)
+        return self._condition(condition)
 
     # --- operators --------------------------------------------------------------------------
 

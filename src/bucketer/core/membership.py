@@ -86,7 +86,7 @@ def write_membership(tree: object, audiences: Mapping[str, Audience]) -> Members
     expression, values = expression_of(tree, audiences)
     text = f"def met(user):\n    facts = user.attributes\n    return {expression}\n"
     exec(compile(text, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
-    return values["met"]  # type: ignore[return-value]
+    return values.pop("met")  # type: ignore[return-value]
 
 
 def judge_membership(tree: object, audiences: Mapping[str, Audience]) -> Membership:

@@ -72,7 +72,7 @@ def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
     """
     values.update(hash_of=mmh3_32_uintdigest)
     exec(compile(_PLACE_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
-    make: Callable[..., Place] = values["place_for"]  # type: ignore[assignment]  # just written
+    make: Callable[..., Place] = values.pop("place_for")  # type: ignore[assignment]  # just written
 
     def place_for(id_bytes: bytes, allocation: Allocation) -> Place:
         return make(id_bytes, allocation.part, *first_three(allocation.thresholds))

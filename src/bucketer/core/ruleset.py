@@ -103,6 +103,7 @@ class Experiment:
     """
 
     __slots__ = (
+        "__weakref__",
         "allocation",
         "answers",
         "assign",
@@ -324,6 +325,7 @@ class Ruleset:
     """
 
     __slots__ = (
+        "__weakref__",
         "account_id",
         "anonymize_ip",
         "asked_for",

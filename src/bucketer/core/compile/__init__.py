@@ -47,7 +47,5 @@ def compile_datafile(datafile: Datafile) -> Ruleset:
         finish_holdout(draft, each)
     for flag in ruleset.flags.values():
         finish_flag(draft, flag)
-    ruleset.diagnostics = tuple(draft.diagnostics)
-    # It refers to itself: without this, it and the whole datafile wait for the cycle collector.
-    vars(draft).clear()
+    ruleset.diagnostics = tuple(draft.findings.diagnostics)
     return ruleset

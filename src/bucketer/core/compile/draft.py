@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 _UNREAD = "nothing here depends on it"
 
 
+class Findings:
+    """What was found wrong, as diagnostics."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def note(self, finding: Malformed, consequence: str, severity: str = "error") -> None:
+        """Keep a finding as a diagnostic."""
+        self.diagnostics.append(
+            Diagnostic(finding.pointer, severity, finding.expected, finding.found, consequence)
+        )
+
+
 class Draft:
     """The maps that are needed while compiling and not afterwards."""
 
@@ -31,10 +44,10 @@ class Draft:
             account_id=datafile["accountId"],
             project_id=datafile["projectId"],
         )
-        self.diagnostics: list[Diagnostic] = []
+        self.findings = Findings()
         #: For what the reference's schema looks at, and for what it doesn't.
-        self.checked = Oddities(self.note, checked=True)
-        self.unchecked = Oddities(self.note, checked=False)
+        self.checked = Oddities(self.findings.note, checked=True)
+        self.unchecked = Oddities(self.findings.note, checked=False)
         self.attribute_keys: dict[str, str] = {}
         #: By id, the last writer wins; holdouts apart, since they share no ids with rules.
         self.read: dict[str, ReadRule] = {}
@@ -56,9 +69,7 @@ class Draft:
 
     def note(self, finding: Malformed, consequence: str, severity: str = "error") -> None:
         """Keep a finding as a diagnostic."""
-        self.diagnostics.append(
-            Diagnostic(finding.pointer, severity, finding.expected, finding.found, consequence)
-        )
+        self.findings.note(finding, consequence, severity)
 
     def unread(self, raw: dict[str, Any], name: str, expected: str, at: str) -> None:
         """Tell of a field that only the reference's own checks look at."""

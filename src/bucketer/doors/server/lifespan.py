@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.server")
 
+#: After so many seconds a thread that compiles lets another one have its turn.
+SWITCH_S = 0.001
 #: The processes of which one is there from the start: the only one, or the first of several.
 _FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
 
@@ -72,6 +74,8 @@ class Application:
         sweeper.start()
         if multiprocessing.current_process().name in _FIRST:
             self._say(first_lines(runtime.edition, self._address))
+        # A thread that compiles must not keep the loop waiting for 5 ms at each turn.
+        sys.setswitchinterval(SWITCH_S)
         # The edition lives long and refers to nothing young: collections needn't walk it.
         gc.collect()
         gc.freeze()
