@@ -146,6 +146,13 @@ def test_other_names_in_a_query_are_nobodys_business(client):
     assert answer(client.ask(query))["user"] == ADDRESS
 
 
+def test_names_of_the_other_route_name_nobody(client):
+    body = {"e": "checkout_flow_experiment", "revision": "22", "tags": {}, "timestamp": 1}
+
+    assert answer(client.ask(method="POST", body=body))["user"] == ADDRESS
+    assert client.ask(method="POST", body={**body, "id": "ben"}).response.status == 400
+
+
 def test_other_names_in_a_body_are_ignored_where_the_user_is_named(client):
     for reply in both(client, {"u": "ben", "page": "/x", "customer": "c"}):
         assert reply.response.status == 200

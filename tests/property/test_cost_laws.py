@@ -19,7 +19,7 @@ from tests.fakes.editions import Client
 from tests.fakes.work import Pattern, work_of
 
 import bucketer.api
-from bucketer.api import attributes, body
+from bucketer.api import attributes, body, form
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
 from bucketer.doors.aws_lambda import UnknownEvent, to_request
@@ -43,6 +43,7 @@ BODIES = {
     "objects": lambda n: b'{"x":[' + b'{"x":0},' * n + b"0]}",
     "many names": lambda n: b"{" + members(n) + b"}",
     "many names, the first again": lambda n: b"{" + members(n) + b',"000000":0}',
+    "many names, the last again": lambda n: b"{" + members(n) + b',"%06d":0}' % (n - 1),
     "many names, each twice": lambda n: b"{" + members(n) + b"," + members(n) + b"}",
     "names twice further in": lambda n: EXPERIMENT + b'"a":{' + b'"k":0,' * n + b'"k":1}}',
     "integers and a bad word": lambda n: b'{"x":[' + (b"9" * 300 + b",") * (n // 100) + b"!",
@@ -53,6 +54,9 @@ BODIES = {
     "white space": lambda n: b" " * n,
     "lines and a bad word": lambda n: b"{" + b"\n" * n + b"!",
     "a form": lambda n: b"a=b&" * n,
+    "a form with a long user": lambda n: b"e=checkout_flow_experiment&u=" + b"%41" * n,
+    "a form with a list": lambda n: b"e=checkout_flow_experiment&u=x&a=" + b"k:1," * n,
+    "a form with bad pieces": lambda n: b"e=x&u=x&" + b"%" * n,
     "a word": lambda n: b"a" * n,
     "bytes that are no UTF-8": lambda n: b'{"e":"' + b"x" * n + b"\xff",
     "a long key": lambda n: b'{"e":"' + "é".encode() * n + b'","u":"x"}',
@@ -321,6 +325,7 @@ def test_what_is_kept_of_requests_has_a_bound_in_bytes(debug):
 PATTERNS = {
     "a lexeme of a body": (body._LEXEME, re.DOTALL, True),
     "the name of a form": (r"[\w.%+-]++=", 0, False),
+    "the look of a form": (form._LOOKS.pattern.decode(), 0, False),
     "an item of a list": (attributes._ITEM, re.VERBOSE | re.DOTALL, True),
     "a member of an object": (attributes._MEMBER, re.VERBOSE | re.DOTALL, False),
     "its name": (attributes._MEMBER_KEY, re.DOTALL, False),
@@ -411,7 +416,9 @@ def test_every_pattern_of_the_api_is_in_the_table():
                     else []
                 )
 
-    assert {"attributes.py": 6, "body.py": 2} == {name: used.count(name) for name in used}
+    assert {"attributes.py": 6, "body.py": 2, "form.py": 1} == {
+        name: used.count(name) for name in used
+    }
 
 
 # The counters see what they are there for

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bucketer.core.errors import InvalidRequest
 
 from .attributes import check_attributes
-from .query import given_by_two, given_twice, unquote
+from .query import OF_BUCKETER, OF_TRACK, given_by_two, given_twice, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _USERS = _OURS_MISSPELT | {
     *("anonymousid", "anonid", "deviceid", "distinctid", "enduserid", "targetingkey"),
     *("contextkey", "bucketingid"),
 }
+#: What means something on some route, and no user on any. An `id` of /bucketer might.
+_NO_USERS = frozenset({*OF_BUCKETER, *OF_TRACK, "revision"} - {"id"})
 _HOW = "name the user by 'u', 'user', 'userId' or 'user_id'"
 _MOST_CHARS = 40
 
@@ -98,7 +100,7 @@ def understood_of(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
                 fields.update(fields_of({name: given[name]}, {name: key}))
             except InvalidRequest:
                 fields[key] = None
-    if "u" not in fields and any(name not in names for name in given):
+    if "u" not in fields and any(name not in names and name not in _NO_USERS for name in given):
         fields["u"] = None
     return fields
 
@@ -115,7 +117,7 @@ def check_user(given: Iterable[str], names: Mapping[str, str], *, named: bool) -
         InvalidRequest: it does.
     """
     for name in given:
-        if name in names or (named and _plain(name) not in _OURS_MISSPELT):
+        if name in names or name in _NO_USERS or (named and _plain(name) not in _OURS_MISSPELT):
             continue
         shown = name[:_MOST_CHARS].encode("ascii", "backslashreplace").decode()
         why = "so it may name a user" if not named else "and looks like a user's"
