@@ -2,6 +2,7 @@
 
 import copy
 import json
+from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
@@ -39,6 +40,18 @@ def delivery(datafile, **fields):
 
 def test_of_the_demonstration_nothing_is_told(demonstration):
     assert {} == told(demonstration)
+
+
+def test_what_is_about_one_thing_stands_together_and_flags_come_first(demonstration):
+    audience(demonstration, ["or", condition(match="regex"), condition(match="qualified")])
+    demonstration["holdouts"][0]["includedFlags"] = ["1"]
+    demonstration["featureFlags"][1]["rolloutId"] = "404"
+
+    _, findings = lint(parse_datafile(json.dumps(demonstration)))
+
+    abouts = [about for about, _ in groupby(findings, key=lambda each: each.about)]
+    assert "flag search" == abouts[0]
+    assert len(set(abouts)) == len(abouts) > 3
 
 
 # ----------------------------------------------------------------------------- conditions

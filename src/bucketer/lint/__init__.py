@@ -33,7 +33,7 @@ def lint(datafile: Datafile) -> tuple[Ruleset, list[Finding]]:
     """Compile what `parse_datafile` returned, and look at it from all sides.
 
     Returns:
-        The ruleset, and the findings in the order of the datafile's flags, then of the rest.
+        The ruleset, and the findings: those of one thing together, of flags first, in their order.
     """
     ruleset = compile_datafile(datafile)
     found = [
@@ -46,6 +46,8 @@ def lint(datafile: Datafile) -> tuple[Ruleset, list[Finding]]:
         *people.unused(datafile),
     ]
     heading = heading_of(datafile)
-    order = {f"flag {key}": number for number, key in enumerate(ruleset.flag_order)}
     findings = [Finding(heading(each.pointer), each) for each in found]
-    return ruleset, sorted(findings, key=lambda each: order.get(each.about, len(order)))
+    flags = (f"flag {key}" for key in ruleset.flag_order)
+    headings = dict.fromkeys((*flags, *(each.about for each in findings)))
+    order = {about: number for number, about in enumerate(headings)}
+    return ruleset, sorted(findings, key=lambda each: order[each.about])
