@@ -49,7 +49,7 @@ def test_what_there_is_one_of_is_told_in_the_singular(demonstration):
 
 
 def test_without_a_datafile_it_says_so_and_where_its_health_is():
-    [told] = first_lines(None, ADDRESS)
+    first, second = first_lines(None, ADDRESS)
 
-    assert told.startswith("Bucketer has no datafile yet")
-    assert told.endswith(f" {ADDRESS}/health")
+    assert f"Bucketer has no datafile yet; its health is at {ADDRESS}/health" == first
+    assert second.startswith("It answers 503 until it has one")

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 
 
 def first_lines(edition: Edition | None, address: str) -> list[str]:
-    """Return the lines for the terminal. The first ends with the one URL in them, to be clicked.
+    """Return the two lines for the terminal. The first ends with the only URL, to be clicked.
 
     Args:
         edition: what is served, or None while there is nothing.
         address: ``http://host:port``.
     """
     if edition is None:
-        told = "Bucketer has no datafile yet: it answers 503 and goes on trying."
-        return [f"{told} Its health: {address}/health"]
+        return [
+            f"Bucketer has no datafile yet; its health is at {address}/health",
+            "It answers 503 until it has one, and goes on trying.",
+        ]
     ruleset = edition.ruleset
     if edition.source == "demonstration":
         what = "its demonstration datafile (DATAFILE_URL names yours)"
