@@ -16,9 +16,9 @@ NAMED = 28
 REVISIONS, FLAGS_OF_REVISION = 12, 100
 
 
-def usual() -> dict[str, Any]:
-    """The demonstration as if it were somebody's, with an experiment whose audience is `NAMED`."""
-    conditions = [_condition("note", f"value {number}", "substring") for number in range(NAMED)]
+def usual(named: int = NAMED) -> dict[str, Any]:
+    """The demonstration as if it were somebody's, with an experiment of *named* conditions."""
+    conditions = [_condition("note", f"value {number}", "substring") for number in range(named)]
     return _with_experiment(["or", *conditions])
 
 
@@ -85,6 +85,7 @@ def _with_experiment(conditions: list[Any], times: int = 1) -> dict[str, Any]:
 
 DATAFILES = {
     "usual": usual,
+    "300 named": lambda: usual(300),
     "listed often": listed_often,
     "20,000 ids": lambda: ids(20_000),
     "60,000 numbers": lambda: numbers(60_000),

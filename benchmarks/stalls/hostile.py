@@ -54,10 +54,7 @@ def _numbered(pattern: str, count: int) -> bytes:
 
 _NAMES = b'{"a":{' + _numbered('"%06d":0', 90_000) + b',"000000":0}}'
 _CROWDED = get("/bucketer?e=crowded&u=somebody&a=member:user-00000001,note:x")
-_DEBUG_NOTE = post(
-    "/bucketer?debug=1",
-    json.dumps({"e": "crowded", "u": "x", "a": {"note": "y" * 1_000_000}}).encode(),
-)
+_NOTE = json.dumps({"e": "crowded", "u": "x", "a": {"note": "y" * 1_000_000}}).encode()
 
 HOSTILE = (
     # -- bodies
@@ -166,7 +163,15 @@ HOSTILE = (
         by.pipeline(get("/bucketer?u=x&e=checkout_flow_experimenX" + "y" * 4_000) * 200),
     ),
     # -- debug
-    Hostile("debug", "a megabyte that 28 conditions name", by.again(_DEBUG_NOTE, 5)),
+    Hostile(
+        "debug", "a megabyte that 28 conditions name", by.again(post("/bucketer?debug=1", _NOTE), 5)
+    ),
+    Hostile(
+        "bodies",
+        "a megabyte that 300 conditions name",
+        by.again(post("/bucketer", _NOTE), 5),
+        "300 named",
+    ),
     Hostile("debug", "500 explanations in one go", by.pipeline(get(f"{_DECIDE}&debug=1") * 500)),
     Hostile(
         "debug",

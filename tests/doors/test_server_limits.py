@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 
 import pytest
 
 from bucketer.doors.server.budget import Budget
-from bucketer.doors.server.connection import UNTAKEN_BYTES
+from bucketer.doors.server.connection import LARGE_BYTES, UNTAKEN_BYTES
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.reading import FRAMING_PER_BYTE, SLICE_BYTES
-from fakes.serving import FakeRuntime, serving
+from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
 from fakes.waiting import wait_until
 
 GET = b"GET /a?n=1 HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -146,6 +147,62 @@ def test_a_half_closed_connection_gets_all_its_pipelined_answers(server):
         client.sock.shutdown(socket.SHUT_WR)
 
         assert client.rest().count(b"HTTP/1.1 200 OK") == 3_000
+
+
+class Thinking(EchoHandler):
+    """Takes its time over large bodies, until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def handle(self, request, now, new_uuid, known=None):
+        if len(request.body) > 1_000:
+            assert self.go_on.wait(10)
+        return super().handle(request, now, new_uuid, known)
+
+
+def large(target, size=LARGE_BYTES + 1):
+    head = b"POST %b HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n"
+    return head % (target, size) + b"x" * size
+
+
+def test_a_large_body_is_decided_beside_the_loop_and_answered_in_its_turn():
+    outbox = MemoryOutbox()
+    handler = Thinking()
+    runtime = FakeRuntime(handler, outbox)
+    runtime.go_on.set()
+    with serving(runtime) as server, server.connect() as client, server.connect() as other:
+        client.send(large(b"/event?n=1") + GET + large(b"/slow") + large(b"/broken") + GET)
+        other.send(GET)
+
+        assert other.answer()[0] == 200
+
+        handler.go_on.set()
+        answers = [client.answer() for _ in range(5)]
+
+    size = LARGE_BYTES + 1
+    assert [200, 200, 200, 500, 200] == [status for status, _, _ in answers]
+    assert answers[0][2] == b"POST /event n=1 127.0.0.1 %d bytes" % size
+    assert answers[2][2] == b"POST /slow - 127.0.0.1 %d bytes" % size
+    assert ["event of n=1"] == outbox.events
+
+
+@pytest.mark.parametrize(("size", "apart"), [(LARGE_BYTES, False), (LARGE_BYTES + 1, True)])
+def test_only_a_body_over_64_kib_goes_to_the_thread(size, apart):
+    names = []
+
+    class Naming(EchoHandler):
+        def handle(self, *args):
+            names.append(threading.current_thread().name)
+            return super().handle(*args)
+
+    with serving(FakeRuntime(Naming())) as server, server.connect() as client:
+        client.send(large(b"/a", size))
+
+        assert client.answer()[0] == 200
+
+    assert apart is names[0].startswith("bucketer-large")
 
 
 # -- bytes of unfinished requests --------------------------------------------------------

@@ -22,6 +22,7 @@ from bucketer.doors.server.targets import origin_form
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from typing import Any
 
     from uvicorn import Config
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 #: Answers that one connection may have waiting before we stop reading from it.
 MAX_HELD = 64
+#: Bytes of a body beyond which it is decided beside the loop: a megabyte can take 40 ms, and more
+#: where many conditions name an attribute of that size.
+LARGE_BYTES = 64 * 1024
 #: Bytes of answers that a client may leave untaken before we stop reading from it, and count them.
 UNTAKEN_BYTES = 16 * 1024
 #: How long a client that holds up a full server has had nothing to show for, before it gives way.
@@ -164,10 +168,13 @@ class Connection(RequestReader):
             self._check_version()
         request = self._request(_METHODS.get(method) or self._unusual(method), body)
         self._forget_request()
+        if body and len(body) > LARGE_BYTES:
+            self._answer_apart(request, said, worker.serve_large)
+            return
         try:
             reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
         except (PredictionNeeded, Needed):
-            self._answer_apart(request, said)
+            self._answer_apart(request, said, worker.serve_apart)
             return
         if reply.failure is not None:
             worker.unforeseen(reply.failure, request.request_id)
@@ -198,8 +205,13 @@ class Connection(RequestReader):
             ip = worker.proxies.visitor(ip, headers)
         return Request(method, path, query, headers, body, ip, request_id)
 
-    def _answer_apart(self, request: Request, said: str | None) -> None:
-        """Answer from a thread: this one needs a profile or a prediction, which can take long."""
+    def _answer_apart(
+        self,
+        request: Request,
+        said: str | None,
+        serve: Callable[[Request, Callable[[Response], None]], None],
+    ) -> None:
+        """Answer by *serve*, from a thread: this one can take long."""
         if self._worker.is_busy_apart():
             self._refuse(503)
             return
@@ -211,7 +223,7 @@ class Connection(RequestReader):
             held.data = self._worker.render(request, response, self._server, said, last=last)
             held.release()
 
-        self._worker.serve_apart(request, answered)
+        serve(request, answered)
 
     def _refuse_oversized(self, body: bytes) -> None:
         """Refuse in the handler's words: it is shown as much as it needs to see the excess."""

@@ -9,10 +9,11 @@ import logging
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from bucketer.api.http import is_sane_request_id
+from bucketer.api.http import Needed, is_sane_request_id
 from bucketer.api.refusals import refusal
+from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from bucketer.api.client_address import TrustedProxies
-    from bucketer.api.http import Request, Response
+    from bucketer.api.http import Reply, Request, Response
     from bucketer.doors.server.limits import Limits
     from bucketer.doors.server.phases import Client, Sender
     from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
+Done = TypeVar("Done")
 
 #: Clients that are looked at for one that gives way to a new one, when all places are taken.
 _ASKED_TO_LEAVE = 16
@@ -88,6 +90,8 @@ class Worker:
         self._access_lines = access_lines
         self._heads = Heads()
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="bucketer-serve")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="bucketer-large")
+        self._new_uuid_apart = Uuids()
 
     # -- who comes and goes ---------------------------------------------------------------
 
@@ -189,28 +193,69 @@ class Worker:
         For what needs a prediction or a stored profile: `Runtime.serve` fetches it, decides
         and hands the events to the outbox before it returns.
         """
+        deadline = time.monotonic() + self.limits.apart_s
+
+        def serve() -> Response:
+            return self.runtime.serve(request, lambda: deadline)
+
+        self._run(self._threads, request, serve, answered, answered)
+
+    def serve_large(self, request: Request, answered: Callable[[Response], None]) -> None:
+        """Decide a *request* with a large body beside the loop, which others need meanwhile.
+
+        All such requests have one thread: more of them would only keep the loop waiting for its
+        turn. One that turns out to need more than a decision goes on to `serve_apart`.
+        """
+
+        def decide() -> Reply | None:
+            try:
+                return self.runtime.handler.handle(request, time.time(), self._new_uuid_apart)
+            except (PredictionNeeded, Needed):
+                return None
+
+        def decided(reply: Reply | None) -> None:
+            if reply is None:
+                self.serve_apart(request, answered)
+                return
+            if reply.failure is not None:
+                self.unforeseen(reply.failure, request.request_id)
+            if reply.events and self.grouping is not None:
+                self.grouping.accept(reply.events, lambda: answered(reply.response))
+            else:
+                answered(reply.response)
+
+        self._run(self._large, request, decide, decided, answered)
+
+    def _run(
+        self,
+        threads: ThreadPoolExecutor,
+        request: Request,
+        work: Callable[[], Done],
+        then: Callable[[Done], None],
+        answered: Callable[[Response], None],
+    ) -> None:
+        """Do *work* on a thread and *then* what follows on the loop's, or answer 500."""
         cost_bytes = len(request.body) + len(request.query) + _WAITING_BYTES
         self._apart_bytes += cost_bytes
 
-        def answer(response: Response) -> None:
+        def go_on(future: Future[Done]) -> None:
             self._apart_bytes -= cost_bytes
-            answered(response)
-
-        def done(future: Future[Response]) -> None:
             failure = future.exception()
             if failure is None:
-                response = future.result()
-            else:
-                self.unforeseen(failure, request.request_id)
-                headers = self.runtime.handler.headers_for(request.headers)
-                response = refusal(500, request.request_id, headers)
-            self.loop.call_soon_threadsafe(answer, response)
+                then(future.result())
+                return
+            self.unforeseen(failure, request.request_id)
+            headers = self.runtime.handler.headers_for(request.headers)
+            answered(refusal(500, request.request_id, headers))
 
-        deadline = time.monotonic() + self.limits.apart_s
-        self._threads.submit(self.runtime.serve, request, lambda: deadline).add_done_callback(done)
+        def done(future: Future[Done]) -> None:
+            self.loop.call_soon_threadsafe(go_on, future)
+
+        threads.submit(work).add_done_callback(done)
 
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""
+        self._large.shutdown(wait=True)
         self._threads.shutdown(wait=True)
         if self.grouping is not None:
             self.grouping.close()
