@@ -560,6 +560,20 @@ def test_a_refusal_has_the_headers_of_any_answer_and_the_request_id_that_was_rea
     assert {"variation", "error"} == json.loads(body).keys()
 
 
+def test_a_refusal_is_for_the_page_that_asked():
+    """Where several origins may read answers, each answer names the one that asked."""
+
+    class Origins(EchoHandler):
+        def headers_for(self, asked):
+            return (("Access-Control-Allow-Origin", asked.get("origin", "none")),)
+
+    with serving(FakeRuntime(Origins())) as server, server.connect() as client:
+        client.send(get("/a", "Origin: https://shop.example", "X-Other: x", "Bad Header: x"))
+        status, headers, _ = client.answer()
+
+    assert (400, "https://shop.example") == (status, headers["access-control-allow-origin"])
+
+
 def test_a_refusal_makes_a_request_id_where_none_can_be_echoed(server):
     ids = []
     for header in ("X-Request-Id: a b", "X-Other: x"):

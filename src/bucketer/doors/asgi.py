@@ -137,7 +137,8 @@ class BucketerApp:
         except ClientGone:
             return
         except TooMuchAtOnce:
-            response = refusal(503, new_uuid(), runtime.handler.json_headers)
+            headers = runtime.handler.headers_for(_headers_of(scope))
+            response = refusal(503, new_uuid(), headers)
         finally:
             self._kept_bytes -= len(body)
         await send(
@@ -188,9 +189,7 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
 
 def to_request(scope: Scope, body: bytes, proxies: TrustedProxies) -> Request:
     """Turn a scope into a `Request`; where the application is mounted is not part of the path."""
-    headers = one_value_each(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-    )
+    headers = _headers_of(scope)
     raw_path = scope.get("raw_path")
     if raw_path is None:
         path = quote(scope["path"], safe="/:@!$&'()*+,;=~")
@@ -212,6 +211,13 @@ def to_request(scope: Scope, body: bytes, proxies: TrustedProxies) -> Request:
         body,
         ip,
         request_id if is_sane_request_id(request_id) else new_uuid(),
+    )
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    """Return the headers as text, one value for each lower-case name."""
+    return one_value_each(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     )
 
 

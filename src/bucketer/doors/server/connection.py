@@ -237,9 +237,9 @@ class Connection(RequestReader):
 
     def _refuse(self, status: int) -> None:
         self._last = True
-        given_id = self._headers.get("x-request-id", "")
+        headers = self._headers
         self._forget_request()
-        self._send(self._worker.refusal(status, self._server, self._peer, given_id))
+        self._send(self._worker.refusal(status, self._server, self._peer, headers))
 
     # -- order ----------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from bucketer.doors.server.logs import note_access
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from uvicorn.server import ServerState
@@ -162,17 +162,20 @@ class Worker:
             line = b"" if said is None else b"connection: keep-alive\r\n"
         return self._heads.render(response, state.default_headers, line)
 
-    def refusal(self, status: int, state: ServerState, ip: str, given_id: str) -> bytes:
+    def refusal(
+        self, status: int, state: ServerState, ip: str, headers: Mapping[str, str]
+    ) -> bytes:
         """Return the bytes of an answer to what never became a request, and write its line.
 
         Args:
             status: one of `REFUSALS`.
             state: uvicorn's, which keeps the date.
             ip: the peer.
-            given_id: the client's request id, as far as it had been read; it may be anything.
+            headers: the client's, as far as they had been read, by lower-case name.
         """
+        given_id = headers.get("x-request-id", "")
         request_id = given_id if is_sane_request_id(given_id) else self.new_request_id()
-        response = refusal(status, request_id, self.runtime.handler.json_headers)
+        response = refusal(status, request_id, self.runtime.handler.headers_for(headers))
         if self._access_lines:
             note_access(ip, "", "", status, len(response.body), request_id)
         return self._heads.render(response, state.default_headers, b"connection: close\r\n")
