@@ -4,13 +4,17 @@ import json
 import time
 
 import pytest
-from tests.fakes.visitors import some_events
+from tests.fakes.visitors import a_ruleset, some_events
 from tests.fakes.waiting import wait_until
 
 from bucketer.core.events import Event
 from bucketer.core.user import User
+from bucketer.sinks.counters import Counters
 from bucketer.sinks.dead_letters import DeadLetters
 from bucketer.sinks.delivery import LATER, NEVER, SENT, Verdict
+from bucketer.sinks.durable import Durable
+from bucketer.sinks.outbox import Outbox
+from bucketer.sinks.pace import Pace
 from bucketer.sinks.suspects import ROUNDS, Suspects
 
 
@@ -155,6 +159,30 @@ def test_payloads_are_smaller_from_then_on_for_a_collector_that_takes_no_larger_
     assert outbox.counters.dead == 0
     refused = collector.requests - len(collector.payloads)
     assert refused < 30  # and not six for each payload
+
+
+def test_a_region_that_is_up_says_nothing_of_one_that_is_down(tmp_path):
+    class TwoRegions:
+        def send(self, batch, visitors, timeout_s):
+            return Verdict(SENT if batch.region == "US" else LATER, 500, "status", None)
+
+        def abort(self):
+            pass
+
+        close = abort
+
+    counters = Counters()
+    pace = Pace(interval_s=0.01, first_wait_s=0.001, longest_wait_s=0.002)
+    durable = Durable(tmp_path / "outbox", TwoRegions(), counters, limit_bytes=1 << 30, pace=pace)
+    outbox = Outbox(durable, counters)
+    outbox.add(some_events(5, a_ruleset(region="US")))
+    outbox.add(some_events(5, a_ruleset(region="EU"), first=5))
+    outbox.add(some_events(5, a_ruleset(region="US"), first=10))
+
+    wait_until(lambda: counters.retried > 5 * 60)
+
+    assert (counters.sent, counters.dead) == (5, 0)
+    outbox.close()
 
 
 class Script:

@@ -154,7 +154,7 @@ class _Run:
 
         It goes on failing as a whole: the queue counts, and keeps it for a person in the end.
         """
-        if self._control is None:
+        if self._control is None or self._control[0].region != batch.region:
             return
         found = Suspects(self._attempt, self._control).ask(batch, visitors)
         if found.down is None:

@@ -165,9 +165,11 @@ class Buffer:
         return part[:end]
 
     def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
-        if self._stuck >= _SUSPICIOUS_FLUSHES and self._control is not None:
-            return self._find_fault(part, self._control)
-        batch = part[0][0]
+        batch, control = part[0][0], self._control
+        if control is not None and control[0].region != batch.region:
+            control = None  # its collector may be up, and ours down
+        if self._stuck >= _SUSPICIOUS_FLUSHES and control is not None:
+            return self._find_fault(part, control)
         outcome = deliver(self._attempt, batch, [visitor for _, visitor in part])
         counters = self._counters
         counters.sent += outcome.sent
@@ -186,7 +188,7 @@ class Buffer:
             self._at_most = outcome.put_off
         elif outcome.later.was_made and not outcome.settled:
             self._stuck += 1
-            if self._stuck >= _SUSPICIOUS_FLUSHES and self._control is None:
+            if self._stuck >= _SUSPICIOUS_FLUSHES and control is None:
                 self._find_control(part[0])
         self._carry_over(len(part) - outcome.settled, outcome.later)
         return False
@@ -229,7 +231,8 @@ class Buffer:
         from random import choice
 
         with self._lock:
-            others = [each for each in self._waiting if each is not suspect]
+            waiting = [each for each in self._waiting if each is not suspect]
+        others = [each for each in waiting if each[0].region == suspect[0].region]
         if others:
             batch, visitor = choice(others)  # noqa: S311 -- not for secrets
             if self._attempt(batch, [visitor]).kind == SENT:

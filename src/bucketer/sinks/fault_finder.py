@@ -51,8 +51,8 @@ class FaultFinder:
         self.max_bytes = max_bytes
         self._send = send
         self._pause = pause
-        #: An event that the collector has taken.
-        self._control: tuple[Batch, str] | None = None
+        #: Region → an event that its collector has taken: one may be down, and the other not.
+        self._controls: dict[str, tuple[Batch, str]] = {}
         #: Failures in a row of a whole parcel.
         self._stuck = 0
         #: Visitors that were dealt with before others in front of them.
@@ -70,7 +70,7 @@ class FaultFinder:
     def note(self, batch: Batch, visitors: Sequence[str], outcome: Outcome) -> bool:
         """Hear what came of a parcel's visitors; True when it is time to `find`."""
         if outcome.taken is not None:
-            self._control = batch, outcome.taken
+            self._controls[batch.region] = batch, outcome.taken
         moves = outcome.settled or outcome.put_off < len(visitors)
         self._stuck = 0 if moves else self._stuck + 1
         # Now and then only the parcel itself is tried: in step with a collector that takes each
@@ -87,11 +87,8 @@ class FaultFinder:
             visitors: who failed together, as often before.
             outcome: what came of them.
             lanes: where others' events may be found.
-
-        Raises:
-            OSError: a lane can't be read.
         """
-        control = self._control
+        control = self._controls.get(batch.region)
         if control is None or self._stuck % 2:  # it may be the one that is disliked by now
             control = self._find_control(batch, visitors, lanes) or control
         if control is None or outcome.later is None:
@@ -130,12 +127,15 @@ class FaultFinder:
         """
         others: dict[str, tuple[Batch, str]] = {}
         waiting = chain(((batch, visitor) for visitor in visitors), _waiting(lanes))
-        for each in islice(waiting, _LOOKED_AT):
-            if each[1] != visitors[0]:
-                others[visitor_id_of(each[1])] = each
+        try:
+            for each in islice(waiting, _LOOKED_AT):
+                if each[0].region == batch.region and each[1] != visitors[0]:
+                    others[visitor_id_of(each[1])] = each
+        except OSError as error:  # what was found so far will do
+            _log.warning("outbox: a lane can't be read (%s)", error)
         for each in random.sample(list(others.values()), min(_ASKED, len(others))):
             if self._send(each[0], [each[1]]).kind == SENT:
-                self._control = each
+                self._controls[batch.region] = each
                 return each
         return None
 

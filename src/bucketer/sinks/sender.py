@@ -19,7 +19,7 @@ from time import monotonic, time
 from .backlog import Backlog
 from .counters import timestamp_of
 from .damaged import Damaged
-from .delivery import Outcome, deliver
+from .delivery import LATER, Outcome, Verdict, deliver
 from .fault_finder import FaultFinder
 from .published import Published
 from .reader import Reader
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from .counters import Counters
     from .dead_letters import DeadLetters
-    from .delivery import Verdict
     from .journal import Writer
     from .pace import Pace
     from .reader import Parcel
@@ -225,6 +224,8 @@ class Sender(threading.Thread):
         return False
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
+        if self._stopping and monotonic() >= self._stop_at:
+            return Verdict(LATER, 0, "the process ends", None, was_made=False)
         return self._delivery.send(batch, visitors, self._timeout_s())
 
     def _timeout_s(self) -> float:
