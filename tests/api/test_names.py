@@ -238,3 +238,23 @@ def test_switches_are_off_in_any_case(client, word):
         client.post(e="checkout_flow_experiment", u="cooper34523569", a=PLATINUM, track=word).events
         == ()
     )
+
+
+@pytest.mark.parametrize("path", ["/bucketer", "/track"])
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        ("userId=ben", 200),
+        ("user_id=ben&u=ben", 200),
+        ("userid=ben", 400),
+        ("who=ben", 400),
+        ("u=ben&user=eve", 400),
+    ],
+)
+def test_a_form_names_its_user_as_json_does(client, path, user, status):
+    body = f"e=checkout_flow_experiment&event=purchase&{user}".encode()
+
+    reply = client.ask(path=path, method="POST", body=body)
+
+    assert reply.response.status == status
+    assert answer(reply).get("user") in ({"ben"} if status == 200 else {"ben", None})
