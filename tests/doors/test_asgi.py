@@ -8,7 +8,7 @@ import json
 import httpx
 import pytest
 
-from bucketer.doors.asgi import BucketerApp
+from bucketer.doors.asgi import LARGE_BYTES, BucketerApp
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
 
 
@@ -203,7 +203,9 @@ def test_a_path_without_its_raw_form_is_quoted_again():
 def test_bodies_that_do_not_come_whole_are_bounded_together_and_small_ones_taken():
     """As many as there is room for are waited for; then a larger one gets 503, and is forgotten."""
     limits = {"max_body_bytes": 120_000, "max_kept_bytes": 500_000}
-    app = BucketerApp(FakeRuntime(), proxies=(), **limits)
+    runtime = FakeRuntime()
+    runtime.go_on.set()
+    app = BucketerApp(runtime, proxies=(), **limits)
     go_on = asyncio.Event()
 
     async def ask(size):
@@ -237,3 +239,21 @@ def test_bodies_that_do_not_come_whole_are_bounded_together_and_small_ones_taken
     assert [200] * 5 + [503] * 3 == [status for status, _ in large]
     assert b'"overloaded"' in large[-1][1]
     assert (200, 200) == (small[0], after[0])
+
+
+@pytest.mark.parametrize(("size", "apart"), [(LARGE_BYTES, False), (LARGE_BYTES + 1, True)])
+def test_a_large_body_is_decided_in_a_thread(size, apart):
+    runtime = FakeRuntime()
+    runtime.go_on.set()
+    served = []
+    serve = runtime.serve
+
+    def noting(request, deadline):
+        served.append(len(request.body))
+        return serve(request, deadline)
+
+    runtime.serve = noting
+    answer = ask(BucketerApp(runtime), "/a", method="POST", content=b"x" * size)
+
+    assert answer.text.endswith(f" {size} bytes")
+    assert ([size] if apart else []) == served

@@ -42,7 +42,9 @@ _log = logging.getLogger("bucketer.asgi")
 APART_S = 25.0
 #: Bodies of the largest size that there is room for at once, however large that is.
 _BODIES_AT_LEAST = 4
-#: Bytes of a body that are taken even then.
+#: Bytes of a body beyond which it is decided beside the loop, as in the server.
+LARGE_BYTES = 64 * 1024
+#: Bytes of a body that are taken even when there is no room.
 _SMALL_BYTES = 4 * 1024
 
 
@@ -174,11 +176,13 @@ class BucketerApp:
 
 
 async def _answer(runtime: Runtime, request: Request) -> Response:
-    """Decide here, or in a thread where a profile or prediction has to be fetched."""
+    """Decide here, or in a thread where it takes long or something has to be fetched."""
+    deadline = time.monotonic() + APART_S
+    if len(request.body) > LARGE_BYTES:
+        return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
     try:
         reply = runtime.handler.handle(request, time.time(), new_uuid)
     except (PredictionNeeded, Needed):
-        deadline = time.monotonic() + APART_S
         return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
