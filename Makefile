@@ -64,7 +64,7 @@ lock: setup ## resolve requirements.lock anew, within the bounds of pyproject.to
 docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 	@$(BIN)/python docs/generate.py
 
-e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide (two minutes)
+e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide; pages in Chromium (three minutes)
 	@$(BIN)/python -m pytest tests/e2e -q
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds

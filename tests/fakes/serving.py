@@ -104,6 +104,9 @@ class MemoryOutbox:
         self.events += events
         self.writes += 1
 
+    def close(self):
+        """There is nothing to hand over."""
+
 
 @contextlib.contextmanager
 def serving(runtime, *, limits=None, proxies=(), **options):
