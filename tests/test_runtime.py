@@ -16,6 +16,7 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 from bucketer.api.http import ApiOptions, Request
 from bucketer.api.routes import Handler
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
+from bucketer.ports import Fetched
 from bucketer.runtime.ids import new_uuid
 from bucketer.runtime.runtime import Runtime
 
@@ -646,3 +647,35 @@ def test_new_uuids_are_random_and_of_version_4():
     assert {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in made} == {
         (4, uuid.RFC_4122)
     }
+
+
+def test_health_tells_the_seconds_since_the_last_good_answer_and_since_the_content_came():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+
+    def ages():
+        said = _get(runtime, "/health")[1]["datafile"]
+        return said["age_s"], said["content_age_s"]
+
+    clock.now += 100
+    assert ages() == (100, 100)
+
+    runtime.refresh()  # the same, says the source
+    assert ages() == (0, 100)
+
+    clock.now += 50
+    source.content = down()
+    runtime.refresh()
+    assert ages() == (50, 150)
+
+
+def test_a_stored_copy_was_confirmed_when_it_was_fetched_and_not_when_it_was_read():
+    clock = Clock()
+    source = FakeSource(revision(1), '"1"')
+    source.fetch = lambda _mark: Fetched(source.content, source.etag, clock.now - 500)
+    runtime = _runtime(source, clock=clock)
+    runtime.load()
+
+    assert _get(runtime, "/health")[1]["datafile"]["age_s"] == 500

@@ -104,6 +104,7 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
             ["*", "off", "OFF", "https://a.example, https://b.example", "https://A.example", "https://shop.example", "http://localhost:3000", "http://[::1]:80", "capacitor://localhost"],
             ["shop.example", "https://", "https://shop.example/", "*, https://b.example", "off https://b.example", ",", "https://a.example\r\nSet-Cookie: x=y", "https://a b", "✓", "https://h:", "https://h:x", "https://u@h"],
         ),
+        ("BUCKETER_HEALTH_MAX_AGE", ["off", "OFF", "1", "31536000", "1.5"], ["0.9", "31536001", "nan", "auto"]),
         ("BUCKETER_CORS_HEADERS", ["*", "X-Mine", "a, b c"], [",", "a:b", "a\0b", "ü", "x" * 101]),
         ("BUCKETER_TRUSTED_PROXIES", ["10.0.0.0/8, ::1", "10.1.2.3/8", "::ffff:10.0.0.0/104"], ["10.0.0.0/33", "proxy.example", "[::1]"]),
         ("BUCKETER_ADDRESS_HEADER", ["X-Forwarded-For", "CloudFront-Viewer-Address"], ["Forwarded", "X-Real-IP"]),

@@ -130,3 +130,50 @@ def test_on_a_full_disk_a_server_starts_and_restarts_and_never_answers_503(tmp_p
             answer = runtime.serve(Request("GET", "/health", ""))
             runtime.close()
             assert (200, "7") == (answer.status, json.loads(answer.body)["datafile"]["revision"])
+
+
+def health_of(runtime):
+    answer = runtime.serve(Request("GET", "/health", ""))
+    said = json.loads(answer.body)
+    assert answer.status == 200
+    return said["status"], [each["code"] for each in said.get("why", [])]
+
+
+def test_health_is_degraded_while_the_disk_is_full_and_well_when_there_is_room_again(tmp_path):
+    with small_disk(tmp_path / "disk") as folder:
+        runtime = wiring.build(_settings(folder), {})
+        assert health_of(runtime) == ("ok", [])
+
+        filler = fill(folder)
+        assert health_of(runtime) == ("degraded", ["state_unwritable"])
+
+        filler.unlink()
+        assert health_of(runtime) == ("ok", [])
+        runtime.close()
+
+
+def test_health_tells_of_a_state_directory_that_is_gone_and_of_none_that_is_not_needed(tmp_path):
+    folder = tmp_path / "state"
+    needed = wiring.build(_settings(folder, BUCKETER_EVENTS="outbox"), {})
+    unneeded = wiring.build(_settings(tmp_path / "none", BUCKETER_EVENTS="off"), {})
+    folder.rename(tmp_path / "elsewhere")
+
+    assert health_of(needed) == ("degraded", ["state_unwritable"])
+    assert health_of(unneeded) == ("ok", [])
+
+    needed.close()
+    unneeded.close()
+
+
+def test_health_is_degraded_when_the_source_has_not_confirmed_the_datafile_for_too_long(tmp_path):
+    """Fetched once, and then the source is gone: what counts is its last good answer."""
+    with Origin(ok(revision(7), ETag='"7"')) as origin:
+        settings = _settings(
+            tmp_path, DATAFILE_URL=origin.url, BUCKETER_EVENTS="off", BUCKETER_HEALTH_MAX_AGE="60"
+        )
+        runtime = wiring.build(settings, {})
+        assert health_of(runtime) == ("ok", [])
+
+        runtime.edition.checked_at -= 61
+        assert health_of(runtime) == ("degraded", ["datafile_old"])
+        runtime.close()

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
             source: its kind: ``package``, ``demonstration``, ``file``, ``url`` or ``s3``.
             etag: the origin's name for this content, or None.
             fetched_at: epoch seconds, or None where it isn't known.
+            checked_at: epoch seconds when the source last confirmed it, or None where none does.
         """
 
         ruleset: Ruleset
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         source: str
         etag: str | None
         fetched_at: float | None
+        checked_at: float | None
 
     class Engine(Protocol):
         """What decides. The module `bucketer.core.decide` is one, the official SDK another."""

@@ -305,7 +305,8 @@ def test_health_tells_the_datafile_in_use(client):
     assert body["status"] == "ok"
     assert body["datafile"]["revision"] == "22"
     assert body["datafile"]["source"] == "url"
-    assert body["datafile"]["age_s"] == 90
+    assert body["datafile"]["age_s"] == 30
+    assert body["datafile"]["content_age_s"] == 90
     assert body["datafile"]["errors"] == 0
 
 

@@ -28,6 +28,7 @@ class AnEdition:
         self.source = "url"
         self.etag = '"0123"'
         self.fetched_at = NOW - 90
+        self.checked_at = NOW - 30
         self.freshness = None
         for name, value in facts.items():
             setattr(self, name, value)

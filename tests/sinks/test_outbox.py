@@ -71,6 +71,21 @@ def test_what_the_home_refuses_is_counted_and_told_once_in_a_while(error, told, 
     assert f"8 now, 10 since the start ({told})" in caplog.records[1].getMessage()
 
 
+def test_health_tells_why_events_are_refused_until_some_are_taken():
+    sink = Kept(OutboxFull("no room"))
+    outbox = an_outbox(sink)
+    assert "refusing" not in outbox.health()
+
+    outbox.add(some_events(2))
+    assert outbox.health()["refusing"] == "no room"
+
+    sink.error = None
+    outbox.add(some_events(1))
+    assert "refusing" not in outbox.health()
+    assert outbox.health()["refused"] == 2
+    outbox.close()
+
+
 def test_what_nobody_foresaw_costs_neither_the_answer_nor_the_count(caplog):
     outbox = an_outbox(Kept(KeyError("MOON")))
 

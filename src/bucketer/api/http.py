@@ -218,6 +218,8 @@ class ApiOptions:
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
+        health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
+        state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
@@ -229,6 +231,7 @@ class ApiOptions:
         "debug_allowed",
         "events",
         "freshness",
+        "health_max_age_s",
         "makes_events",
         "max_body_bytes",
         "max_json_depth",
@@ -238,6 +241,7 @@ class ApiOptions:
         "reports",
         "revisions",
         "show_datafile",
+        "state_trouble",
         "webhook",
     )
 
@@ -266,6 +270,8 @@ class ApiOptions:
         self.makes_events = True
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.allow_headers = "Content-Type, X-Request-Id"
+        self.health_max_age_s: float | None = None
+        self.state_trouble: Callable[[], str] | None = None
         self.path_prefix = ""
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}

@@ -21,7 +21,8 @@ class Edition:
         etag: the origin's name for this content, or None.
         fetched_at: epoch seconds when this content was fetched (for a packaged datafile, when it
             was pulled), or None when nobody knows.
-        checked_at: epoch seconds when the source last confirmed it.
+        checked_at: epoch seconds when the source last confirmed it, or None where none does; of a
+            stored copy, when it was fetched.
         size_bytes: of the JSON text.
         freshness: how fetching goes, shared by all editions of one runtime.
     """
@@ -54,7 +55,7 @@ class Edition:
         self.fetched_at = fetched.fetched_at
         if self.fetched_at is None and source.kind not in {"package", "demonstration"}:
             self.fetched_at = now
-        self.checked_at = now
+        self.checked_at = self.fetched_at
         self.size_bytes = len(fetched.raw)
         self.freshness = freshness
 

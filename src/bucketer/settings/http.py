@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import cors_headers, cors_origins, one_of, path_prefix, switch, whole
+from .values import cors_headers, cors_origins, one_of, path_prefix, seconds_or_off, switch, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ ROWS: Final = (
         "What stands in front of the paths where a gateway or a proxy doesn't cut it off: the "
         "mapping of a custom domain, a rule of a load balancer. Both `/bucketer` and "
         "`/experiments/bucketer` are then answered. A stage of API Gateway needs no setting.",
+    ),
+    Setting(
+        "BUCKETER_HEALTH_MAX_AGE",
+        "off",
+        seconds_or_off(1, 31_536_000),
+        "`off`, or seconds from 1 to 31536000",
+        "When its source has not confirmed the datafile for so long, `/health` says `degraded` "
+        "(still with status 200) and why. Several times `DATAFILE_MAX_AGE` is a good value.",
     ),
     Setting(
         "BUCKETER_MAX_URL_BYTES",

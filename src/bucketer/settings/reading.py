@@ -50,6 +50,7 @@ class Settings:
     cors_origin: tuple[str, ...]
     cors_headers: tuple[str, ...]
     path_prefix: str
+    health_max_age: float | None
     max_url_bytes: int
     max_body_bytes: int
     max_json_depth: int

@@ -91,6 +91,16 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float | None]:
     return parse
 
 
+def seconds_or_off(minimum: float, maximum: float) -> Callable[[str], float | None]:
+    """A number of seconds within both bounds; `off` is None."""
+    parse_number = number(minimum, maximum)
+
+    def parse(value: str) -> float | None:
+        return None if value.lower() == "off" else parse_number(value)
+
+    return parse
+
+
 def number(minimum: float, maximum: float) -> Callable[[str], float]:
     """A number within both bounds."""
 

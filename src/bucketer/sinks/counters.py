@@ -19,9 +19,10 @@ class Counters:
         repeated: left out by deduplication.
         oldest_ms: when the oldest event that waits was decided (ms since 1970), or None.
         trouble: why the last attempt failed, "" when it did not.
+        refusing: why the last events were refused, "" when they were taken.
     """
 
-    __slots__ = (*NAMES, "oldest_ms", "trouble")
+    __slots__ = (*NAMES, "oldest_ms", "refusing", "trouble")
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -34,6 +35,7 @@ class Counters:
         self.repeated = 0
         self.oldest_ms: int | None = None
         self.trouble = ""
+        self.refusing = ""
 
     def to_json(self, now: float) -> dict[str, object]:
         """The numbers, and the age of the oldest waiting event in seconds (0 when none waits)."""
@@ -43,6 +45,8 @@ class Counters:
         found["oldest_age_s"] = round(age_s, 3)
         if self.trouble:
             found["trouble"] = self.trouble
+        if self.refusing:
+            found["refusing"] = self.refusing
         return found
 
 

@@ -163,10 +163,12 @@ class Outbox:
             self._refuse(events, type(error).__name__)
         else:
             self.counters.accepted += len(visitors)
+            self.counters.refusing = ""
 
     def _refuse(self, events: list[Event], why: str) -> None:
         """Count them; tell the first at once, and the rest a while after, though no more come."""
         self.counters.refused += len(events)
+        self.counters.refusing = why
         if self._deduplication is not None:
             for event in events:
                 self._deduplication.forget(event)

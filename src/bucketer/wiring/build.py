@@ -55,9 +55,11 @@ def build(
     shared = shared_among(sources) if place == SERVER else []
     reception = None
     if place == SERVER:
+        from .state_dir import state_watch
         from .webhooks import build_reception
 
         reception = build_reception(settings, environ, shared, lambda: runtime)
+        options.state_trouble = state_watch(settings, shared)
     profiles = build_profiles(settings)
     predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
     options.reports["predictions"] = predictor.to_json

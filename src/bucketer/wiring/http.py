@@ -30,6 +30,7 @@ def api_options(settings: Settings) -> ApiOptions:
         profiles=settings.profiles != "off",
     )
     options.allow_headers = ", ".join(settings.cors_headers)
+    options.health_max_age_s = settings.health_max_age
     options.path_prefix = settings.path_prefix
     options.revisions = settings.revisions != "off"
     return options

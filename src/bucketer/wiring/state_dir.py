@@ -13,7 +13,10 @@ from .places import SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bucketer.settings import Settings
+    from bucketer.sources.shared import SharedSource
 
 #: What a disk says that is full; some room may be made while the server runs.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -50,6 +53,31 @@ def check_state_dir(settings: Settings) -> None:
             f"directory that can be written to. It is needed for {' and '.join(users)}"
         )
         raise SettingsError([problem]) from None
+
+
+def state_watch(settings: Settings, shared: Sequence[SharedSource]) -> Callable[[], str] | None:
+    """Return what tells health why the state directory can't be used now ("" if it can).
+
+    It asks those who write there, then the directory, which costs two looks at it and no write.
+    None where nobody needs one.
+    """
+    if not _users(settings):
+        return None
+    folder = Path(settings.state_dir).expanduser()
+
+    def trouble() -> str:
+        unusable = next((each.unusable for each in shared if each.unusable), "")
+        if unusable:
+            return unusable
+        try:
+            disk = os.statvfs(folder)
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return os.strerror(errno.EACCES)
+        return "" if disk.f_bavail or not disk.f_blocks else os.strerror(errno.ENOSPC)
+
+    return trouble
 
 
 def _users(settings: Settings) -> list[str]:
