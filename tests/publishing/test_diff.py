@@ -361,6 +361,29 @@ def test_every_single_value_that_differs_is_told(demonstration, beside):
     assert [] == untold
 
 
+@pytest.mark.parametrize("depth", [99, 100, 101, 500, 700])
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ("experiments", "audienceConditions"),
+        ("experiments", "cmab"),
+        ("typedAudiences", "conditions"),
+        ("events", "odd"),
+        ("holdouts", "includedRules"),
+    ],
+)
+def test_a_change_at_any_depth_is_told(demonstration, part, field, depth):
+    pair = []
+    for leaf in ("1", "2"):
+        nested = leaf
+        for _ in range(depth):
+            nested = ["or", nested]
+        datafile = {**demonstration, part: [{**demonstration[part][0], field: nested}]}
+        pair.append(datafile)
+
+    assert 1 == len(diff(*pair))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_change_hides_another_wherever_they_stand(data):

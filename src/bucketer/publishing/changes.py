@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .wording import entities, list_of
+from .wording import DEEPEST, entities, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -222,12 +222,13 @@ def leaves(
     """Compare JSON, down to the values that differ: each by its pointer, after *what*."""
     if same(old, new):
         return
-    if isinstance(old, dict) and isinstance(new, dict):
+    deeper = what.count("/") < DEEPEST
+    if deeper and isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys((*new, *old)):
             pointer = f"{what}/{name.replace('~', '~0').replace('/', '~1')}"
             pair = (old.get(name, ABSENT), new.get(name, ABSENT))
             yield from leaves(at, pointer.removeprefix("" if what else "/"), *pair, names)
-    elif isinstance(old, list) and isinstance(new, list):
+    elif deeper and isinstance(old, list) and isinstance(new, list):
         yield from _items(at, what, old, new, names)
     elif old is ABSENT:
         yield Change(at, what, ADDED, after=show(new, names))
@@ -275,12 +276,14 @@ def same(old: object, new: object) -> bool:
     return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
-def translated(value: Any, words: Mapping[str, str]) -> Any:
+def translated(value: Any, words: Mapping[str, str], depth: int = 0) -> Any:
     """*value* with other texts in the place of those that *words* has; it isn't changed itself."""
+    if depth > DEEPEST:
+        return value
     if isinstance(value, list):
-        return [translated(each, words) for each in value]
+        return [translated(each, words, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {key: translated(each, words) for key, each in value.items()}
+        return {key: translated(each, words, depth + 1) for key, each in value.items()}
     return words.get(value, value) if isinstance(value, str) else value
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bucketer.core.errors import InvalidDatafile
+
 from . import wording
 from .changes import (
     ABSENT,
@@ -49,7 +51,18 @@ _RULE_WORDS = (
 
 
 def diff(old: Entity, new: Entity) -> list[Change]:
-    """Compare two parsed datafiles; the order follows the new one, what is gone comes after."""
+    """Compare two parsed datafiles; the order follows the new one, what is gone comes after.
+
+    Raises:
+        InvalidDatafile: something in them is nested too deeply to be compared.
+    """
+    try:
+        return _changes(old, new)
+    except RecursionError:
+        raise InvalidDatafile("", "JSON", "nesting too deep to compare") from None
+
+
+def _changes(old: Entity, new: Entity) -> list[Change]:
     before, after = View(old), View(new)
     both = _Comparison(before, after)
     plain = fields("key")
@@ -221,7 +234,10 @@ def _audience(old: Entity, new: Entity, at: Where) -> Iterator[Change]:
     yield from rest(old, new, at, ("conditions", "name") if told_as_renamed else ("conditions",))
     read = [wording.read_conditions(each) for each in (old, new)]
     words, new_words = (
-        wording.condition(each) if wording.says_all(each) else None for each in read
+        wording.condition(each)
+        if not wording.is_too_deep(each) and wording.says_all(each)
+        else None
+        for each in read
     )
     raw = [_pick(each, "conditions") for each in (old, new)]
     data = raw if same(*read) else [{"conditions": each} for each in read]

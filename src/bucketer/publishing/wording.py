@@ -13,7 +13,27 @@ if TYPE_CHECKING:
 
 def who(tree: object, names: Mapping[str, str]) -> str | None:
     """Spell a tree of audiences: ``'Gold' and ('Berlin' or not 'Bots')``."""
-    return (_tree(tree, names) or "everybody") if _is_tree_of(tree, str) else None
+    if is_too_deep(tree) or not _is_tree_of(tree, str):
+        return None
+    return _tree(tree, names) or "everybody"
+
+
+#: Nobody nests deeper. What does is told as a whole: there is not the stack to walk it.
+DEEPEST = 100
+
+
+def is_too_deep(value: object) -> bool:
+    """Say whether lists and objects stand in one another more than `DEEPEST` times."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inside: list[Any] = []
+        for each in level:
+            if isinstance(each, list):
+                inside += each
+            elif isinstance(each, dict):
+                inside += each.values()
+        level = inside
+    return any(isinstance(each, (list, dict)) for each in level)
 
 
 def _tree(tree: object, names: Mapping[str, str]) -> str:
