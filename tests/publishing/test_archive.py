@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib.util
 import itertools
 import json
@@ -68,6 +70,58 @@ def test_what_is_left_out_exists():
     # Or a module that was renamed would slip back in.
     package = Path(archive.__file__).parents[1]
     assert [] == [each for each in archive.LEFT_OUT if not (package / each).exists()]
+
+
+#: Imported by modules of the decision function for what it never is: a server, a receiver of
+#: webhooks, or the SDK's double.
+ELSEWHERE = {
+    "bucketer.api.webhook", "bucketer.publishing.desk", "bucketer.publishing.reception",
+    "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",
+    "bucketer.sinks.pace", "bucketer.sources.shared", "bucketer.wiring.state_dir",
+}  # fmt: skip
+
+
+def test_what_a_packaged_module_imports_at_any_time_is_packaged():
+    """An import that waits for its moment fails only then: in a flush, in an outage."""
+    package = Path(archive.__file__).parents[1]
+    missing = set()
+    for path in package.rglob("*.py"):
+        if path.relative_to(package).as_posix().startswith(archive.LEFT_OUT):
+            continue
+        for name in _imports(path, package):
+            place = package.joinpath(*name.split(".")[1:])
+            inside = place.relative_to(package).as_posix() + (".py" if not place.is_dir() else "")
+            if inside.startswith(archive.LEFT_OUT):
+                missing.add(name)
+
+    assert missing <= ELSEWHERE
+
+
+def _imports(path, package):
+    """The package's modules that the one at *path* imports when it runs, whenever that is."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    around = ["bucketer", *path.relative_to(package).parent.parts]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = around[: len(around) - node.level + 1] if node.level else []
+            name = ".".join([*base, *filter(None, [node.module])])
+            if name.startswith("bucketer"):
+                yield from {name, *(f"{name}.{each.name}" for each in node.names)} & _modules(
+                    package
+                )
+
+
+@functools.cache
+def _modules(package):
+    return {
+        ".".join(["bucketer", *path.relative_to(package).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        )
+        for path in package.rglob("*.py")
+    }
 
 
 def test_every_file_that_comes_along_exists_and_is_taken(built):

@@ -71,7 +71,6 @@ LEFT_OUT = (
     "sinks/quota.py",
     "sinks/sender.py",
     "sinks/store.py",
-    "sinks/suspects.py",
     "sources/copies.py",
     "sources/shared.py",
     "wiring/state_dir.py",

@@ -86,6 +86,7 @@ LATER = (
     "bucketer/sinks/post.py",
     "bucketer/sinks/sqs",
     "bucketer/sinks/stdout",
+    "bucketer/sinks/suspects",
     "bucketer/sources/archive",
     "bucketer/sources/credentials",
     "bucketer/sources/file",
