@@ -1,7 +1,7 @@
 import pytest
 
 from bucketer.core.user import Prediction
-from bucketer.predictions.cache import CAPACITY, MAX_AGE_S, Cache, fingerprint, key_of
+from bucketer.predictions.cache import CAPACITY, MAX_AGE_S, MAX_ID_CHARS, Cache, fingerprint, key_of
 
 ONE = Prediction("1", "uuid-1")
 TWO = Prediction("2", "uuid-2")
@@ -97,3 +97,14 @@ def test_attributes_count_by_value_and_not_by_order(one, other, same):
 def test_a_value_without_a_json_form_has_no_fingerprint():
     with pytest.raises(TypeError):
         fingerprint({"1": {1, 2}})
+
+
+@pytest.mark.parametrize(("chars", "whole"), [(MAX_ID_CHARS, True), (MAX_ID_CHARS + 1, False)])
+def test_a_long_id_is_named_by_its_digest(chars, whole):
+    """A hundred thousand times a megabyte is more than any worker has."""
+    key = key_of("u" * chars, "3")
+
+    assert whole == ("u" * chars in key)
+    assert key != key_of("u" * (chars - 1) + "v", "3")
+    assert key_of("u" * 1_000_000, "3") == key_of("u" * 1_000_000, "3")
+    assert len(key_of("\U0001f600" * 250_000, "3")) < 100

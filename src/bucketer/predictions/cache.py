@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 CAPACITY = 10_000
 MAX_AGE_S = 30 * 60.0
+#: No longer id of a user is kept as it is; with it an entry takes up to about 1 KiB.
+MAX_ID_CHARS = 128
 
 
 def key_of(user_id: str, rule_id: str) -> str:
-    """Name one user's prediction for one rule; the length keeps user `1-2` and rule `3` apart."""
-    return f"{len(user_id)}-{user_id}-{rule_id}"
+    """Name one user's prediction for one rule; the length keeps user `1-2` and rule `3` apart.
+
+    A long id is named by its digest: the key stays as long as the prediction does, and ids come
+    from outside.
+    """
+    shown = user_id
+    if len(user_id) > MAX_ID_CHARS:
+        shown = hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{len(user_id)}-{shown}-{rule_id}"
 
 
 def fingerprint(attributes: Mapping[str, object]) -> str:
