@@ -350,3 +350,27 @@ def test_a_lane_is_quiet_after_ten_seconds_and_when_its_times_are_yet_to_come(
         os.utime(path, (time.time() - age_s,) * 2)
 
     assert quiet == lanes._is_quiet(lane)
+
+
+def test_a_lane_of_our_own_that_cannot_be_read_is_left_and_events_go_on_in_another(
+    open_outbox, collector, tmp_path, caplog
+):
+    outbox = open_outbox()
+    [sick] = (tmp_path / "outbox/lanes").iterdir()
+    loop = sick / "0000000009.jsonl"
+    loop.symlink_to(loop)  # nobody can say what it is, root included
+    outbox.add(some_events(5))
+    wait_until(lambda: "what waits can't be read" in caplog.text)
+    time.sleep(0.3)
+
+    outbox.add(some_events(5, first=5))
+
+    collector.wait_for(5)
+    assert uuids(5, 10) == collector.uuids()
+    assert 1 == caplog.text.count("what waits can't be read")
+    assert (sick / "0000000001.jsonl").exists()
+    assert (10, 0) == (outbox.counters.accepted, outbox.counters.refused)
+    outbox.close()
+    loop.unlink()
+    open_outbox()
+    collector.wait_for(10)

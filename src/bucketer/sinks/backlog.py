@@ -91,7 +91,7 @@ class Backlog:
     def let_go(self, reader: Reader) -> None:
         """End with a lane as it is; somebody will find it. Unless it was ours, and deleted."""
         lane, writer = reader.lane, reader.writer
-        if writer is not None and not reader.has_read_all():
+        if writer is not None and not lane.is_there() and not reader.has_read_all():
             _log.error("outbox: events of lane %s went with its directory", lane.name)
         try:
             reader.close()

@@ -119,10 +119,10 @@ class Durable:
         """
         with self._opening:
             if self._writer is lost:
-                _log.error(
-                    "outbox: lane %s was deleted while it was in use; a new one is made",
-                    lost.lane.name,
+                what = (
+                    "can't be read" if lost.lane.is_there() else "was deleted while it was in use"
                 )
+                _log.error("outbox: lane %s %s; a new one is made", lost.lane.name, what)
                 lost.seal()
                 self._writer = None
         return self._open()

@@ -12,6 +12,7 @@ Lanes whose processes are gone (`backlog`) are delivered before our own and remo
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from time import monotonic, time
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.outbox")
 
+#: After so many failures to read our own lane new events go to another one.
+_UNREADABLE = 5
+
 
 class Sender(threading.Thread):
     """Delivers one outbox directory's events until told to stop.
@@ -99,7 +103,8 @@ class Sender(threading.Thread):
         self._at_most = pace.max_events
         self._finder = FaultFinder(self._attempt, self._pause_between_rounds, pace.max_bytes)
         self._published = Published()
-        self._unreadable = False
+        #: How often in a row our own lane could not be read.
+        self._unreadable = 0
 
     def wake(self) -> None:
         """A batch is full: don't wait for the interval to end."""
@@ -137,17 +142,23 @@ class Sender(threading.Thread):
             stopping = self._stopping  # as it was before the last look at what waits
             try:
                 self._deliver_all()
-                self._unreadable = False
+                self._unreadable = 0
             except OSError as error:
-                if not self._unreadable:
-                    _log.error("outbox: what waits can't be read (%r); it is tried again", error)
-                self._unreadable = True
-                self._due_at = monotonic() + self._pace.interval_s
+                self._suffer(error)
             except Exception:  # noqa: BLE001 -- a bug must not stop delivery for good
                 _log.exception("outbox: the sender met something unforeseen; it goes on in 5 s")
                 self._due_at = monotonic() + 5.0
             self._sleep()
         self._leave()
+
+    def _suffer(self, error: OSError) -> None:
+        """Try our own lane again and, if it is the lane's fault, go on in another one."""
+        self._unreadable += 1
+        self._due_at = monotonic() + self._pace.interval_s
+        if self._unreadable == 1:
+            _log.error("outbox: what waits can't be read (%r); it is tried again", error)
+        if self._unreadable >= _UNREADABLE and error.errno not in (errno.EMFILE, errno.ENFILE):
+            self._writer.seal()  # the next event is written to a new lane; this one is let go of
 
     def _sleep(self) -> None:
         """Until a batch is full, or the interval is over, or it is time to stop."""
