@@ -139,20 +139,26 @@ def test_what_is_less_grave_than_the_level_is_not_written(tmp_path, level, told)
 
 
 def test_as_json_each_line_of_the_process_is_an_object(tmp_path):
+    """Also where there is trouble to tell: here a datafile that isn't there."""
     environ = {"BUCKETER_LOG_FORMAT": "json", "BUCKETER_EVENTS": "off"}
     command = [sys.executable, "-m", "bucketer", "serve", "--port", "0", "--access-log"]
+    command += ["--datafile", str(tmp_path / "not-there.json")]
     process = subprocess.Popen(
         command, env=os.environ | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    first = json.loads(process.stderr.readline())
-    url = re.search(r"http://127\.0\.0\.1:\d+", first["message"])[0]
+    told = []
+    while not told or "http://" not in told[-1]["message"]:
+        told.append(json.loads(process.stderr.readline()))
+    url = re.search(r"http://127\.0\.0\.1:\d+", told[-1]["message"])[0]
     subprocess.run(["curl", "-s", f"{url}/health"], capture_output=True, check=True)
     process.terminate()
     out, err = process.communicate(timeout=10)
+    told += [json.loads(line) for line in err.splitlines()]
 
-    assert ("info", "bucketer.server") == (first["level"], first["logger"])
     assert ["/health"] == [json.loads(line)["path"] for line in out.splitlines()]
-    assert all("time" in json.loads(line) for line in err.splitlines())
+    assert {"time", "level", "logger", "message", "process"} == set.intersection(*map(set, told))
+    assert {"warning", "info"} == {each["level"] for each in told}
+    assert 1 == len([each for each in told if "No such file" in each["message"]])
 
 
 def workers_of(started):

@@ -46,7 +46,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def serve_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Serve until SIGTERM or SIGINT."""
     settings = settings_of(args, terminal)
-    _tell_what_is_missing(settings, terminal)
+    if settings.log_format == "text":  # as JSON, the log has it, and has nothing beside it
+        _tell_what_is_missing(settings, terminal)
     try:
         # By name: one door does not know another, and only this command pays for the server.
         door = import_module("bucketer.doors.server.process")
