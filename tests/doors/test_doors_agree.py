@@ -39,6 +39,14 @@ REQUESTS = [
     ("GET", "/bucketer/", f"{EXPERIMENT}&u=x", b""),
     ("GET", "/nothing", "", b""),
     ("GET", "/", "", b""),
+    ("GET", "/", f"{EXPERIMENT}&u=x", b""),
+    ("POST", "/bucketer", "", f"{EXPERIMENT}&u=form".encode()),
+    ("GET", "/x/health", "", b""),
+    ("GET", "/../bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "/%2e%2e/bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "//bucketer", f"{EXPERIMENT}&u=x", b""),
+    ("GET", "/%2Fhealth", "", b""),
+    ("POST", "/x/webhooks/optimizely", "", b"{}"),
     ("GET", "/bucketer", f"{EXPERIMENT}&u=" + "x" * 9000, b""),
     ("GET", "/health", "", b""),
     ("HEAD", "/bucketer", f"{EXPERIMENT}&u=x", b""),
@@ -159,3 +167,19 @@ def test_every_status_that_a_request_can_get_is_in_the_table(server):
     statuses = {by_server(server, *request)[0] for request in REQUESTS}
 
     assert statuses == {200, 204, 400, 404, 405, 413, 414}
+
+
+@pytest.mark.parametrize(
+    "path", ["/x/health", "/../bucketer", "/%2e%2e/health", "//health", "/./health", "/%2fhealth"]
+)
+@pytest.mark.parametrize("door", ["server", "absolute form", "asgi", "lambda"])
+def test_no_door_takes_a_path_for_another(server, runtime, door, path):
+    if door == "asgi":
+        status, _, _ = by_asgi(runtime, "GET", path, "", b"")
+    elif door == "lambda":
+        status, _, _ = by_lambda(runtime, "GET", path, "", b"")
+    else:
+        front = "http://bucketer.example" if door == "absolute form" else ""
+        status, _, _ = by_server(server, "GET", f"{front}{path}", "", b"")
+
+    assert status == 404
