@@ -60,7 +60,15 @@ def test_it_holds_what_is_needed_and_nothing_else(built):
 
     assert {"app", "bucketer", "bundle", "mmh3", "__pycache__"} == tops
     assert "bundle.py" not in names
-    for unwanted in ("doors/cli", "doors/server", "publishing", "verify", "lint", ".dist-info", ".pyi"):
+    for unwanted in (
+        "doors/cli",
+        "doors/server",
+        "publishing",
+        "verify",
+        "lint",
+        ".dist-info",
+        ".pyi",
+    ):
         assert not [name for name in names if unwanted in name], unwanted
     assert {"app.py", "bundle.bin", "bucketer/demo/datafile.json"} <= set(names)
     assert "bucketer/sources/amazon_roots.pem" in names

@@ -474,6 +474,7 @@ def test_the_command_groups_by_flag_and_speaks_json_too(demonstration, tmp_path)
     new = copy.deepcopy(demonstration)
     new["revision"] = "23"
     _experiment(new)["status"] = "Paused"
+    new["featureFlags"][1]["key"] = "searching"
     paths = [tmp_path / "old.json", tmp_path / "new.json"]
     for path, datafile in zip(paths, (demonstration, new), strict=True):
         path.write_text(json.dumps(datafile))
@@ -484,4 +485,5 @@ def test_the_command_groups_by_flag_and_speaks_json_too(demonstration, tmp_path)
 
     assert "flag checkout_flow\n  rule checkout_flow_experiment: status changed" in out.getvalue()
     report = json.loads(told.getvalue())
-    assert ("22", "23", 2) == (report["old"], report["new"], len(report["changes"]))
+    assert ("22", "23", 3) == (report["old"], report["new"], len(report["changes"]))
+    assert "flag searching\n  renamed from search\n" in out.getvalue()

@@ -150,7 +150,7 @@ def _grouped(changes: list[Change]) -> dict[str, list[tuple[str, str]]]:
     for change in changes:
         place = change.where[0] if change.where else "the datafile"
         inner = change._replace(where=change.where[1:])
-        text = str(inner) if inner.where or inner.what else change.how
+        text = str(inner).strip()
         tone = {"added": GOOD, "removed": BAD}.get(change.how, NOTE)
         groups.setdefault(place, []).append((tone, text))
     return groups
