@@ -11,10 +11,13 @@ try:
 except ImportError:  # not a Unix; there the system has no such limit
     resource = None  # type: ignore[assignment]  # what tells that it isn't there
 
-#: Descriptors for what isn't a connection: the loop and the log (10), segments and locks of the
-#: outbox (8), the collector and the datafile (6), a prediction or a database of profiles, which
-#: has three files, for each of 16 threads (48), clients that are turned away (17), and some more.
-RESERVE = 96
+#: Descriptors for what isn't a connection that has a place: the loop and the log (10), segments
+#: and locks of the outbox (8), the collector and the datafile (6), a prediction or a database of
+#: profiles, which has three files, for each of 16 threads (48), clients that are turned away (17),
+#: and those that the loop has accepted before we hear of them (116 in one turn were seen).
+RESERVE = 224
+#: Of few descriptors, so many eighths are kept back: what is accepted at once doesn't get less.
+_EIGHTHS = 5
 
 
 def connections_within(wanted: int) -> int:
@@ -40,5 +43,5 @@ def connections_within(wanted: int) -> int:
 
 def places(descriptors: int, wanted: int) -> int:
     """Return how many of *descriptors* connections may take, *wanted* at the most."""
-    reserve = min(RESERVE, descriptors // 2)
+    reserve = min(RESERVE, descriptors * _EIGHTHS // 8)
     return max(1, min(wanted, descriptors - reserve))
