@@ -176,3 +176,25 @@ def test_a_lane_that_is_taken_over_counts_with_what_it_holds_though_its_lock_is_
 
     assert bytes_in(mine.lane.directory) > 990_000
     backlog.close()
+
+
+def test_a_thousand_lanes_that_wait_are_not_all_looked_at_each_time(lanes, monkeypatch):
+    for n in range(200):
+        lane = open_lane(lanes, f"{n:06}")
+        (lane.directory / "0000000001.jsonl").write_bytes(b"x" * 100)
+        lane.release()
+    mine = open_lane(lanes, "mine").directory
+    quota = Quota(lanes, 1_000_000)
+    assert quota.allot(mine, 0, 980_000) == 980_000
+    assert quota.allot(mine, 0, 980_001) == 0
+    looked_at = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked_at.append(path) or scandir(path))
+
+    assert quota.allot(mine, 0, 980_000) == 980_000
+
+    assert len(looked_at) <= 51
+    for n in range(200):
+        (lanes / f"{n:06}" / "0000000001.jsonl").unlink()
+    while quota.allot(mine, 0, 1_000_000) == 0:  # what was delivered is seen by and by
+        assert len(looked_at) < 200_000

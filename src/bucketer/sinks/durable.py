@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 
 from .dead_letters import DeadLetters
 from .journal import LaneClosed, Writer
@@ -152,6 +153,8 @@ class Durable:
         lane = open_lane(self._directory / "lanes", name)
         try:
             writer = Writer(lane, Quota(self._directory / "lanes", self._limit_bytes))
+            with suppress(OSError):  # the first event will tell
+                writer.reserve()
             if self._sender is not None:
                 self._sender.move_to(writer)
                 return writer

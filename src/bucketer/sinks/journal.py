@@ -121,6 +121,16 @@ class Writer:
             self._write(data)
             self.count += len(visitors)
 
+    def reserve(self) -> None:
+        """Ask for a first part of the quota, and get to know the other lanes, ahead of events.
+
+        Raises:
+            OSError: nobody can tell how much there is.
+        """
+        with self._lock:
+            held = self.held_bytes
+            self._allotted = self._quota.allot(self.lane.directory, held, 0)
+
     def release(self, sequence: int) -> None:
         """The segment of this number is delivered and deleted: others may have its room."""
         with self._lock:

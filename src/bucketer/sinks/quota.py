@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import random
 from contextlib import contextmanager
 from time import monotonic, sleep
 
@@ -25,6 +26,8 @@ _QUOTA = "quota"
 #: A lane is allotted so much of the limit at a time: what one process has and doesn't use, the
 #: others can't.
 _PARTS = 64
+#: So many lanes of processes that are gone are looked at again when it is added up.
+_LOOKED_AT_AGAIN = 50
 #: Nobody adds up for longer; a process that was stopped in the middle of it is not waited for.
 _LONGEST_WAIT_S = 0.05
 
@@ -45,6 +48,9 @@ class Quota:
         self.limit_bytes = limit_bytes
         self.part_bytes = limit_bytes // _PARTS
         self._lanes = lanes
+        #: What lanes held whose processes are gone. They only shrink, so not all of them are
+        #: looked at each time: there may be thousands, and the loop waits for it.
+        self._gone: dict[Path, int] = {}
 
     def allot(self, lane: Path, held_bytes: int, wanted_bytes: int) -> int:
         """How much *lane* may hold from now on: all it wants and some more, or what it holds.
@@ -66,18 +72,30 @@ class Quota:
 
     def _elsewhere(self, but: Path) -> int:
         """Bytes that all other lanes hold or, while their processes live, may come to hold."""
+        again = set(random.sample(list(self._gone), min(_LOOKED_AT_AGAIN, len(self._gone))))
+        known = {lane: held for lane, held in self._gone.items() if lane not in again}
+        self._gone = {}
         total = 0
         for lane in lanes_in(self._lanes):
-            if lane == but:
-                continue
-            try:
-                held, allotted = bytes_in(lane), _read_quota(lane)
-                total += allotted if allotted > held and is_alive(lane) else held
-            except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE):
-                    raise
-                total += self.part_bytes  # it costs itself alone, and no other its events
+            if lane in known:
+                self._gone[lane] = known[lane]
+                total += known[lane]
+            elif lane != but:
+                total += self._look_at(lane)
         return total
+
+    def _look_at(self, lane: Path) -> int:
+        """The bytes with which one of the others counts."""
+        try:
+            held, allotted = bytes_in(lane), _read_quota(lane)
+            if is_alive(lane):
+                return max(held, allotted)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+            return self.part_bytes  # it costs itself alone, and no other its events
+        self._gone[lane] = held
+        return held
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
