@@ -104,6 +104,7 @@ def test_no_path_is_told_wherever_it_may_come_from():
         f"{SECRET}/state: full",
         {"trouble": trouble},
         profiles={"trouble": f"save: OSError: {SECRET}/profiles.db"},
+        lanes={"worst": {"trouble": f"{SECRET}/lanes/1"}},
     )
     for edition in (AnEdition(label=f"{SECRET}/d.json", source="file"), None):
         body = Client(edition, options=made).ask(path="/health").response.body.decode()

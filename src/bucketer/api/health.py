@@ -129,6 +129,8 @@ def _for_anybody(told: dict[str, object]) -> dict[str, object]:
     for name, value in told.items():
         if isinstance(value, int | float) and name.endswith(("_at", "_since")):
             shown[name] = utc(value)
+        elif isinstance(value, dict):
+            shown[name] = _for_anybody(value)
         elif isinstance(value, str) and name not in {"etag", "fetched_at", "url"}:
             shown[name] = without_paths(value)
         else:
