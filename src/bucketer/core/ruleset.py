@@ -376,6 +376,6 @@ class Ruleset:
         self.places: dict[str, PlaceFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
         #: Names of attributes that conditions ask for; made by `slips` when first needed.
-        self.asked_for: frozenset[str] | None = None
+        self.asked_for: dict[str, None] | None = None
         #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None

@@ -21,7 +21,7 @@ MOST, LONGEST = 1_000, 60
 #: beginnings and by their ends.
 _NEIGHBOURS = 4
 #: So many attributes are told of.
-_TOLD = 10
+_TOLD = 5
 #: Reserved: no datafile lists them.
 _RESERVED = "$opt_"
 
@@ -83,15 +83,17 @@ def unknown(ruleset: Ruleset, kind: type[UnknownKey], key: str) -> UnknownKey:
 def unknown_attributes(ruleset: Ruleset, names: Iterable[str]) -> dict[str, str | None]:
     """Those of *names* that the datafile neither lists nor asks for, each with the nearest it has.
 
-    Ten at most, cut to `LONGEST` characters.
+    Five at most, cut to `LONGEST` characters.
     """
+    from itertools import chain
+
     found: dict[str, str | None] = {}
     for name in names:
         if name in ruleset.attribute_ids or name.startswith(_RESERVED):
             continue
         known = _asked_for(ruleset)
         if name not in known:
-            found[name[:LONGEST]] = nearest(name, (*ruleset.attribute_ids, *sorted(known)))
+            found[name[:LONGEST]] = nearest(name, chain(ruleset.attribute_ids, known))
             if len(found) >= _TOLD:
                 break
     return found
@@ -103,7 +105,7 @@ def hint_of(name: str, meant: str | None) -> str:
     return f"The datafile has no attribute '{name}'.{asked}"
 
 
-def _asked_for(ruleset: Ruleset) -> frozenset[str]:
+def _asked_for(ruleset: Ruleset) -> Mapping[str, None]:
     """The names that conditions ask for, remembered: a datafile may hold thousands of them."""
     if ruleset.asked_for is None:
         names = (
@@ -111,5 +113,5 @@ def _asked_for(ruleset: Ruleset) -> frozenset[str]:
             for audience in ruleset.audiences.values()
             for condition in audience.conditions
         )
-        ruleset.asked_for = frozenset(name for name in names if isinstance(name, str))
+        ruleset.asked_for = dict.fromkeys(name for name in names if isinstance(name, str))
     return ruleset.asked_for
