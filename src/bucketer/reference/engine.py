@@ -38,16 +38,19 @@ class ReferenceRuleset(Ruleset):
     """A compiled datafile with the SDK's client over the same text.
 
     Attributes:
+        compiled: what it was made of.
         sdk: the client.
         lock: the client is asked by one thread at a time, since what it sends is caught.
     """
 
-    __slots__ = ("lock", "sdk")
+    __slots__ = ("compiled", "lock", "sdk")
 
     def __init__(self, compiled: Ruleset, sdk: OfficialSdk) -> None:
         """Take over all that *compiled* has."""
         for name in Ruleset.__slots__:
-            setattr(self, name, getattr(compiled, name))
+            if name != "__weakref__":  # of the object itself
+                setattr(self, name, getattr(compiled, name))
+        self.compiled = compiled  # its rules point to it weakly
         self.sdk = sdk
         self.lock = threading.Lock()
 
