@@ -598,7 +598,7 @@ def test_what_json_has_no_word_for_is_found_at_any_depth():
 
 def test_kept_renderings_are_bounded(client):
     """And none of them is wrong after the others were dropped."""
-    answers = Answers(room=1)
+    answers = Answers(room_bytes=800)
     ruleset = client.edition.ruleset
     first, second = ruleset.flags["search"].nothing, ruleset.flags["checkout_flow"].nothing
 

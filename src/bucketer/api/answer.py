@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     Key = TypeVar("Key")
     Value = TypeVar("Value")
 
-#: More renderings than any datafile calls for; a bound all the same.
-_ROOM = 20_000
+#: More than the answers of most datafiles take; a bound all the same.
+ROOM_BYTES = 16 * 1024 * 1024
+#: Bytes of an entry of a dict and its parts, beyond their characters.
+_AN_ENTRY = 400
 
 
 class Answers:
     """Rendered answers of one ruleset. Filled as decisions are met; safe to share by threads."""
 
-    __slots__ = ("_flags", "_heads", "_room", "_tails")
+    __slots__ = ("_flags", "_heads", "_left_bytes", "_room_bytes", "_tails")
 
-    def __init__(self, room: int = _ROOM) -> None:
-        self._room = room
+    def __init__(self, room_bytes: int = ROOM_BYTES) -> None:
+        self._room_bytes = self._left_bytes = room_bytes
         self._heads: dict[object, str] = {}
         self._tails: dict[str, str] = {}
         self._flags: dict[object, tuple[str, str]] = {}
@@ -39,11 +41,11 @@ class Answers:
         head = self._heads.get(base)
         if head is None:
             head = f'{{"variation": {dumps(decision.variation_key)}, "user": '
-            self._keep(self._heads, base, head)
+            self._keep(self._heads, base, head, len(head))
         tail = self._tails.get(experiment_key)
         if tail is None:
             tail = f', "experiment": {quote(experiment_key)}}}'
-            self._keep(self._tails, experiment_key, tail)
+            self._keep(self._tails, experiment_key, tail, 4 * len(experiment_key) + len(tail))
         return head + quote(user_id) + tail
 
     def flag(self, decision: Decision, user_id: str) -> str:
@@ -61,12 +63,18 @@ class Answers:
                 f'{{"variation": {dumps(decision.variation_key)}, "user": ',
                 f", {to_json(rest)[1:]}",
             )
-            self._keep(self._flags, base, pieces)
+            self._keep(self._flags, base, pieces, len(pieces[0]) + len(pieces[1]))
         return pieces[0] + quote(user_id) + pieces[1]
 
-    def _keep(self, cache: dict[Key, Value], key: Key, value: Value) -> None:
-        if len(cache) >= self._room:
-            cache.clear()
+    def _keep(self, cache: dict[Key, Value], key: Key, value: Value, cost_bytes: int) -> None:
+        cost_bytes += _AN_ENTRY
+        if cost_bytes > self._room_bytes:
+            return
+        if cost_bytes > self._left_bytes:
+            for each in (self._heads, self._tails, self._flags):
+                each.clear()
+            self._left_bytes = self._room_bytes
+        self._left_bytes -= cost_bytes
         cache[key] = value
 
 

@@ -105,14 +105,19 @@ def first_three(thresholds: tuple[int, ...]) -> tuple[int, int, int]:
     return first, second, third
 
 
-@lru_cache(1_000)
 def _part_among(thresholds: tuple[int, ...]) -> Callable[[int], int]:
-    """What finds the part of the line that a hash falls in. Lines are much alike, and share one."""
-    last = len(thresholds)
-    if last > _FEW:
+    """What finds the part of the line that a hash falls in."""
+    if len(thresholds) > _FEW:
         from bisect import bisect_right  # loading it costs a cold start 0.5 ms
 
         return partial(bisect_right, thresholds)
+    return _part_among_few(thresholds)
+
+
+@lru_cache(1_000)
+def _part_among_few(thresholds: tuple[int, ...]) -> Callable[[int], int]:
+    """Make the same for a short line. Those are much alike, and share one."""
+    last = len(thresholds)
     first, second, third = first_three(thresholds)
 
     def part(hashed: int) -> int:

@@ -169,8 +169,12 @@ def _settled_before(
 
 
 def _remember(ruleset: Ruleset, flag: Flag, rule: Rule, variation: Variation) -> Decision:
-    decision = rule.decisions.get(variation) or outcomes.of_rule(ruleset, flag, rule, variation)
-    return rule.decisions.setdefault(variation, decision)
+    decision = rule.decisions.get(variation)
+    if decision is None:
+        decision = outcomes.of_rule(ruleset, flag, rule, variation)
+        if ruleset.has_room_for(decision):
+            rule.decisions[variation] = decision
+    return decision
 
 
 def _spell_out(ruleset: Ruleset, flag: Flag, rule: Rule, part: int) -> Decision | Literal[False]:
@@ -179,13 +183,19 @@ def _spell_out(ruleset: Ruleset, flag: Flag, rule: Rule, part: int) -> Decision 
     if variation is None:
         rule.answers[part] = False
         return False
-    answer = rule.answers[part] = _remember(ruleset, flag, rule, variation)
+    answer = _remember(ruleset, flag, rule, variation)
+    if variation in rule.decisions:
+        rule.answers[part] = answer
     return answer
 
 
 def _remember_forced(ruleset: Ruleset, flag: Flag, variation: Variation) -> Decision:
-    decision = flag.forced.get(variation) or outcomes.of_forced(ruleset, flag, variation)
-    return flag.forced.setdefault(variation, decision)
+    decision = flag.forced.get(variation)
+    if decision is None:
+        decision = outcomes.of_forced(ruleset, flag, variation)
+        if ruleset.has_room_for(decision):
+            flag.forced[variation] = decision
+    return decision
 
 
 def _global_holdout(
@@ -215,7 +225,8 @@ def _held_by(
     decision = holdout.decisions.get((flag.key, variation))
     if decision is None:
         decision = outcomes.of_holdout(ruleset, flag, holdout, variation)
-        holdout.decisions[flag.key, variation] = decision
+        if ruleset.has_room_for(decision):
+            holdout.decisions[flag.key, variation] = decision
     return decision
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .envelope import Envelope
     from .membership import Membership
 
+#: What the decisions that flags remember may take, for one datafile; and what one takes.
+ROOM_BYTES = 32 * 1024 * 1024
+_A_DECISION, _A_VARIABLE = 1_000, 150
 #: The whitelist of nearly all experiments; one for all, never written to.
 _NOBODY: dict[str, Variation | None] = {}
 
@@ -322,6 +325,7 @@ class Ruleset:
         overrides: variation id → variable id → value text; keyed by variation id over the whole
             datafile, the last writer wins.
         diagnostics: what the compiler gave up on.
+        room_bytes: what may still be remembered of decisions.
     """
 
     __slots__ = (
@@ -347,6 +351,7 @@ class Ruleset:
         "project_id",
         "region",
         "revision",
+        "room_bytes",
         "send_flag_decisions",
         "version",
     )
@@ -379,3 +384,15 @@ class Ruleset:
         self.asked_for: dict[str, None] | None = None
         #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None
+        self.room_bytes = ROOM_BYTES
+
+    def has_room_for(self, decision: Decision) -> bool:
+        """Whether a decision may be remembered; takes the room for it.
+
+        A datafile has flags times variations of them, each with all variables of its flag.
+        """
+        cost_bytes = _A_DECISION + _A_VARIABLE * len(decision.variables)
+        if cost_bytes > self.room_bytes:
+            return False
+        self.room_bytes -= cost_bytes
+        return True

@@ -16,21 +16,18 @@ if TYPE_CHECKING:
     from bucketer.core.user import Prediction
 
 CAPACITY = 10_000
+#: Longer names are kept by their hash, longer variation ids not at all: with CAPACITY this bounds
+#: the cache in bytes, since both come from outside.
+LONGEST = 100
 MAX_AGE_S = 30 * 60.0
-#: No longer id of a user is kept as it is; with it an entry takes up to about 1 KiB.
-MAX_ID_CHARS = 128
 
 
 def key_of(user_id: str, rule_id: str) -> str:
-    """Name one user's prediction for one rule; the length keeps user `1-2` and rule `3` apart.
-
-    A long id is named by its digest: the key stays as long as the prediction does, and ids come
-    from outside.
-    """
-    shown = user_id
-    if len(user_id) > MAX_ID_CHARS:
-        shown = hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{len(user_id)}-{shown}-{rule_id}"
+    """Name one user's prediction for one rule; the length keeps user `1-2` and rule `3` apart."""
+    name = f"{len(user_id)}-{user_id}-{rule_id}"
+    if len(name) <= LONGEST:
+        return name
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def fingerprint(attributes: Mapping[str, object]) -> str:
@@ -78,6 +75,8 @@ class Cache:
 
     def save(self, key: str, seen: str, prediction: Prediction, now: float) -> None:
         """Remember *prediction*; the one not used for longest makes room."""
+        if len(prediction.variation_id) > LONGEST:
+            return
         self._entries[key] = (seen, prediction, now)
         self._entries.move_to_end(key)
         if len(self._entries) > self._capacity:
