@@ -38,11 +38,13 @@ def test_the_readme_leads_to_the_licence_and_to_those_who_mend(name):
 
 
 def test_targets_of_make_that_pages_name_exist():
-    known = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    known = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
     named = {
         name
         for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-        for name in re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+        for name in re.findall(
+            r"(?:^ {4}|`)make ([a-z0-9-]+)", page.read_text("utf-8"), re.MULTILINE
+        )
     }
 
     assert {"setup", "lock"} <= named
