@@ -25,6 +25,8 @@ EXAMPLES = [
     errors.UnknownRevision("21", "22"),
     errors.RevisionUnavailable("21"),
     errors.WebhookRefused("its signature is missing or wrong"),
+    errors.UnknownSdkKey(),
+    errors.EnvironmentUnavailable("its datafile could not be fetched"),
     errors.NoDatafile(),
     errors.SourceError("cdn.example", "status 403"),
     errors.SettingsError(["BUCKETER_PORT: found 'x'; allowed: a whole number"]),

@@ -11,23 +11,17 @@ import time
 import uuid
 
 import pytest
+from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, down, revision
 
 from bucketer.api.http import ApiOptions, Request
-from bucketer.api.routes import Handler
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
 from bucketer.ports import Fetched
 from bucketer.runtime.ids import new_uuid
-from bucketer.runtime.runtime import Runtime
 
 
 def _runtime(*sources, clock=None, **options):
-    facts = ApiOptions()
-    runtime = Runtime(
-        sources, lambda edition: Handler(edition, facts), clock=clock or Clock(), **options
-    )
-    facts.freshness = runtime.freshness.to_json
-    return runtime
+    return a_runtime(*sources, clock=clock or Clock(), **options)
 
 
 def _revision(runtime):
@@ -143,7 +137,7 @@ def test_the_same_content_under_no_etag_is_not_compiled_again():
     runtime.load()
     first = runtime.edition
 
-    assert runtime.refresh() is False
+    assert runtime.default.refresh() is False
     assert runtime.edition is first
     assert len(compiled) == 1
 
@@ -196,8 +190,8 @@ def test_a_source_that_fails_and_recovers_is_logged_twice(warnings, caplog):
         "datafile: after 4 failures revision 1 from cdn.example serves",
     ]
     assert [logging.WARNING, logging.INFO] == [each.levelno for each in caplog.records]
-    assert runtime.freshness.failures_in_a_row == 0
-    assert runtime.freshness.failures == 4
+    assert runtime.default.freshness.failures_in_a_row == 0
+    assert runtime.default.freshness.failures == 4
 
 
 def test_trouble_that_differs_in_its_numbers_alone_is_logged_once(warnings):
@@ -235,7 +229,7 @@ def test_what_another_process_logs_is_shown_and_not_logged(warnings):
 
     assert "cdn.example: Connection refused" == report["refresh"]["trouble"]
     assert [] == warnings()
-    assert "" == runtime.freshness.trouble
+    assert "" == runtime.default.freshness.trouble
 
 
 def test_debug_shows_the_trouble_and_the_log_never_the_path(warnings):
@@ -318,7 +312,8 @@ def test_after_a_start_with_every_source_down_the_packaged_datafile_serves():
 
     assert ("4", "package") == (_revision(runtime), runtime.edition.source)
     assert (
-        runtime.freshness.trouble == "s3://b: Connection refused; cdn.example: Connection refused"
+        runtime.default.freshness.trouble
+        == "s3://b: Connection refused; cdn.example: Connection refused"
     )
 
 
@@ -374,7 +369,7 @@ def test_an_older_revision_serves_when_nothing_newer_was_shown_for_ten_minutes(m
     found = [_turn(runtime, clock) for _ in range(minutes)][-1]
 
     assert served == found
-    assert (served == "4") == (runtime.freshness.trouble == "")
+    assert (served == "4") == (runtime.default.freshness.trouble == "")
 
 
 def test_several_older_revisions_in_turn_count_together():
@@ -575,11 +570,11 @@ def test_a_refresh_that_is_under_way_is_not_doubled():
     source = Slow(revision(1), '"1"')
     runtime = _runtime(source)
     runtime.load()
-    thread = threading.Thread(target=runtime.refresh)
+    thread = threading.Thread(target=runtime.default.refresh)
     thread.start()
     entered.wait(5)
 
-    assert runtime.refresh() is False
+    assert runtime.default.refresh() is False
     assert _get(runtime, "/health")[0] == 200  # and nobody waits for it
     leave.set()
     thread.join()
@@ -603,7 +598,7 @@ def test_a_request_sees_one_edition_whatever_is_swapped_meanwhile():
         thread.start()
     for number in range(2, 40):
         source.content, source.etag = revision(number), f'"{number}"'
-        runtime.refresh()
+        runtime.default.refresh()
     stop.set()
     for thread in threads:
         thread.join()
@@ -617,7 +612,7 @@ def test_an_unusable_datafile_error_names_the_place():
     runtime = _runtime(source)
     runtime.load()
 
-    assert runtime.freshness.trouble.startswith("cdn.example: /revision: expected a string")
+    assert runtime.default.freshness.trouble.startswith("cdn.example: /revision: expected a string")
     assert issubclass(InvalidDatafile, Exception)
 
 
@@ -627,9 +622,7 @@ def test_an_archive_that_cannot_be_asked_is_503_and_not_an_unknown_revision():
 
     facts = ApiOptions()
     facts.revisions = True
-    runtime = Runtime(
-        [FakeSource(revision(1))], lambda edition: Handler(edition, facts), archive=archive
-    )
+    runtime = _runtime(FakeSource(revision(1)), options=facts, archive=archive)
     runtime.load()
 
     query = "e=checkout_flow_experiment&u=x&revision=7"
@@ -662,12 +655,12 @@ def test_health_tells_the_seconds_since_the_last_good_answer_and_since_the_conte
     clock.now += 100
     assert ages() == (100, 100)
 
-    runtime.refresh()  # the same, says the source
+    runtime.default.refresh()  # the same, says the source
     assert ages() == (0, 100)
 
     clock.now += 50
     source.content = down()
-    runtime.refresh()
+    runtime.default.refresh()
     assert ages() == (50, 150)
 
 

@@ -12,7 +12,6 @@ import pytest
 from bucketer import demo
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import activate, decide
-from bucketer.core.events import Event, visitor_json
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
 
@@ -202,29 +201,6 @@ def test_an_audience_that_many_nodes_list_is_asked_once():
     ruleset = asking(["or", *(["and", "a", each] for each in small)], a=big, **small)
 
     assert calls_of(lambda: activate(ruleset, "rule", HER)) < 2_000
-
-
-@pytest.mark.parametrize("attributes", [10, 20_000])
-def test_the_first_event_costs_the_same_however_many_attributes_the_datafile_has(attributes):
-    datafile = json.loads(Path(demo.PATH).read_text())
-    datafile["attributes"] = [{"id": f"{n}", "key": f"key{n}"} for n in range(attributes)]
-    ruleset = compile_datafile(parse_datafile(json.dumps(datafile)))
-    [impression] = activate(ruleset, "checkout_flow_experiment", HER).impressions
-    event = Event(impression, User("her", {"key7": 1}), ruleset, 0, "uuid")
-    texts = []
-
-    def watch(_frame, event, arg):
-        if event == "c_call":
-            texts.append(arg)
-
-    sys.setprofile(watch)
-    try:
-        text = visitor_json(event)
-    finally:
-        sys.setprofile(None)
-
-    assert '{"entity_id": "7", "key": "key7", "type": "custom", "value": 1}' in text
-    assert len(texts) < 200
 
 
 def test_a_ruleset_that_is_let_go_is_free_at_once():

@@ -341,6 +341,10 @@ class BrokenRuntime:
 
     handler = Handler(None)
 
+    @property
+    def default(self):
+        return self
+
     def serve(self, request, deadline=None):
         raise RuntimeError("the secret inside")
 

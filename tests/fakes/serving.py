@@ -78,10 +78,17 @@ class FakeRuntime:
     """A runtime of which `serve` waits until the test lets it go on."""
 
     def __init__(self, handler=None, outbox=None):
+        self.default = self
         self.handler = handler or EchoHandler()
         self.outbox = outbox
         self.go_on = threading.Event()
         self.closed = False
+
+    def handler_for(self, headers):
+        return self.handler
+
+    def answer_now(self, needed, request, new_uuid):
+        return None
 
     def serve(self, request, deadline=None):
         assert self.go_on.wait(10), "the test never let the slow request go on"

@@ -16,14 +16,13 @@ from optimizely.optimizely import Optimizely
 from optimizely.user_profile import UserProfileService
 
 from bucketer.api.http import ApiOptions, Request
-from bucketer.api.routes import Handler
 from bucketer.ports import Fetched
 from bucketer.profiles.guard import GuardedProfiles
 from bucketer.reference.sdk import SILENT
-from bucketer.runtime.runtime import Runtime
 from fakes.bandit import Bandit
 from fakes.bandits import CHECKOUT, CURRENT, ONE_STEP, a_datafile_with_bandits
 from fakes.datafiles import a_datafile, experiments_of
+from fakes.runtimes import a_runtime
 
 
 class Store(UserProfileService):
@@ -93,11 +92,8 @@ class Ours:
     def use(self, datafile, endpoint=""):
         del endpoint
         options = ApiOptions(profiles=True)
-        self.runtime = Runtime(
-            [Source(datafile)],
-            lambda edition: Handler(edition, options),
-            profiles=GuardedProfiles(self.store, "a store"),
-        )
+        profiles = GuardedProfiles(self.store, "a store")
+        self.runtime = a_runtime(Source(datafile), options=options, profiles=profiles)
         self.runtime.load()
 
     def ask(self, letter, key, user_id, attributes):

@@ -85,7 +85,8 @@ def test_what_is_left_out_exists():
 ELSEWHERE = {
     "bucketer.api.webhook", "bucketer.publishing.desk", "bucketer.publishing.reception",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",
-    "bucketer.sinks.pace", "bucketer.sources.shared", "bucketer.wiring.state_dir",
+    "bucketer.runtime.refresher", "bucketer.sinks.pace", "bucketer.sources.shared",
+    "bucketer.wiring.state_dir", "bucketer.wiring.webhooks",
 }  # fmt: skip
 
 

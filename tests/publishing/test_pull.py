@@ -308,8 +308,8 @@ def test_accept_lets_an_older_revision_serve_and_does_not_tell_the_key(tmp_path)
         }
         runtime = wiring.build(read_settings(environ), environ)
         status, out, _ = _run("datafile", "accept", **environ)
-        runtime._sources[0].insist()
-        runtime.refresh()
+        runtime.default.sources[0].insist()
+        runtime.default.refresh()
         runtime.close()
 
     assert (0, "4") == (status, runtime.edition.ruleset.revision)

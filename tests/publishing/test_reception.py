@@ -7,14 +7,12 @@ import threading
 import time
 
 import pytest
+from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, revision
 from tests.fakes.webhooks import body_of
 
-from bucketer.api.http import ApiOptions
-from bucketer.api.routes import Handler
 from bucketer.publishing.desk import Desk
 from bucketer.publishing.reception import Reception
-from bucketer.runtime.runtime import Runtime
 from bucketer.sources.shared import SharedSource
 
 
@@ -39,8 +37,7 @@ def cdn():
 
 @pytest.fixture
 def runtime():
-    facts = ApiOptions()
-    made = Runtime([FakeSource(revision(5))], lambda edition: Handler(edition, facts))
+    made = a_runtime(FakeSource(revision(5)))
     made.load()
     return made
 
@@ -48,7 +45,7 @@ def runtime():
 @pytest.fixture
 def reception(cdn, runtime):
     desk = Desk(cdn, [], wait_s=0.1)
-    return Reception(desk, lambda: runtime, insist=lambda revision: None, wait_s=0.1)
+    return Reception(desk, runtime.default, insist=lambda revision: None, wait_s=0.1)
 
 
 def _threads():
@@ -93,7 +90,7 @@ def test_a_webhook_after_a_quiet_time_is_acted_on_too(reception, cdn, runtime):
     cdn.gate.set()
     reception(body_of(5))
     _until(lambda: not _threads())
-    runtime._sources[0].content = revision(6)
+    runtime.default.sources[0].content = revision(6)
     cdn.content = revision(6)
     reception(body_of(6))
     _until(lambda: runtime.edition.ruleset.revision == "6")
@@ -122,12 +119,12 @@ def turned_back(tmp_path):
     clock = Clock(1000.0)
     source = FakeSource(revision(5), '"5"')
     shared = SharedSource(source, tmp_path, clock=clock)
-    runtime = Runtime([shared], lambda edition: Handler(edition, ApiOptions()), clock=clock)
+    runtime = a_runtime(shared, clock=clock)
     runtime.load()
     source.content, source.etag = revision(4), '"4"'
     clock.now = 2000.0
     desk = Desk(source, [], wait_s=0.1)
-    reception = Reception(desk, lambda: runtime, insist=shared.insist, wait_s=0.1, clock=clock)
+    reception = Reception(desk, runtime.default, insist=shared.insist, wait_s=0.1, clock=clock)
 
     def told(body):
         reception(body)

@@ -4,18 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, revision
 
 from bucketer import demo, wiring
-from bucketer.api.http import ApiOptions, Request
-from bucketer.api.routes import Handler
+from bucketer.api.http import Request
 from bucketer.core import decide as core
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import SettingsError, UnknownExperiment, UnknownFlag
 from bucketer.core.user import Prediction, User
 from bucketer.reference import engine
 from bucketer.reference.sdk import ReferenceRejected
-from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
 from bucketer.verify.visitors import visitors
 from bucketer.verify.vocabulary import Vocabulary
@@ -148,12 +147,7 @@ def test_the_engine_is_the_core_unless_the_sdk_is_asked_for():
 def test_an_older_revision_waits_whoever_decides():
     clock = Clock()
     source = FakeSource(revision(5))
-    runtime = Runtime(
-        [source],
-        lambda edition: Handler(edition, ApiOptions(), engine),
-        compile_raw=engine.compile_datafile,
-        clock=clock,
-    )
+    runtime = a_runtime(source, compile_raw=engine.compile_datafile, clock=clock, engine=engine)
     runtime.load()
     served = []
     for wait_s in (61, 601):

@@ -57,7 +57,7 @@ class BucketerRoute:
         self._edition = edition
         self._options = options
         self._headers = headers
-        self._answers = Answers()
+        self._answers = Answers(options.answers_bytes)
         self._profiles = options.profiles
         self._makes_events = options.makes_events
 

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from bucketer.core.user import Prediction
     from bucketer.ports import EditionFacts
 
+    from .webhook import WebhookRule
+
 #: What every answer says of itself: it is for once, and what it claims to be.
 COMMON_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 #: Of every answer with a body; `Handler.json_headers` has those for other origins beside them.
 JSON_HEADERS = (("Content-Type", "application/json"), *COMMON_HEADERS)
+#: The header that names an environment by its SDK key.
+SDK_KEY = "x-optimizely-sdk-key"
 #: The longest request id that is taken over from a caller.
 MAX_REQUEST_ID_CHARS = 128
 _REQUEST_ID_CHARS = frozenset(
@@ -142,9 +146,19 @@ class Known:
         edition: the archived edition that was asked for; None when none was, or it isn't there.
         failure: why the archive could not be asked for it, or None.
         asked: what had to be fetched by other means has been: a revision, a notice passed on.
+        environment_asked: the environment that the request names has been looked for.
+        refusal: why it isn't there, or None.
     """
 
-    __slots__ = ("asked", "edition", "failure", "predictions", "profile")
+    __slots__ = (
+        "asked",
+        "edition",
+        "environment_asked",
+        "failure",
+        "predictions",
+        "profile",
+        "refusal",
+    )
 
     def __init__(
         self,
@@ -160,10 +174,25 @@ class Known:
         self.edition = edition
         self.failure: Exception | None = None
         self.asked = asked
+        self.environment_asked = False
+        self.refusal: Exception | None = None
 
 
 class Needed(Exception):
     """The handler can't answer alone: the shell must do what the subclass says, and call again."""
+
+
+class EnvironmentNeeded(Needed):
+    """Find the environment of `key`, and call its handler; or this one again with `refusal`.
+
+    Attributes:
+        key: an SDK key, `KEY` or `KEY:TOKEN`, of which the shape has been checked.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Name the environment as the request did."""
+        super().__init__(key)
+        self.key = key
 
 
 class RevisionNeeded(Needed):
@@ -180,12 +209,13 @@ class NoticeReceived(Needed):
 
     Attributes:
         body: the webhook's, as it was signed.
+        environments: the names of those that it concerns; the default one's is empty.
     """
 
-    def __init__(self, body: bytes) -> None:
-        """Take the body."""
-        super().__init__(body)
-        self.body = body
+    def __init__(self, body: bytes, environments: tuple[str, ...] = ("",)) -> None:
+        """Take the body, and whom it concerns."""
+        super().__init__(body, environments)
+        self.body, self.environments = body, environments
 
 
 class ProfileNeeded(Needed):
@@ -201,6 +231,7 @@ class ApiOptions:
     """What the settings say about the HTTP API; frozen in spirit, read on every request.
 
     Attributes:
+        answers_bytes: how much of rendered answers may be kept.
         debug_allowed: False leaves the debug block out of every answer.
         show_datafile: how debug names the datafile: ``full``, ``host`` or ``off``. Health never
             tells more than the host.
@@ -223,11 +254,13 @@ class ApiOptions:
         reports: what else health tells, by name: each gives its counters, if any.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
+        other_webhooks: gives the rules of other environments, or None where there are none.
     """
 
     __slots__ = (
         "allow_headers",
         "allow_origins",
+        "answers_bytes",
         "debug_allowed",
         "events",
         "freshness",
@@ -236,6 +269,7 @@ class ApiOptions:
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "other_webhooks",
         "path_prefix",
         "profiles",
         "reports",
@@ -268,6 +302,7 @@ class ApiOptions:
         self.events = events
         # What wiring knows only later, or seldom.
         self.makes_events = True
+        self.answers_bytes = 16 * 1024 * 1024
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.allow_headers = "Content-Type, X-Request-Id"
         self.health_max_age_s: float | None = None
@@ -276,6 +311,14 @@ class ApiOptions:
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None
+        self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
+
+    def but(self, **changes: object) -> ApiOptions:
+        """A copy with some values replaced: what the settings say of another environment."""
+        copy = ApiOptions()
+        for name in self.__slots__:
+            setattr(copy, name, changes.get(name, getattr(self, name)))
+        return copy
 
 
 def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

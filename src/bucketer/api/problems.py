@@ -100,6 +100,8 @@ STATUS: dict[type[BucketerError], int] = {
     errors.UnknownRevision: 404,
     errors.RevisionUnavailable: _UNAVAILABLE,
     errors.WebhookRefused: 403,
+    errors.UnknownSdkKey: 403,
+    errors.EnvironmentUnavailable: _UNAVAILABLE,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
@@ -110,6 +112,9 @@ STATUS: dict[type[BucketerError], int] = {
     errors.SourceError: _UNAVAILABLE,
     errors.SettingsError: _UNFORESEEN,
 }
+
+#: What is unavailable and says so in its own words; the rest is about the datafile in use.
+_TOLD = (errors.RevisionUnavailable, errors.EnvironmentUnavailable)
 
 
 def status_of(error: Exception) -> int:
@@ -125,7 +130,7 @@ def describe(error: Exception) -> dict[str, str]:
     status = status_of(error)
     if status == _UNFORESEEN:
         return {"code": "internal_error", "message": UNFORESEEN}
-    if status == _UNAVAILABLE and not isinstance(error, errors.RevisionUnavailable):
+    if status == _UNAVAILABLE and not isinstance(error, _TOLD):
         return {"code": "no_datafile", "message": str(errors.NoDatafile())}
     return {"code": error.code if isinstance(error, BucketerError) else "", "message": str(error)}
 

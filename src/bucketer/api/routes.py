@@ -11,7 +11,7 @@ from bucketer.core.bandit import PredictionNeeded
 
 from .answer import to_json
 from .bucketer import BucketerRoute
-from .http import JSON_HEADERS, ApiOptions, Needed, Reply, Response
+from .http import JSON_HEADERS, SDK_KEY, ApiOptions, Needed, Reply, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +43,14 @@ class Handler:
         edition: EditionFacts | None,
         options: ApiOptions | None = None,
         engine: Engine = decide,
+        keys: frozenset[str] = frozenset(),
     ) -> None:
-        """Answer by *edition*, as *engine* decides; None answers 503 until there is one."""
+        """Answer by *edition*, as *engine* decides; None answers 503 until there is one.
+
+        Requests that name an environment are answered where *keys* have what they call it.
+        """
         self.edition = edition
+        self._keys = keys
         self._options = options = options or ApiOptions()
         self.json_headers: Headers = JSON_HEADERS
         #: Where several origins are allowed: one → all headers of a usual answer, what it adds.
@@ -67,8 +72,10 @@ class Handler:
         if options.webhook is not None:
             from .webhook import PATH, WebhookRoute  # of no use to the decision function
 
-            self._routes[PATH] = WebhookRoute(edition, options.webhook, self.json_headers)
-            if options.webhook[0]:
+            self._routes[PATH] = WebhookRoute(
+                edition, options.webhook, self.json_headers, options.other_webhooks
+            )
+            if options.webhook[0] or options.other_webhooks:
                 # Without a secret it refuses everything, and says so to whoever knows of it.
                 self._told = (*_PATHS, PATH)
 
@@ -111,6 +118,10 @@ class Handler:
         try:
             if request.body or len(request.path) + len(request.query) > self._suspect_url_chars:
                 self._check_size(request)
+            if SDK_KEY in request.headers or "sdk_key=" in request.query:
+                from .environment import check_environment
+
+                check_environment(request, self._keys, known)
             if route is None:
                 route = self._find(request)
             if request.method in route.methods:

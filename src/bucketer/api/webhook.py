@@ -15,7 +15,7 @@ from .http import NoticeReceived, Reply, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bucketer.ports import EditionFacts
 
@@ -27,6 +27,24 @@ MAX_BODY_BYTES = 64 * 1024
 #: Epoch seconds of the year 9999.
 _LAST_TIME_S = 253_402_300_800
 _NO_SECRET = "no secret is configured (BUCKETER_WEBHOOK_SECRET)"  # noqa: S105 -- says that there is none
+
+_OTHER_PROJECT = "it is about another project"
+
+
+class WebhookRule:
+    """What makes a webhook genuine for one environment.
+
+    Attributes:
+        environment: its name; empty for the default one.
+        secret: shared with Optimizely; with an empty one everything is refused.
+        project_id: the only one that is taken; empty takes any that is signed.
+    """
+
+    __slots__ = ("environment", "project_id", "secret")
+
+    def __init__(self, environment: str, secret: str, project_id: str) -> None:
+        """Keep the values."""
+        self.environment, self.secret, self.project_id = environment, secret, project_id
 
 
 class Notice:
@@ -70,8 +88,42 @@ def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project
     check_signature(body, headers.get("x-hub-signature", ""), secret)
     notice = parse_notice(body)
     if project_id and notice.project_id != project_id:
-        raise WebhookRefused("it is about another project")
+        raise WebhookRefused(_OTHER_PROJECT)
     return notice
+
+
+def concerned(
+    body: bytes, headers: Mapping[str, str], rules: Sequence[WebhookRule]
+) -> tuple[str, ...]:
+    """Check that a webhook is genuine for one of the environments; name all whom it concerns.
+
+    Each secret is tried once, however many environments have it.
+
+    Raises:
+        WebhookRefused: it is genuine for none; why not for the first.
+        InvalidRequest: it is genuine, and yet not what Optimizely sends.
+    """
+    refusal: WebhookRefused | None = None
+    tried: dict[str, WebhookRefused | None] = {}
+    names = []
+    for rule in rules:
+        if rule.secret not in tried:
+            tried[rule.secret] = None
+            try:
+                check_signature(body, headers.get("x-hub-signature", ""), rule.secret)
+            except WebhookRefused as refused:
+                tried[rule.secret] = refused
+        why = tried[rule.secret]
+        if why is None and rule.project_id and parse_notice(body).project_id != rule.project_id:
+            why = WebhookRefused(_OTHER_PROJECT)
+        if why is None:
+            names.append(rule.environment)
+        elif refusal is None or not rules[0].secret:
+            refusal = why
+    if not names:
+        raise refusal or WebhookRefused(_NO_SECRET)
+    parse_notice(body)
+    return tuple(names)
 
 
 def parse_notice(body: bytes) -> Notice:
@@ -134,14 +186,18 @@ class WebhookRoute:
         edition: EditionFacts | None,
         rules: tuple[str, str],
         headers: tuple[tuple[str, str], ...],
+        others: Callable[[], Iterable[WebhookRule]] | None = None,
     ) -> None:
-        """Take webhooks signed with the secret, and about the project, of *rules*.
+        """Take webhooks signed with the secret, and about the project, of *rules* or of *others*.
 
-        Without a project id there, the project of *edition* counts.
+        Without a project id in *rules*, the project of *edition* counts. *others* are the rules
+        of other environments.
         """
-        self._secret, self._project_id = rules
-        if not self._project_id and edition is not None:
-            self._project_id = edition.ruleset.project_id
+        secret, project_id = rules
+        if not project_id and edition is not None:
+            project_id = edition.ruleset.project_id
+        self._own = WebhookRule("", secret, project_id)
+        self._others = others
         self._headers = headers
 
     def answer(
@@ -159,10 +215,8 @@ class WebhookRoute:
         """
         del now, new_uuid
         if known is None or not known.asked:
-            read_notice(
-                request.body, request.headers, secret=self._secret, project_id=self._project_id
-            )
-            raise NoticeReceived(request.body)
+            rules = [self._own, *(self._others() if self._others else ())]
+            raise NoticeReceived(request.body, concerned(request.body, request.headers, rules))
         return Reply(Response(202, self._headers, b'{"status": "accepted"}', request.request_id))
 
     def understood(self, request: Request) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Self
 
 
@@ -44,18 +43,16 @@ class Envelope:
 
     Attributes:
         batch: which events may travel together.
-        ids: attribute key → id, as the datafile has them.
         openings: attribute key → text up to the value, "" for attributes that aren't sent.
             Filled as keys are met, so it is bounded by `room`: keys come from outside.
         last: the bot-filtering attribute's text, or "".
         room: how many more bytes of keys that the datafile doesn't know may be remembered.
     """
 
-    __slots__ = ("batch", "ids", "last", "openings", "room")
+    __slots__ = ("batch", "last", "openings", "room")
 
-    def __init__(self, batch: Batch, ids: Mapping[str, str], last: str) -> None:
+    def __init__(self, batch: Batch, openings: dict[str, str], last: str) -> None:
         self.batch = batch
-        self.ids = ids
-        self.openings: dict[str, str] = {}
+        self.openings = openings
         self.last = last
         self.room = ROOM_BYTES

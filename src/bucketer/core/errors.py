@@ -14,6 +14,8 @@ BucketerError
 ├── UnknownRevision          the archive has no such revision of the datafile
 ├── RevisionUnavailable      the archive could not be asked for it, or has it in a bad state
 ├── WebhookRefused           a webhook that is not, or not provably, from our Optimizely project
+├── UnknownSdkKey            no environment has that SDK key
+├── EnvironmentUnavailable   the datafile of an SDK key that nobody listed can't be had now
 ├── NoDatafile               nothing has been loaded yet
 ├── SourceError              a datafile could not be fetched
 └── SettingsError            the environment asks for something impossible
@@ -206,6 +208,32 @@ class WebhookRefused(BucketerError):
 
     def __str__(self) -> str:
         return f"The webhook is refused: {self.why}."
+
+
+class UnknownSdkKey(BucketerError):
+    """No environment has the SDK key that a request names. The key is never told."""
+
+    code = "unknown_sdk_key"
+
+    def __str__(self) -> str:
+        return "No environment here has the SDK key that the request names; check the key."
+
+
+class EnvironmentUnavailable(BucketerError):
+    """An SDK key may be right, but its datafile can't be had now; the caller should try again.
+
+    Attributes:
+        why: one clause, without the key.
+    """
+
+    code = "environment_unavailable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The environment of the SDK key can't answer now: {self.why}. Try again."
 
 
 class NoDatafile(BucketerError):

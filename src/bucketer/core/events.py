@@ -203,12 +203,16 @@ def envelope_of(
     }
     head = dumps(facts)[:-1] + ', "visitors": ['
     region = str(ruleset.region or "US").upper()
+    openings = {
+        key: _ATTRIBUTE % (dumps(id_), quote(key)) if id_ else ""
+        for key, id_ in ruleset.attribute_ids.items()
+    }
     last = ""
     if isinstance(ruleset.bot_filtering, bool):
         name = quote(_BOT_FILTERING)
         last = _ATTRIBUTE % (name, name) + dumps(ruleset.bot_filtering) + "}"
     batch = Batch(region if region in ENDPOINTS else "US", head)
-    envelope = ruleset.envelope = Envelope(batch, ruleset.attribute_ids, last)
+    envelope = ruleset.envelope = Envelope(batch, openings, last)
     return envelope
 
 
@@ -279,14 +283,9 @@ def _value(value: object) -> str:
 
 
 def _remember(key: str, envelope: Envelope) -> str:
-    """The text before the value of an attribute that no event had before."""
+    """The text before the value of an attribute that the datafile doesn't know."""
     if not isinstance(key, str):  # only callers inside the process can do that
         return ""
-    id_ = envelope.ids.get(key)
-    if id_ is not None:  # a key that the datafile knows may always be remembered
-        known = _ATTRIBUTE % (dumps(id_), quote(key)) if id_ else ""
-        envelope.openings[key] = known
-        return known
     opening = ""
     if key.startswith(_RESERVED):
         quoted = quote(key)

@@ -311,6 +311,7 @@ class Ruleset:
             defaults to `US`.
         environment: what tells the environments of the project apart; "" where nothing does. It
             may be the SDK key, so it is never shown.
+        sdk_key: the key that the datafile says it is published under; "" where it doesn't.
         anonymize_ip: copied into events as it stands.
         bot_filtering: True or False where the datafile says so, else None.
         send_flag_decisions: whether delivery rules and "no variation" call for impressions.
@@ -352,6 +353,7 @@ class Ruleset:
         "region",
         "revision",
         "room_bytes",
+        "sdk_key",
         "send_flag_decisions",
         "version",
     )
@@ -362,6 +364,7 @@ class Ruleset:
         self.account_id = account_id
         self.project_id = project_id
         self.environment = ""
+        self.sdk_key = ""
         self.region = "US"
         self.anonymize_ip: object = False
         self.bot_filtering: bool | None = None

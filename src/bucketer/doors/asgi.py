@@ -181,9 +181,12 @@ async def _answer(runtime: Runtime, request: Request) -> Response:
     if len(request.body) > LARGE_BYTES:
         return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
     try:
-        reply = runtime.handler.handle(request, time.time(), new_uuid)
-    except (PredictionNeeded, Needed):
-        return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
+        reply = runtime.handler_for(request.headers).handle(request, time.time(), new_uuid)
+    except (PredictionNeeded, Needed) as needed:
+        found = runtime.answer_now(needed, request, new_uuid)
+        if found is None:
+            return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
+        reply = found
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
     if reply.events and runtime.outbox is not None:

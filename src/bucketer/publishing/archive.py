@@ -18,6 +18,7 @@ from typing import NamedTuple
 from bucketer.core.errors import BucketerError
 
 from .bundle import LOADER, TASK
+from .lean import without_words
 from .misfit import stand_in
 
 #: Lambda's architectures, and the wheels that run there.
@@ -54,7 +55,7 @@ LEFT_OUT = (
     "reference",
     "verify",
     "__main__.py",
-    # The durable outbox of the server.
+    # What only a server runs.
     "sinks/backlog.py",
     "sinks/cursor.py",
     "sinks/damaged.py",
@@ -71,9 +72,11 @@ LEFT_OUT = (
     "sinks/quota.py",
     "sinks/sender.py",
     "sinks/store.py",
+    "runtime/refresher.py",
     "sources/copies.py",
     "sources/shared.py",
     "wiring/state_dir.py",
+    "wiring/webhooks.py",
 )
 #: `app.py` goes into the root of the archive: the repository's, or the copy in an installed wheel.
 _APPS = (Path(__file__).resolve().parents[3] / "app.py", Path(__file__).with_name("app.py"))
@@ -146,6 +149,7 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
             if not everything:
                 bundling = [*_without_columns(interpreter), str(_BUNDLE), str(root), "bucketer"]
                 _run(bundling, "the bundle")
+                _keep_bytecode_alone(root / "bucketer")
         half_made = target.with_name(f".{target.name}.new")
         files = _zip(root, half_made)
         half_made.replace(target)
@@ -203,6 +207,8 @@ def _copy_sources(root: Path, *, everything: bool) -> None:
         return {name for name in names if not is_wanted(Path(folder) / name)}
 
     shutil.copytree(_PACKAGE, root / "bucketer", ignore=ignored)
+    for path in (root / "bucketer").rglob("*.py"):
+        path.write_text(without_words(path.read_text(encoding="utf-8")), encoding="utf-8")
     app = next((path for path in _APPS if path.is_file()), None)
     if app is None:
         raise BuildError("app.py is missing from the installation; install the package again")
@@ -234,6 +240,14 @@ def _compile(root: Path, interpreter: Path, python: str) -> None:
 def _without_columns(interpreter: Path) -> tuple[str, ...]:
     """Leave out what only draws the carets of a traceback: a quarter of all bytecode."""
     return str(interpreter), "-X", "no_debug_ranges"
+
+
+def _keep_bytecode_alone(package: Path) -> None:
+    """Put what the bundle doesn't hold into the archive once: as bytecode, without its source."""
+    for bytecode in sorted(package.rglob("__pycache__/*.pyc")):
+        source = bytecode.parent.with_name(f"{bytecode.name.partition('.')[0]}.py")
+        bytecode.rename(source.with_suffix(".pyc"))
+        source.unlink()
 
 
 def _begin_with_bundle(root: Path) -> None:

@@ -57,6 +57,7 @@ _load_bundle()
 LATER = (
     "bucketer/api/body",
     "bucketer/api/debug",
+    "bucketer/api/environment",
     "bucketer/api/health",
     "bucketer/api/cors",
     "bucketer/api/form",
@@ -78,6 +79,7 @@ LATER = (
     "bucketer/demo/",
     "bucketer/predictions/",
     "bucketer/profiles/",
+    "bucketer/settings/file",
     "bucketer/sinks/buffer",
     "bucketer/sinks/counters",
     "bucketer/sinks/dedup",
@@ -96,7 +98,6 @@ LATER = (
     "bucketer/sources/unpacking",
     "bucketer/sources/url",
     "bucketer/wire",
-    "bucketer/wiring/webhooks",
 )
 #: Where the archive is unpacked, as tracebacks name it.
 TASK = "/var/task"

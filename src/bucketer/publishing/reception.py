@@ -19,7 +19,7 @@ from .check import is_newer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bucketer.runtime.runtime import Runtime
+    from bucketer.runtime.environment import Environment
 
     from .desk import Desk
 
@@ -36,7 +36,7 @@ class Reception:
     def __init__(
         self,
         desk: Desk,
-        runtime: Callable[[], Runtime],
+        environment: Environment,
         *,
         insist: Callable[[str | None], None],
         wait_s: float,
@@ -46,13 +46,13 @@ class Reception:
 
         Args:
             desk: publishes, where targets are configured.
-            runtime: to be refreshed; asked for late, since it is wired after this.
+            environment: is refreshed.
             insist: makes the shared copy of the datafile be asked for anew; a revision that it is
                 given may replace a newer one.
             wait_s: how long to try.
             clock: epoch seconds.
         """
-        self._desk, self._runtime = desk, runtime
+        self._desk, self._environment = desk, environment
         self._insist, self._wait_s, self._clock = insist, wait_s, clock
         self._lock = threading.Lock()
         self._waiting: Notice | None = None
@@ -97,7 +97,7 @@ class Reception:
 
         One that is sent again was sent before, and must not bring back what it once announced.
         """
-        edition = self._runtime().edition
+        edition = self._environment.edition
         fetched_at = None if edition is None else edition.fetched_at
         return fetched_at is not None and fetched_at < notice.sent_at <= self._clock() + _SKEW_S
 
@@ -110,9 +110,9 @@ class Reception:
         wanted = revision if asked_for else None
         self._insist(wanted)
         while True:
-            runtime = self._runtime()
-            runtime.refresh()
-            serving = None if runtime.edition is None else runtime.edition.ruleset.revision
+            self._environment.refresh()
+            edition = self._environment.edition
+            serving = None if edition is None else edition.ruleset.revision
             if serving == revision:
                 return
             if serving is not None and not asked_for and not is_newer(revision, serving):

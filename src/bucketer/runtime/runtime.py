@@ -1,119 +1,130 @@
-"""The process's one `Runtime`: answers requests, and keeps the datafile that answers them fresh."""
+"""The process's one `Runtime`: which environment answers a request, and what that obliges to."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
-from bucketer.api.http import Known, Needed, NoticeReceived, ProfileNeeded, RevisionNeeded
-from bucketer.clock import SteadyClock
+from bucketer.api.http import (
+    SDK_KEY,
+    EnvironmentNeeded,
+    Known,
+    Needed,
+    NoticeReceived,
+    ProfileNeeded,
+    RevisionNeeded,
+)
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.core.errors import BucketerError, SourceError
-from bucketer.core.revisions import is_newer
-from bucketer.ports import OLDER_AFTER_S
+from bucketer.core.errors import BucketerError
 
-from .compiling import compile_quietly
-from .freshness import Freshness
 from .ids import new_uuid
-from .seen import Seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from bucketer.api.http import Reply, Request, Response
     from bucketer.api.routes import Handler
-    from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import DatafileSource, Outbox, Predictor, ProfileStore
+    from bucketer.ports import Outbox, Predictor, ProfileStore
 
     from .edition import Edition
+    from .environment import Environment
+    from .environments import Environments
+    from .refresher import Refresher
 
 _log = logging.getLogger("bucketer")
 
-#: The longest pause between two tries while there is no datafile at all.
-MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
-#: The longest pause while an older datafile serves (or the source's own age, if that is longer).
-MAX_PAUSE_AFTER_FAILURES_S = 60.0
-_NEVER = float("inf")
-#: How often a process looks whether another one has fetched.
-_LOOK_EVERY_S = 1.0
-_LOCAL = frozenset({"package", "demonstration", "file"})
-
 
 class Runtime:
-    """Serves requests from the newest datafile that could be had.
+    """Answers requests, each by its environment.
 
     Attributes:
-        handler: answers requests; replaced whole when the edition changes, so take it once per
-            request.
-        edition: the one that serves, for information; None while there is no datafile.
-        freshness: how fetching goes.
+        default: the environment that answers where none is named.
+        environments: all of them, by what requests call them.
+        outbox: takes the events; None drops them.
     """
 
     def __init__(  # noqa: PLR0913 -- a keyword for each thing that it is wired to
         self,
-        sources: Sequence[DatafileSource],
-        make_handler: Callable[[Edition | None], Handler],
+        environments: Environments,
         *,
-        compile_raw: Callable[[bytes], Ruleset] | None = None,
         outbox: Outbox | None = None,
         profiles: ProfileStore | None = None,
         predictor: Predictor | None = None,
         archive: Callable[[str], Edition | None] | None = None,
-        on_notice: Callable[[bytes], None] | None = None,
-        has_news: Callable[[], bool] | None = None,
+        on_notice: Callable[[bytes, tuple[str, ...]], None] | None = None,
         name_event: Callable[[], str] | None = None,
         inline: bool = False,
-        older_after_s: float = OLDER_AFTER_S,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wire up; nothing is fetched before `load`.
 
         Args:
-            sources: in order of preference.
-            make_handler: builds the handler of an edition.
-            compile_raw: bytes to ruleset; the compiled engine's unless given.
+            environments: at least the default one.
             outbox: takes the events; None drops them (events are off).
             profiles: the profile store, if one is configured; one that never raises.
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
             archive: finds the edition of an older revision, or None; or raises
                 RevisionUnavailable.
-            on_notice: passes a webhook's body on, without waiting for what comes of it.
-            has_news: says, at little cost, that another process of this server has a newer one.
+            on_notice: passes a webhook's body on, with the names of the environments that it
+                concerns, without waiting for what comes of it.
             name_event: makes the name of an event; a UUID's unless given.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
-            older_after_s: an older revision of the same environment replaces a newer one when its
-                source has shown nothing newer for so long.
-            clock: epoch seconds: of requests, editions and troubles.
-            monotonic: seconds; with the other it paces fetching, so that a clock that is set back
-                stops nothing.
+            clock: epoch seconds.
         """
-        self.freshness = Freshness()
+        self.default = environments.default
+        self.environments = environments
         self.outbox = outbox
         self.inline = inline
-        self._sources = tuple(sources)
-        self._seen = [Seen(source, older_after_s) for source in sources]
-        self._used_rank = len(self._sources)
-        self._make_handler = make_handler
-        self._compile_raw = compile_raw or compile_quietly
         self._profiles = profiles
         self._predictor = predictor
         self._archive = archive
         self._on_notice = on_notice
-        self._has_news = has_news
         self._name_event = name_event or new_uuid
-        self._clock, self._steady = clock, SteadyClock(clock, monotonic)
-        self._due_at = 0.0  # by the steady clock
-        self._busy = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.handler = make_handler(None)
-        self.edition: Edition | None = None
+        self._clock = clock
+        self._refresher: Refresher | None = None
+
+    @property
+    def edition(self) -> Edition | None:
+        """The default environment's, for information; None while there is no datafile."""
+        return self.default.edition
+
+    @property
+    def handler(self) -> Handler:
+        """The default environment's, which also refuses what never becomes a request."""
+        return self.default.handler
 
     # -- requests ---------------------------------------------------------------------------
+
+    def handler_for(self, headers: Mapping[str, str]) -> Handler:
+        """Return the handler of the environment that a request's *headers* name. Never waits.
+
+        Where they name none, or one that isn't there (yet), it is the default one's, which may
+        raise `EnvironmentNeeded` then.
+        """
+        key = headers.get(SDK_KEY)
+        if key is None:
+            return self.default.handler
+        environment = self.environments.get(key)
+        return self.default.handler if environment is None else environment.handler
+
+    def answer_now(
+        self, needed: Exception, request: Request, new_uuid: Callable[[], str]
+    ) -> Reply | None:
+        """Answer what was *needed*, if that is an environment which is there; else None.
+
+        Never waits: it is for an event loop, which leaves the rest to `serve` in a thread.
+        """
+        if not isinstance(needed, EnvironmentNeeded):
+            return None
+        environment = self.environments.get(needed.key)
+        if environment is None or environment.edition is None:
+            return None
+        try:
+            return environment.handler.handle(request, self._clock(), new_uuid)
+        except (PredictionNeeded, Needed):
+            return None
 
     def serve(
         self, request: Request, deadline: Callable[[], float | None] | None = None
@@ -125,10 +136,7 @@ class Runtime:
             deadline: gives when, by `time.monotonic`, nobody waits for a contextual bandit any
                 longer; without one, or if it gives None, the predictor's own time-outs bound it.
         """
-        if self.inline or self.edition is None:
-            self._refresh_if_due()
-        now = self._clock()
-        reply = self._reply(request, now, deadline)
+        reply = self._reply(request, deadline)
         if reply.failure is not None:
             _log.error("request %s failed", request.request_id, exc_info=reply.failure)
         if reply.profile is not None and self._profiles is not None:
@@ -137,18 +145,36 @@ class Runtime:
             self.outbox.add(reply.events)
         return reply.response
 
-    def _reply(
-        self, request: Request, now: float, deadline: Callable[[], float | None] | None
-    ) -> Reply:
+    def _reply(self, request: Request, deadline: Callable[[], float | None] | None) -> Reply:
         """Call the handler until it has all it needs to know."""
-        handler = self.handler  # one edition for the whole request
+        key = request.headers.get(SDK_KEY)
+        environment = (self.environments.get(key) if key else None) or self.default
+        handler = self._fresh_handler(environment)  # one edition for the whole request
+        now = self._clock()  # no earlier: nothing that answers was fetched after it
         known: Known | None = None
         while True:
             try:
                 return handler.handle(request, now, self._name_event, known)
+            except EnvironmentNeeded as needed:
+                if known is not None and known.environment_asked:
+                    raise AssertionError(needed.key) from needed  # it would go round for ever
+                known = known or Known()
+                known.environment_asked = True
+                try:
+                    environment = self.environments.find(needed.key)
+                except BucketerError as error:
+                    known.refusal = error
+                else:
+                    handler = self._fresh_handler(environment)
             except (PredictionNeeded, Needed) as needed:
                 known = known or Known()
                 self._provide(needed, known, deadline)
+
+    def _fresh_handler(self, environment: Environment) -> Handler:
+        """Return what answers for *environment*, fetched first where nobody does that behind."""
+        if self.inline or environment.edition is None:
+            environment.refresh_if_due()
+        return environment.handler
 
     def _provide(
         self,
@@ -177,50 +203,31 @@ class Runtime:
         elif isinstance(needed, NoticeReceived):
             known.asked = True
             if self._on_notice is not None:
-                self._on_notice(needed.body)
+                self._on_notice(needed.body, needed.environments)
 
-    # -- the datafile -----------------------------------------------------------------------
+    # -- datafiles --------------------------------------------------------------------------
 
     def load(self, *, local_first: bool = False) -> None:
-        """Get a first edition.
+        """Get a first edition of the default environment; the others' come behind, or when asked.
 
         Args:
-            local_first: take what is on disk, if there is something, and leave what needs the
-                network for the first `after_response`: the quickest cold start.
+            local_first: see `Environment.load`.
         """
-        local = [source for source in self._sources if source.kind in _LOCAL]
-        if local_first and local and len(local) < len(self._sources):
-            with self._busy:
-                self._ask(local, self._clock())
-            if self.edition is not None:
-                self._due_at = 0.0
-                return
-        self.refresh()
-
-    def refresh(self) -> bool:
-        """Ask the sources now; say whether a new edition serves. Never raises for a bad source.
-
-        When another thread is at it already, that one's result is left to it.
-        """
-        if not self._busy.acquire(blocking=False):
-            return False
-        try:
-            return self._ask(self._sources, self._clock())
-        finally:
-            self._due_at = self._steady() + self._pause()
-            self._busy.release()
+        self.default.load(local_first=local_first)
 
     def expire(self) -> None:
-        """Make the next opportunity refresh: the process was frozen and copied (SnapStart)."""
-        self._due_at = 0.0
+        """Make the next opportunity refresh all: the process was frozen and copied (SnapStart)."""
+        for environment in self.environments:
+            environment.expire()
 
     def has_work(self) -> bool:
         """Say whether `after_response` would do anything now."""
-        waits = self.outbox is not None and self.outbox.waits()
-        return waits or self._steady() >= self._due_at
+        if self.outbox is not None and self.outbox.waits():
+            return True
+        return any(each.is_due() for each in self._used())
 
     def after_response(self, deadline_s: float) -> None:
-        """Do what was put off while a caller waited: deliver events, then refresh if it is time.
+        """Do what was put off while a caller waited: deliver events, then refresh what is due.
 
         Events come first: a datafile that is slow to come must not take their time, and what they
         leave of it would be too little for the datafile. So each has its own.
@@ -232,19 +239,27 @@ class Runtime:
             if self.outbox is not None:
                 self.outbox.after_response(deadline_s)
         finally:
-            self._refresh_if_due()
+            for environment in self._used():
+                environment.refresh_if_due()
 
     def keep_fresh(self) -> None:
-        """Refresh by age in a thread of its own, until `close`. For server mode."""
-        if self._thread is None and self._pause() != _NEVER:
-            self._thread = threading.Thread(target=self._watch, name="datafile", daemon=True)
-            self._thread.start()
+        """Refresh by age in threads of its own, until `close`. For server mode."""
+        if self._refresher is None:
+            from .refresher import Refresher
+
+            self._refresher = Refresher(self.environments)
+            self._refresher.start()
+
+    def _used(self) -> Iterator[Environment]:
+        """Go through the default environment and those that have been asked for."""
+        for environment in self.environments:
+            if environment is self.default or environment.edition is not None:
+                yield environment
 
     def close(self) -> None:
         """Stop refreshing, then deliver or hand over what the outbox holds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=1.0)  # it may sit in a fetch; it is a daemon
+        if self._refresher is not None:
+            self._refresher.stop()
         try:
             for held in (self._predictor, self._profiles):
                 if held is not None:
@@ -252,67 +267,3 @@ class Runtime:
         finally:
             if self.outbox is not None:
                 self.outbox.close()
-
-    def _watch(self) -> None:
-        longest = 3600.0 if self._has_news is None else _LOOK_EVERY_S
-        while not self._stop.wait(max(0.0, min(self._due_at - self._steady(), longest))):
-            if self._steady() >= self._due_at or (self._has_news is not None and self._has_news()):
-                try:
-                    self.refresh()
-                except Exception:  # noqa: BLE001 -- without this thread nothing is ever fetched again
-                    _log.exception("datafile: the refresh failed in a way that nobody foresaw")
-
-    def _refresh_if_due(self) -> None:
-        if self._steady() >= self._due_at:
-            self.refresh()
-
-    def _pause(self) -> float:
-        """Return the seconds until the sources should be asked again."""
-        ages = [source.max_age_s for source in self._sources if source.max_age_s > 0]
-        failures = self.freshness.failures_in_a_row
-        if self.edition is None:
-            return min(2.0 ** min(failures - 1, 10), MAX_PAUSE_WITHOUT_DATAFILE_S)
-        if not ages:
-            return _NEVER
-        # The first source decides how often; a later one is only asked when it fails.
-        patience = max(ages[0], MAX_PAUSE_AFTER_FAILURES_S)
-        return min(ages[0] * 2.0 ** min(max(failures - 1, 0), 10), patience)
-
-    def _ask(self, sources: Sequence[DatafileSource], now: float) -> bool:
-        """Go through *sources* until one answers; put what it gives in place if it is to be used.
-
-        A later source than the one in use is a makeshift: it counts only with a newer revision.
-        """
-        current = self.edition
-        troubles: list[SourceError] = []
-        changed = False
-        for source in sources:
-            rank = self._sources.index(source)
-            if current is not None and source.max_age_s <= 0 and rank >= self._used_rank:
-                break  # what never changes has nothing new
-            try:
-                edition = self._seen[rank].fetch(
-                    current, self._compile_raw, self.freshness, (now, self._steady())
-                )
-            except BucketerError as error:
-                if not isinstance(error, SourceError):
-                    error = SourceError(source.where, str(error))
-                troubles.append(error)
-                continue
-            if edition is None:
-                if current is not None and rank == self._used_rank:
-                    current.checked_at = now
-            elif (
-                current is None
-                or rank <= self._used_rank
-                or is_newer(edition.ruleset.revision, current.ruleset.revision)
-            ):
-                self.handler = self._make_handler(edition)  # the swap
-                self.edition = edition
-                self._used_rank = rank
-                changed = True
-            break
-        found = self.edition
-        serving = f"revision {found.ruleset.revision} from {found.where}" if found else "nothing"
-        self.freshness.note(troubles, now, serving)
-        return changed

@@ -7,13 +7,14 @@ docs/settings.md print the table, and tests hold the three together.
 This package takes the environment as an argument; only wiring and the doors read the real one.
 """
 
-from .reading import Settings, read_settings
+from .reading import DEFAULT, Settings, read_settings, unlisted
 from .setting import LOCATION, PLAIN, SECRET, Setting, host_only, refusal, shown
 from .table import BY_NAME, TABLE
 from .values import location
 
 __all__ = [
     "BY_NAME",
+    "DEFAULT",
     "LOCATION",
     "PLAIN",
     "SECRET",
@@ -25,4 +26,5 @@ __all__ = [
     "read_settings",
     "refusal",
     "shown",
+    "unlisted",
 ]

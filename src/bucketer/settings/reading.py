@@ -6,11 +6,26 @@ from bucketer.core.errors import SettingsError
 
 from .setting import PREFIX, refusal
 from .table import BY_NAME, TABLE
+from .values import quoted_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import NoReturn
+    from typing import Final, NoReturn
+
+    from .file import Listed
+
+#: What the default environment is called when the file doesn't name it.
+DEFAULT: Final = "default"
+#: What each environment says for itself, and what it is where it doesn't.
+OF_ONE_DATAFILE: Final[Mapping[str, object]] = {
+    "datafile_url": "",
+    "datafile": (),
+    "datafile_access_token": "",
+    "datafile_max_age": None,
+    "webhook_secret": "",
+    "project_id": "",
+}
 
 
 class Settings:
@@ -19,9 +34,19 @@ class Settings:
     The attributes are the names of `TABLE` without `BUCKETER_`, in lower case; what each means is
     told there. `unknown` lists variables that look like ours and are not, each with the setting
     that may have been meant: not an error, since an older version must start beside newer settings.
+
+    What concerns one datafile (`OF_ONE_DATAFILE`) is that of the default environment, called
+    `environment`, with its `sdk_key` where that is known; `environments` are the others of the
+    file that `BUCKETER_CONFIG` names, and `of` gives the settings of one of them.
     """
 
-    __slots__ = (*(row.attribute for row in TABLE), "unknown")
+    __slots__ = (
+        *(row.attribute for row in TABLE),
+        "environment",
+        "environments",
+        "sdk_key",
+        "unknown",
+    )
 
     datafile_url: str
     datafile_access_token: str
@@ -67,6 +92,15 @@ class Settings:
     publish: str
     publish_function: str
     project_id: str
+    config: str
+    sdk_keys: str
+    sdk_key_url: str
+    sdk_key_secure_url: str
+    environments_max: int
+    environments_max_bytes: int
+    environment: str
+    sdk_key: str
+    environments: tuple[Listed, ...]
     unknown: tuple[str, ...]
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -85,6 +119,17 @@ class Settings:
         """A copy with some values replaced, by attribute; they are not checked again."""
         return Settings({**self._values(), **changes})
 
+    def of(self, listed: Listed) -> Settings:
+        """The settings of one environment: this one's, but for what concerns its datafile."""
+        values = {**OF_ONE_DATAFILE, **listed.values}
+        if not values["datafile"]:
+            token = values["datafile_access_token"]
+            template = self.sdk_key_secure_url if token else self.sdk_key_url
+            values["datafile_url"] = template.replace("{}", quoted_key(listed.sdk_key))
+        if values["datafile_max_age"] is None:
+            values["datafile_max_age"] = self.datafile_max_age
+        return self.but(**values, environment=listed.name, sdk_key=listed.sdk_key, environments=())
+
     def __reduce__(self) -> tuple[type[Settings], tuple[dict[str, object]]]:
         """Pickle by value: the server's workers are processes."""
         return Settings, (self._values(),)
@@ -93,25 +138,53 @@ class Settings:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Check the whole environment and return its `Settings`.
+def unlisted(key: str) -> Listed:
+    """The environment of an SDK key (`KEY` or `KEY:TOKEN`) that nobody listed."""
+    from .file import Listed
 
-    A variable that is empty counts as not set, as templates and compose files leave it.
+    sdk_key, _, token = key.partition(":")
+    return Listed("(not listed)", sdk_key, {"datafile_access_token": token})
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Check the whole environment, with the file that it may name, and return its `Settings`.
+
+    A variable that is empty counts as not set, as templates and compose files leave it. What a
+    variable says wins over the file. The default environment is the one whose datafile the
+    variables name; else the file's `default`; else the first of the file.
 
     Raises:
-        SettingsError: with one line for each variable that can't be used, all of them at once.
+        SettingsError: with one line for each thing that can't be used, all of them at once.
     """
     values: dict[str, object] = {"unknown": _unknown(environ)}
-    problems = []
+    problems: list[str] = []
+    file = None
+    if path := environ.get("BUCKETER_CONFIG", "").strip():
+        from .file import read_file  # with a parser of TOML, which a cold start seldom needs
+
+        try:
+            file = read_file(path, environ)
+        except SettingsError as error:
+            problems += error.problems
+    said = {} if file is None else file.written
     for row in TABLE:
-        written = environ.get(row.name, "").strip() or row.default
+        written = environ.get(row.name, "").strip() or said.get(row.name) or row.default
         try:
             values[row.attribute] = row.parse(written)
         except ValueError as error:
             problems.append(f"{row.name}: {refusal(row, written, error)}")
     if problems:
         raise SettingsError(problems)
-    return Settings(values)
+    values |= {"environment": DEFAULT, "sdk_key": "", "environments": ()}
+    settings = Settings(values)
+    if file is None or not file.environments:
+        return settings
+    if values["datafile_url"] or values["datafile"]:
+        return settings.but(environments=file.environments)
+    names = [each.name for each in file.environments]
+    default = file.environments[names.index(file.default) if file.default else 0]
+    others = tuple(each for each in file.environments if each is not default)
+    return settings.of(default).but(environments=others)
 
 
 def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datafile, events, http, server, users, webhooks
+from . import datafile, environments, events, http, server, users, webhooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 TABLE: Final = (
     *datafile.ROWS,
+    *environments.ROWS,
     *events.ROWS,
     *users.ROWS,
     *http.ROWS,

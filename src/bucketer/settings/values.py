@@ -20,6 +20,13 @@ _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
 _ORIGIN = rf"[A-Za-z][A-Za-z0-9+.-]*://{_HOST}(:[0-9]{{1,5}})?"
 _SEGMENT = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
 _HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"
+#: Nothing that a cold start would have to import the rest for.
+_OPTIMIZELY_S = frozenset(
+    {
+        "https://cdn.optimizely.com/datafiles/{}.json",
+        "https://config.optimizely.com/datafiles/auth/{}.json",
+    }
+)
 _BUCKET = r"[A-Za-z0-9._-]+"
 #: Datafiles that travel with the code.
 _OURS = ("packaged", "demonstration")
@@ -247,3 +254,22 @@ def profiles_home(value: str) -> str:
     if value.startswith("sqlite:") and value[7:]:
         return value
     raise ValueError
+
+
+def url_of_key(value: str) -> str:
+    """A URL with one `{}` in it, where an SDK key goes."""
+    if value.count("{}") != 1:
+        raise ValueError
+    return value if value in _OPTIMIZELY_S else web_url(value)
+
+
+def sdk_key(value: str) -> str:
+    """An SDK key: 1 to 128 letters, digits, `+`, `/`, `=`, `_` and `-`."""
+    if not re.fullmatch(r"[A-Za-z0-9+/=_-]{1,128}", value):
+        raise ValueError
+    return value
+
+
+def quoted_key(key: str) -> str:
+    """An SDK key as a URL's path has it: `+` and `=` stand for themselves, `/` doesn't."""
+    return key.replace("/", "%2F")

@@ -12,6 +12,8 @@ from .unpacking import plain_body
 MAX_REDIRECTS = 3
 _OK, _NOT_MODIFIED = 200, 304
 _UNAUTHORIZED, _FORBIDDEN, _LOG_IN_FIRST = 401, 403, 511
+#: What Optimizely's CDN says of a key or a token that it doesn't know, and others do.
+_NOT_THERE = frozenset({401, 403, 404, 410})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -87,7 +89,9 @@ class UrlSource:
         if answer.status != _OK:
             hint = self._hint(answer.status)
             detail = f"{len(answer.body)} bytes{hint and '; '}{hint}"
-            raise SourceError(self.where, f"status {answer.status}", detail)
+            failure = SourceError(self.where, f"status {answer.status}", detail)
+            failure.missing = answer.status in _NOT_THERE
+            raise failure
         raw = plain_body(answer, self.where, self._max_bytes)
         return Fetched(raw, answer.headers.get("etag"), status=answer.status)
 

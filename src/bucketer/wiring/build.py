@@ -8,9 +8,10 @@ from bucketer.runtime.ids import new_uuid
 from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
 
-from .datafiles import build_archive, build_sources, shared_among
+from .datafiles import build_archive, shared_among
+from .environments import build_environments, report
 from .events import build_outbox, build_queue, events_sink
-from .http import api_options, build_engine, engine_of
+from .http import api_options, engine_of
 from .places import COMMAND, LAMBDA, SERVER
 from .users import PredictorWhenNeeded, build_predictor, build_profiles
 
@@ -43,7 +44,6 @@ def build(
         from .state_dir import check_state_dir
 
         check_state_dir(settings)
-    sources = build_sources(settings, environ, place=place)
     outbox = build_outbox(settings, environ, place=place)
     options = api_options(settings)
     options.makes_events = outbox is not None
@@ -51,35 +51,33 @@ def build(
         options.events = outbox.health
     if place == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
-    make_handler, compile_raw = build_engine(settings, options)
-    shared = shared_among(sources) if place == SERVER else []
-    reception = None
-    if place == SERVER:
-        from .state_dir import state_watch
-        from .webhooks import build_reception
-
-        reception = build_reception(settings, environ, shared, lambda: runtime)
-        options.state_trouble = state_watch(settings, shared)
     profiles = build_profiles(settings)
     predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
     options.reports["predictions"] = predictor.to_json
     if profiles is not None:
         options.reports["profiles"] = profiles.to_json
+    environments = build_environments(settings, environ, options, place=place)
+    receptions = None
+    if place == SERVER:
+        from .state_dir import state_watch
+        from .webhooks import build_receptions, other_rules
+
+        shared = [each for one in environments for each in shared_among(one.sources)]
+        options.state_trouble = state_watch(settings, shared)
+        receptions = build_receptions(settings, environ, environments)
+        options.other_webhooks = other_rules(settings, environments)
+    if environments.are_several:
+        options.reports["environments"] = lambda: report(environments)
     runtime = Runtime(
-        sources,
-        make_handler,
-        compile_raw=compile_raw,
+        environments,
         outbox=outbox,
         profiles=profiles,
         predictor=predictor,
-        archive=build_archive(settings, environ, place, compile_raw),
-        on_notice=reception,
-        has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
+        archive=build_archive(settings, environ, place, engine_of(settings)[1]),
+        on_notice=receptions,
         name_event=getattr(outbox, "name_event", new_uuid),
-        older_after_s=settings.datafile_older_after,
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )
-    options.freshness = runtime.freshness.to_json
     runtime.load(local_first=place == LAMBDA and settings.cold_start == "packaged")
     return runtime
 

@@ -31,14 +31,23 @@ def build_sources(
     *,
     place: str = SERVER,
     locations: Sequence[str] = (),
+    share: bool = True,
 ) -> list[DatafileSource]:
-    """Return the sources in the order in which they are to be tried; at least one."""
+    """Return the sources in the order in which they are to be tried; at least one.
+
+    Args:
+        settings: of one environment.
+        environ: for AWS's own variables.
+        place: SERVER, LAMBDA or COMMAND.
+        locations: in place of those that *settings* name.
+        share: let the processes of a server share what they fetch, in the state directory.
+    """
     chosen = locations or settings.datafile
     if not chosen:
         chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
     found = (build_source(each, settings, environ, place=place, among=chosen) for each in chosen)
     sources = [source for source in found if source is not None]
-    if place == SERVER:
+    if place == SERVER and share:
         has_makeshift = any(source.kind in {"file", "package"} for source in sources)
         sources = [_shared(source, settings, has_makeshift) for source in sources]
     if sources:

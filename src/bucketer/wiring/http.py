@@ -12,17 +12,15 @@ if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import Engine
     from bucketer.runtime.edition import Edition
+    from bucketer.runtime.environment import Environment
     from bucketer.settings import Settings
 
 
 def api_options(settings: Settings) -> ApiOptions:
     """Return what the HTTP API needs to know of *settings*."""
-    show = settings.debug_url
-    if show == "auto":
-        show = "host" if settings.datafile_access_token else "full"
     options = ApiOptions(
         debug_allowed=settings.debug,
-        show_datafile=show,
+        show_datafile=datafile_shown(settings),
         allow_origins=settings.cors_origin,
         max_url_bytes=settings.max_url_bytes,
         max_body_bytes=settings.max_body_bytes,
@@ -36,14 +34,24 @@ def api_options(settings: Settings) -> ApiOptions:
     return options
 
 
+def datafile_shown(settings: Settings) -> str:
+    """Return how debug names the datafile: in full only where its key is no secret."""
+    if settings.debug_url != "auto":
+        return settings.debug_url
+    return "host" if settings.datafile_access_token else "full"
+
+
 def build_engine(
     settings: Settings, options: ApiOptions
-) -> tuple[Callable[[Edition | None], Handler], Callable[[bytes], Ruleset] | None]:
+) -> tuple[
+    Callable[[Edition | None, Environment], Handler],
+    Callable[[bytes], Ruleset] | None,
+]:
     """Return what makes a handler of an edition, and what compiles (None: the default)."""
     engine, compile_raw = engine_of(settings)
 
-    def make_handler(edition: Edition | None) -> Handler:
-        return Handler(edition, options, engine)
+    def make_handler(edition: Edition | None, environment: Environment) -> Handler:
+        return Handler(edition, options, engine, environment.keys)
 
     return make_handler, compile_raw
 

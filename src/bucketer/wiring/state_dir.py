@@ -85,7 +85,8 @@ def _users(settings: Settings) -> list[str]:
     users = []
     if events_sink(settings, SERVER) not in {"off", "stdout"}:
         users.append("the outbox (BUCKETER_EVENTS)")
-    if any("://" in each for each in (settings.datafile_url, *settings.datafile)):
+    named = (settings.datafile_url, *settings.datafile)
+    if any("://" in each for each in named) or settings.environments:
         users.append("the copy of the datafile")
     if settings.profiles == "sqlite":
         users.append("user profiles (BUCKETER_PROFILES)")

@@ -7,42 +7,76 @@ from .places import SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from bucketer.runtime.runtime import Runtime
+    from bucketer.api.webhook import WebhookRule
+    from bucketer.publishing.reception import Reception
+    from bucketer.runtime.environment import Environment
+    from bucketer.runtime.environments import Environments
     from bucketer.settings import Settings
-    from bucketer.sources.shared import SharedSource
 
 
-def build_reception(
-    settings: Settings,
-    environ: Mapping[str, str],
-    shared: Sequence[SharedSource],
-    runtime: Callable[[], Runtime],
-) -> Callable[[bytes], None] | None:
+def build_receptions(
+    settings: Settings, environ: Mapping[str, str], environments: Environments
+) -> Callable[[bytes, tuple[str, ...]], None] | None:
     """Return what acts on webhooks; None where they are refused anyway.
 
     Raises:
         SettingsError: they are taken, and there is nothing to fetch then.
     """
-    if not settings.webhook_secret:
+    own = {environment.name: environment for environment in environments.listed}
+    wanted = {"": (settings, environments.default)} if settings.webhook_secret else {}
+    for listed in settings.environments:
+        theirs = settings.of(listed)
+        if theirs.webhook_secret:
+            # What is published is the default environment's alone.
+            theirs = theirs.but(publish="", publish_function="")
+            wanted[listed.name] = (theirs, own[listed.name])
+    receptions = {name: _reception(*each, environ) for name, each in wanted.items()}
+    if not receptions:
         return None
+
+    def pass_on(body: bytes, names: tuple[str, ...]) -> None:
+        for name in names:
+            if name in receptions:
+                receptions[name](body)
+
+    return pass_on
+
+
+def _reception(
+    settings: Settings, environment: Environment, environ: Mapping[str, str]
+) -> Reception:
     from bucketer.publishing.desk import build_desk
     from bucketer.publishing.reception import Reception
 
     source = build_source(published_at(settings), settings, environ, place=SERVER)
     assert source is not None  # noqa: S101 -- it is a URL
+    desk = build_desk(settings, source, environ)
+    return Reception(desk, environment, insist=environment.insist, wait_s=settings.webhook_wait)
 
-    def insist(revision: str | None) -> None:
-        for each in shared:
-            each.insist(revision)
 
-    return Reception(
-        build_desk(settings, source, environ),
-        runtime,
-        insist=insist,
-        wait_s=settings.webhook_wait,
-    )
+def other_rules(
+    settings: Settings, environments: Environments
+) -> Callable[[], list[WebhookRule]] | None:
+    """Return what tells which webhooks are genuine for the listed environments, if any are."""
+    from bucketer.api.webhook import WebhookRule
+
+    named = {environment.name: environment for environment in environments.listed}
+    signed = [(each, settings.of(each)) for each in settings.environments]
+    signed = [(each, theirs) for each, theirs in signed if theirs.webhook_secret]
+    if not signed:
+        return None
+
+    def rules() -> list[WebhookRule]:
+        found = []
+        for each, theirs in signed:
+            edition = named[each.name].edition
+            project_id = theirs.project_id or (edition.ruleset.project_id if edition else "")
+            found.append(WebhookRule(each.name, theirs.webhook_secret, project_id))
+        return found
+
+    return rules
 
 
 def published_at(settings: Settings) -> str:

@@ -172,10 +172,14 @@ class Connection(RequestReader):
             self._answer_apart(request, said, worker.serve_large)
             return
         try:
-            reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
-        except (PredictionNeeded, Needed):
-            self._answer_apart(request, said, worker.serve_apart)
-            return
+            handler = worker.runtime.handler_for(request.headers)
+            reply = handler.handle(request, time.time(), worker.new_uuid)
+        except (PredictionNeeded, Needed) as needed:
+            found = worker.runtime.answer_now(needed, request, worker.new_uuid)
+            if found is None:
+                self._answer_apart(request, said, worker.serve_apart)
+                return
+            reply = found
         if reply.failure is not None:
             worker.unforeseen(reply.failure, request.request_id)
         data = worker.render(request, reply.response, self._server, said, last=self._last)

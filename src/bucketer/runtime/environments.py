@@ -1,0 +1,227 @@
+"""All environments of a process, by what requests call them; and those that nobody listed.
+
+A listed environment is there from the start and stays. With `open_key`, an SDK key that nobody
+listed gets one when it is first asked for: one fetch for all who wait, a bad key remembered for a
+while, and the one that was used longest ago let go when there are too many.
+
+`get` never waits and may be called from an event loop. `find` may fetch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from bucketer.core.errors import BucketerError, EnvironmentUnavailable, UnknownSdkKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .environment import Environment
+
+#: How long a key that could not be opened is refused without asking again.
+REFUSED_FOR_S = 30.0
+#: How many such keys are remembered; a key has at most a few hundred characters.
+MAX_REFUSED = 1_000
+#: How many keys are opened at once, and how many requests may wait for each of them.
+MAX_OPENING, MAX_WAITING = 8, 8
+#: The longest that a request waits for a fetch that another one began.
+WAIT_S = 15.0
+
+
+class _Opening:
+    """A key that is being opened, and who waits for it."""
+
+    __slots__ = ("done", "error", "found", "waiting")
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.found: Environment | None = None
+        self.error: BucketerError | None = None
+        self.waiting = 0
+
+
+class Environments:
+    """The environments of one process.
+
+    Attributes:
+        default: the one that answers where none is named.
+        listed: the others that the settings list.
+    """
+
+    def __init__(
+        self,
+        default: Environment,
+        listed: Sequence[Environment] = (),
+        *,
+        open_key: Callable[[str], Environment] | None = None,
+        max_opened: int = 1_000,
+        max_bytes: int = 33_554_432,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take them as they are; nothing is fetched here.
+
+        Args:
+            default: answers where no environment is named.
+            listed: the others that the settings list.
+            open_key: makes the environment of an SDK key (`KEY` or `KEY:TOKEN`) that nobody
+                listed, without fetching; None refuses such keys.
+            max_opened: how many of those are kept.
+            max_bytes: how much their datafiles may come to, in bytes of JSON.
+            clock: seconds that only go forward.
+        """
+        self.default = default
+        self.listed = tuple(listed)
+        self._open_key = open_key
+        self._max_opened, self._max_bytes = max_opened, max_bytes
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_key: dict[str, Environment] = {}
+        #: In the order of their use, by what requests call them.
+        self._opened: OrderedDict[str, Environment] = OrderedDict()
+        self._opening: dict[str, _Opening] = {}
+        self._refused: OrderedDict[str, tuple[BucketerError, float]] = OrderedDict()
+        for environment in (default, *self.listed):
+            environment.on_change = self._index
+        self._index()
+
+    def __iter__(self) -> Iterator[Environment]:
+        """Go through all that there are now."""
+        yield self.default
+        yield from self.listed
+        with self._lock:
+            opened = tuple(self._opened.values())
+        yield from opened
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there may ever be another one than the default."""
+        return bool(self.listed) or self._open_key is not None
+
+    @property
+    def opened(self) -> int:
+        """How many there are that nobody listed."""
+        return len(self._opened)
+
+    def get(self, key: str) -> Environment | None:
+        """Return the environment that requests call *key*, if it is there. Never waits."""
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._opened.get(key)
+            if found is not None:
+                try:
+                    self._opened.move_to_end(key)
+                except KeyError:  # another thread has just let it go; it answers once more
+                    return found
+        return found
+
+    def find(self, key: str) -> Environment:
+        """Return the environment of *key*, fetching its datafile if nobody has yet.
+
+        Raises:
+            UnknownSdkKey: nobody listed it and others are refused, or Optimizely has none.
+            EnvironmentUnavailable: its datafile can't be had now, or too many are being fetched.
+        """
+        found = self.get(key)
+        if found is not None:
+            return found
+        if self._open_key is None:
+            raise UnknownSdkKey
+        with self._lock:
+            found = self._opened.get(key)
+            if found is not None:
+                return found
+            self._forget_old_refusals()
+            if key in self._refused:
+                raise self._refused[key][0].with_traceback(None)
+            opening = self._opening.get(key)
+            mine = opening is None
+            if opening is None:
+                if len(self._opening) >= MAX_OPENING:
+                    raise EnvironmentUnavailable("too many datafiles are being fetched at once")
+                opening = self._opening[key] = _Opening()
+            elif opening.waiting >= MAX_WAITING:
+                raise EnvironmentUnavailable("too many requests wait for its datafile")
+            else:
+                opening.waiting += 1
+        return self._open(key, opening) if mine else _wait_for(opening)
+
+    def _open(self, key: str, opening: _Opening) -> Environment:
+        """Fetch the datafile of *key* for all who wait."""
+        assert self._open_key is not None  # noqa: S101 -- or nothing would be opening
+        try:
+            environment = self._open_key(key)
+            environment.load()
+            self._check(environment)
+            opening.found = environment
+        except BucketerError as error:
+            opening.error = error
+            raise
+        except BaseException:
+            opening.error = EnvironmentUnavailable("its datafile could not be fetched")
+            raise
+        finally:
+            with self._lock:
+                if opening.found is not None:
+                    self._opened[key] = opening.found
+                    self._make_room()
+                elif opening.error is not None:
+                    self._refused[key] = (opening.error, self._clock() + REFUSED_FOR_S)
+                    while len(self._refused) > MAX_REFUSED:
+                        self._refused.popitem(last=False)
+                del self._opening[key]
+            opening.done.set()
+        return environment
+
+    def _check(self, environment: Environment) -> None:
+        """Let through what has a datafile that fits.
+
+        Raises:
+            UnknownSdkKey, EnvironmentUnavailable: it hasn't.
+        """
+        edition = environment.edition
+        if edition is None:
+            if environment.missing:
+                raise UnknownSdkKey
+            raise EnvironmentUnavailable("its datafile could not be fetched")
+        if edition.size_bytes > self._max_bytes:
+            raise EnvironmentUnavailable("its datafile is larger than all of them may be")
+
+    def _make_room(self) -> None:
+        total = sum(_size_of(each) for each in self._opened.values())
+        while len(self._opened) > self._max_opened or total > self._max_bytes:
+            _, oldest = self._opened.popitem(last=False)
+            total -= _size_of(oldest)
+
+    def _forget_old_refusals(self) -> None:
+        now = self._clock()
+        while self._refused and next(iter(self._refused.values()))[1] <= now:
+            self._refused.popitem(last=False)
+
+    def drop(self, key: str) -> bool:
+        """Let the environment of *key* go, if nobody listed it; say whether there was one."""
+        with self._lock:
+            return self._opened.pop(key, None) is not None
+
+    def _index(self) -> None:
+        """Take up what the environments are called by now: their datafiles may tell a key."""
+        by_key: dict[str, Environment] = {}
+        for environment in (self.default, *self.listed):
+            for key in environment.keys:
+                by_key.setdefault(key, environment)
+        self._by_key = by_key
+
+
+def _wait_for(opening: _Opening) -> Environment:
+    if not opening.done.wait(WAIT_S):
+        raise EnvironmentUnavailable("its datafile takes too long to come")
+    if opening.error is not None:
+        raise opening.error.with_traceback(None)
+    assert opening.found is not None  # noqa: S101 -- done without an error
+    return opening.found
+
+
+def _size_of(environment: Environment) -> int:
+    return environment.edition.size_bytes if environment.edition is not None else 0

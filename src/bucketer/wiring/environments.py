@@ -1,0 +1,129 @@
+"""Settings in, environments out: the default one, those that are listed, and how others open."""
+
+from __future__ import annotations
+
+from bucketer.runtime.compiling import compile_quietly
+from bucketer.runtime.environment import Environment
+from bucketer.runtime.environments import Environments
+
+from .datafiles import build_sources, shared_among
+from .http import build_engine, datafile_shown
+from .places import SERVER
+
+#: How much of answers, and of decisions, each environment but the default one may remember.
+REMEMBERED_BYTES = 1024 * 1024
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bucketer.api.http import ApiOptions
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.settings import Settings
+
+
+def build_environments(
+    settings: Settings,
+    environ: Mapping[str, str],
+    options: ApiOptions,
+    *,
+    place: str = SERVER,
+    clock: Callable[[], float] | None = None,
+) -> Environments:
+    """Return all environments that *settings* ask for; nothing is fetched yet.
+
+    Args:
+        settings: those of the default environment, with the others inside.
+        environ: for AWS's own variables.
+        options: of the default environment's API.
+        place: SERVER, LAMBDA or COMMAND.
+        clock: seconds that only go forward and pace all fetching; one of their own unless given.
+    """
+    from bucketer.clock import SteadyClock
+
+    steady = clock or SteadyClock()
+    default = _environment(settings, environ, options, place, steady)
+    others = options.but(revisions=False, webhook=None, reports={}, answers_bytes=REMEMBERED_BYTES)
+    listed = [
+        _environment(settings.of(each), environ, others, place, steady, is_default=False)
+        for each in settings.environments
+    ]
+    open_key = None
+    if settings.sdk_keys == "any":
+
+        def open_key(key: str) -> Environment:
+            from bucketer.settings import unlisted
+
+            own = settings.of(unlisted(key))
+            # Its datafile is this process's alone: what strangers name leaves no file behind.
+            return _environment(own, environ, others, place, steady, name=key, is_default=False)
+
+    return Environments(
+        default,
+        listed,
+        open_key=open_key,
+        max_opened=settings.environments_max,
+        max_bytes=settings.environments_max_bytes,
+    )
+
+
+def _environment(
+    settings: Settings,
+    environ: Mapping[str, str],
+    options: ApiOptions,
+    place: str,
+    steady: Callable[[], float],
+    *,
+    name: str = "",
+    is_default: bool = True,
+) -> Environment:
+    """Return one environment, with *settings* of its own."""
+    locations = () if is_default else settings.datafile or (settings.datafile_url,)
+    share = place == SERVER and not name
+    sources = build_sources(settings, environ, place=place, locations=locations, share=share)
+    shared = shared_among(sources) if share else []
+    keys = [key for key in (settings.sdk_key, name) if key]
+    if settings.sdk_key and settings.datafile_access_token and not name:
+        keys.append(f"{settings.sdk_key}:{settings.datafile_access_token}")
+    if not is_default:
+        options = options.but(show_datafile=datafile_shown(settings))
+    make_handler, compile_raw = build_engine(settings, options)
+    if not is_default:
+        compile_raw = _remembering_little(compile_raw or compile_quietly)
+    environment = Environment(
+        sources,
+        make_handler,
+        name=settings.environment,
+        keys=keys,
+        compile_raw=compile_raw,
+        has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
+        older_after_s=settings.datafile_older_after,
+        steady=steady,
+    )
+    options.freshness = environment.freshness.to_json
+    return environment
+
+
+def _remembering_little(compile_raw: Callable[[bytes], Ruleset]) -> Callable[[bytes], Ruleset]:
+    """Return what compiles as *compile_raw*, and bounds what a ruleset keeps of decisions."""
+
+    def compile_bounded(raw: bytes) -> Ruleset:
+        ruleset = compile_raw(raw)
+        ruleset.room_bytes = min(ruleset.room_bytes, REMEMBERED_BYTES)
+        return ruleset
+
+    return compile_bounded
+
+
+def report(environments: Environments) -> dict[str, object]:
+    """Return what health tells of the environments beside the default one. Never a key."""
+    told: dict[str, object] = {}
+    for environment in environments.listed:
+        edition = environment.edition
+        told[environment.name] = {
+            "revision": None if edition is None else edition.ruleset.revision,
+            **environment.freshness.to_json(),
+        }
+    if environments.opened:
+        told["(not listed)"] = {"count": environments.opened}
+    return told

@@ -1,0 +1,331 @@
+"""Many environments in one process: found by their keys, opened once, bounded, each by itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from tests.fakes.cdn import Cdn
+from tests.fakes.runtimes import an_environment
+from tests.fakes.sources import Clock, FakeSource, down, revision
+
+from bucketer import demo, wiring
+from bucketer.api.http import Request
+from bucketer.core.errors import EnvironmentUnavailable, SettingsError, UnknownSdkKey
+from bucketer.runtime import environments as module
+from bucketer.runtime.compiling import compile_quietly
+from bucketer.runtime.environments import Environments
+from bucketer.settings import read_settings
+
+
+def environments_that_open(source_of, **limits):
+    """Environments with an empty default one, and sources of other keys by *source_of*."""
+    return Environments(
+        an_environment(FakeSource(revision(1))),
+        open_key=lambda key: an_environment(source_of(key), keys=(key,)),
+        **limits,
+    )
+
+
+def missing():
+    error = down("status 403")
+    error.missing = True
+    return error
+
+
+class TestFinding:
+    def test_a_key_that_nobody_listed_is_refused(self):
+        with pytest.raises(UnknownSdkKey):
+            Environments(an_environment(FakeSource(revision(1)))).find("K")
+
+    def test_a_listed_one_is_found_by_each_of_its_keys(self):
+        listed = an_environment(FakeSource(revision(2)), keys=("K", "K:token"))
+        environments = Environments(an_environment(FakeSource(revision(1))), [listed])
+
+        assert environments.find("K") is environments.find("K:token") is listed
+        assert environments.get("K:other") is None
+
+    def test_the_default_one_answers_to_the_key_that_its_datafile_names(self):
+        default = an_environment(FakeSource(revision(1, sdkKey="FromTheDatafile")))
+        environments = Environments(default)
+        before = environments.get("FromTheDatafile")
+        default.load()
+
+        assert before is None
+        assert environments.get("FromTheDatafile") is default
+
+    def test_another_one_is_fetched_when_it_is_first_asked_for_and_then_is_there(self):
+        source = FakeSource(revision(3))
+        environments = environments_that_open(lambda key: source)
+        before = environments.get("K")
+
+        found = environments.find("K")
+
+        assert (before, environments.get("K"), environments.find("K")) == (None, found, found)
+        assert found.edition.ruleset.revision == "3"
+        assert len(source.asked) == 1
+
+
+class Gate(FakeSource):
+    """Answers when it is let."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.gate, self.knocked = threading.Event(), threading.Event()
+
+    def fetch(self, mark):
+        self.knocked.set()
+        assert self.gate.wait(10)
+        return super().fetch(mark)
+
+
+class TestOpening:
+    def test_one_fetch_serves_all_who_wait(self):
+        source = Gate(revision(3))
+        environments = environments_that_open(lambda key: source)
+        found = []
+        threads = [
+            threading.Thread(target=lambda: found.append(environments.find("K"))) for _ in range(5)
+        ]
+        for thread in threads:
+            thread.start()
+        source.gate.set()
+        for thread in threads:
+            thread.join(10)
+
+        assert len(found) == 5
+        assert len(set(map(id, found))) == 1
+        assert len(source.asked) == 1
+
+    def test_a_key_that_optimizely_does_not_have_is_remembered_for_a_while(self):
+        clock = Clock()
+        source = FakeSource(missing())
+        environments = environments_that_open(lambda key: source, clock=clock)
+        for _ in range(3):
+            with pytest.raises(UnknownSdkKey):
+                environments.find("K")
+        asked = len(source.asked)
+
+        clock.now += module.REFUSED_FOR_S
+        source.content = revision(4)
+
+        assert asked == 1
+        assert environments.find("K").edition.ruleset.revision == "4"
+
+    def test_a_trouble_of_the_network_is_told_as_one(self):
+        environments = environments_that_open(lambda key: FakeSource(down()))
+
+        with pytest.raises(EnvironmentUnavailable, match="could not be fetched"):
+            environments.find("K")
+
+    def test_bad_keys_that_are_remembered_are_bounded(self):
+        environments = environments_that_open(lambda key: FakeSource(missing()))
+        for number in range(module.MAX_REFUSED + 50):
+            with pytest.raises(UnknownSdkKey):
+                environments.find(f"K{number}")
+
+        assert len(environments._refused) == module.MAX_REFUSED
+
+    def test_no_more_are_fetched_at_once_than_there_is_room_for(self):
+        gates = {}
+        environments = environments_that_open(lambda key: gates.setdefault(key, Gate(revision(3))))
+        threads = [
+            threading.Thread(target=environments.find, args=(f"K{number}",))
+            for number in range(module.MAX_OPENING)
+        ]
+        for thread in threads:
+            thread.start()
+        while len(gates) < module.MAX_OPENING:
+            pass
+        for gate in list(gates.values()):
+            assert gate.knocked.wait(10)
+
+        with pytest.raises(EnvironmentUnavailable, match="at once"):
+            environments.find("one more")
+        for gate in gates.values():
+            gate.gate.set()
+        for thread in threads:
+            thread.join(10)
+        assert environments.find("K0")
+
+    def test_the_one_that_was_used_longest_ago_is_let_go(self):
+        environments = environments_that_open(lambda key: FakeSource(revision(3)), max_opened=2)
+        for key in ("A", "B"):
+            environments.find(key)
+        environments.get("A")
+        environments.find("C")
+
+        assert [key for key in "ABC" if environments.get(key)] == ["A", "C"]
+
+    def test_their_bytes_are_bounded_too(self):
+        size = len(revision(3))
+        environments = environments_that_open(
+            lambda key: FakeSource(revision(3)), max_bytes=3 * size
+        )
+        for key in ("A", "B", "C", "D"):
+            environments.find(key)
+
+        assert [key for key in "ABCD" if environments.get(key)] == ["B", "C", "D"]
+
+    def test_a_datafile_that_is_larger_than_all_may_be_is_refused(self):
+        environments = environments_that_open(
+            lambda key: FakeSource(revision(3)), max_bytes=len(revision(3)) - 1
+        )
+
+        with pytest.raises(EnvironmentUnavailable, match="larger"):
+            environments.find("K")
+
+    def test_a_listed_one_is_never_let_go(self):
+        listed = an_environment(FakeSource(revision(2)), keys=("L",))
+        environments = Environments(
+            an_environment(FakeSource(revision(1))),
+            [listed],
+            open_key=lambda key: an_environment(FakeSource(revision(3)), keys=(key,)),
+            max_opened=1,
+        )
+        for key in ("A", "B"):
+            environments.find(key)
+
+        assert environments.get("L") is listed
+        assert environments.drop("L") is False
+        assert environments.drop("B") is True
+        assert environments.get("B") is None
+
+
+@pytest.fixture
+def cdn():
+    """Serves revision 7 to `/K7.json`, revision 8 with the token `t8` to `/auth/K8.json`."""
+    published = {"/K7.json": (revision(7), None), "/auth/K8.json": (revision(8), "t8")}
+    with Cdn(published) as cdn:
+        yield cdn
+
+
+@pytest.fixture
+def built(cdn, tmp_path):
+    """Build a runtime from variables and a file, as a server would; closed at the end."""
+    made = []
+
+    def build(toml="", **environ):
+        if toml:
+            path = tmp_path / "bucketer.toml"
+            path.write_text(toml)
+            environ["BUCKETER_CONFIG"] = str(path)
+        environ |= {
+            "BUCKETER_EVENTS": "off",
+            "BUCKETER_STATE_DIR": str(tmp_path / "state"),
+            "BUCKETER_SDK_KEY_URL": f"{cdn.url}/{{}}.json",
+            "BUCKETER_SDK_KEY_SECURE_URL": f"{cdn.url}/auth/{{}}.json",
+        }
+        runtime = wiring.build(environ=environ)
+        made.append(runtime)
+        return runtime
+
+    yield build
+    for runtime in made:
+        runtime.close()
+
+
+def ask(runtime, query="", **headers):
+    query = f"e=checkout_flow_experiment&u=user-3&debug=1{query}"
+    response = runtime.serve(Request("GET", "/bucketer", query, headers))
+    told = json.loads(response.body)
+    return response.status, told.get("debug", {}).get("datafile", {}).get("revision"), told
+
+
+KEY = "x-optimizely-sdk-key"
+TWO = '[environments.one]\nsdk_key = "K7"\n\n[environments.two]\nsdk_key = "K8"\naccess_token = "t8"\n'
+
+
+class TestRequests:
+    def test_are_for_the_default_environment_unless_they_name_another(self, built):
+        runtime = built(TWO)
+
+        assert ask(runtime)[:2] == (200, "7")
+        assert ask(runtime, **{KEY: "K7"})[:2] == (200, "7")
+        assert ask(runtime, **{KEY: "K8"})[:2] == (200, "8")
+        assert ask(runtime, **{KEY: "K8:t8"})[:2] == (200, "8")
+        assert ask(runtime, "&sdk_key=K8")[:2] == (200, "8")
+
+    @pytest.mark.parametrize("key", ["K9", "K8:wrong", "K7:any", "k7"])
+    def test_with_a_key_that_is_not_listed_are_refused(self, built, key):
+        status, _, told = ask(built(TWO), **{KEY: key})
+
+        assert (status, told["error"]["code"], told["variation"]) == (403, "unknown_sdk_key", None)
+        assert key not in told["error"]["message"]
+
+    @pytest.mark.parametrize("key", ["a b", "a:", ":a", "a:b:c", "ü", "x" * 513])
+    def test_with_what_is_no_key_are_told_so(self, built, key):
+        status, _, told = ask(built(TWO), **{KEY: key})
+
+        assert (status, told["error"]["code"]) == (400, "invalid_request")
+
+    def test_that_name_two_are_refused(self, built):
+        assert ask(built(TWO), "&sdk_key=K8", **{KEY: "K7"})[0] == 400
+        assert ask(built(TWO), "&sdk_key=K8", **{KEY: "K8"})[0] == 200
+
+    def test_with_any_key_are_answered_where_that_is_allowed(self, built, cdn):
+        runtime = built(BUCKETER_SDK_KEYS="any")
+
+        assert ask(runtime)[1] == "22"  # the demonstration
+        assert ask(runtime, **{KEY: "K7"})[:2] == (200, "7")
+        assert ask(runtime, **{KEY: "K8:t8"})[:2] == (200, "8")
+        assert ask(runtime, **{KEY: "K8"})[0] == 403
+        assert ask(runtime, **{KEY: "K8:t9"})[0] == 403
+
+    def test_never_carry_a_token_to_where_it_does_not_belong(self, built, cdn):
+        runtime = built(BUCKETER_SDK_KEYS="any")
+        ask(runtime, **{KEY: "K8:t8"})
+        ask(runtime, **{KEY: "K7"})
+
+        assert dict(cdn.asked) == {"/auth/K8.json": "Bearer t8", "/K7.json": None}
+
+    def test_health_names_the_environments_and_no_key(self, built):
+        runtime = built(TWO)
+        ask(runtime, **{KEY: "K8"})
+        body = runtime.serve(Request("GET", "/health")).body
+
+        assert json.loads(body)["environments"]["two"]["revision"] == "8"
+        assert b"K8" not in body
+        assert b"t8" not in body
+
+
+def test_what_is_wrong_with_one_environment_stops_the_start(built):
+    with pytest.raises(SettingsError, match="two words"):
+        built('[environments."two words"]\nsdk_key = "K7"\n')
+
+
+def test_a_thousand_environments_take_little_more_than_their_rulesets():
+    """At most 1.3 times the bytes of a thousand compiled rulesets: counted, on fifty."""
+    raw = Path(demo.PATH).read_bytes()
+
+    def bytes_of(make):
+        make()  # what is made once is made
+        tracemalloc.start()
+        try:
+            kept = [make() for _ in range(50)]
+            size, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        del kept
+        return size
+
+    def loaded():
+        environment = an_environment(FakeSource(raw))
+        environment.load()
+        return environment
+
+    rulesets = bytes_of(lambda: compile_quietly(raw))
+    environments = bytes_of(loaded)
+
+    assert environments <= 1.3 * rulesets, (environments, rulesets)
+
+
+def test_settings_of_the_file_are_told_without_secrets(tmp_path):
+    path = tmp_path / "b.toml"
+    path.write_text(TWO)
+    settings = read_settings({"BUCKETER_CONFIG": str(path)})
+
+    assert [each.name for each in settings.environments] == ["two"]

@@ -1,0 +1,192 @@
+"""The TOML file of environments: what it says, and how it is told what is wrong with it."""
+
+import pickle
+
+import pytest
+
+from bucketer.core.errors import SettingsError
+from bucketer.settings import read_settings
+
+CDN = "https://cdn.optimizely.com/datafiles"
+SECURE = "https://config.optimizely.com/datafiles/auth"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write the file, then read it with some variables beside it."""
+
+    def read(text, **environ):
+        path = tmp_path / "bucketer.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_settings({"BUCKETER_CONFIG": str(path), **environ})
+
+    return read
+
+
+@pytest.fixture
+def problems(read, tmp_path):
+    """What is wrong with a file, by line and key."""
+
+    def problems(text, **environ):
+        with pytest.raises(SettingsError) as raised:
+            read(text, **environ)
+        return [each.replace(str(tmp_path) + "/", "") for each in raised.value.problems]
+
+    return problems
+
+
+def test_an_environment_is_found_by_its_sdk_key(read):
+    settings = read('[environments.production]\nsdk_key = "AbC"\n')
+
+    assert settings.environment == "production"
+    assert settings.sdk_key == "AbC"
+    assert settings.datafile_url == f"{CDN}/AbC.json"
+    assert settings.environments == ()
+
+
+def test_a_token_leads_to_the_address_for_secure_environments(read):
+    settings = read('[environments.p]\nsdk_key = "AbC"\naccess_token = "t0k"\n')
+
+    assert settings.datafile_url == f"{SECURE}/AbC.json"
+    assert settings.datafile_access_token == "t0k"
+
+
+TWO = """
+events_batch = 100
+access_log = true
+
+[environments.one]
+sdk_key = "K1"
+max_age = 5
+webhook_secret = { env = "SECRET_ONE" }
+
+[environments.two]
+sdk_key = "K2"
+datafile = "a path with blanks.json"
+project_id = "7"
+"""
+
+
+def test_the_first_is_the_default_unless_another_is_named(read):
+    first = read(TWO, SECRET_ONE="s1")
+    second = read(f'default = "two"\n{TWO}', SECRET_ONE="s1")
+
+    assert (first.environment, [each.name for each in first.environments]) == ("one", ["two"])
+    assert (second.environment, [each.name for each in second.environments]) == ("two", ["one"])
+
+
+def test_each_has_its_own_and_shares_the_rest(read):
+    one = read(TWO, SECRET_ONE="s1")
+    two = one.of(one.environments[0])
+
+    assert (one.webhook_secret, one.datafile_max_age, one.project_id) == ("s1", 5.0, "")
+    assert (two.webhook_secret, two.datafile_max_age, two.project_id) == ("", 5.0, "7")
+    assert two.datafile == ("a path with blanks.json",)
+    assert two.datafile_url == ""
+    assert (one.events_batch, two.events_batch) == (100, 100)
+    assert one.access_log
+
+
+def test_a_datafile_named_by_a_variable_is_the_default_environment(read):
+    settings = read(TWO, SECRET_ONE="s1", DATAFILE_URL="https://origin.example/d.json")
+
+    assert settings.environment == "default"
+    assert settings.datafile_url == "https://origin.example/d.json"
+    assert [each.name for each in settings.environments] == ["one", "two"]
+
+
+def test_a_variable_wins_over_the_file(read):
+    assert read(TWO, SECRET_ONE="s1", BUCKETER_EVENTS_BATCH="7").events_batch == 7
+
+
+def test_settings_with_environments_travel_to_worker_processes(read):
+    settings = pickle.loads(pickle.dumps(read(TWO, SECRET_ONE="s1")))
+
+    assert [each.sdk_key for each in settings.environments] == ["K2"]
+
+
+WRONG = """events_batch = 0
+evnets_interval = 1
+datafile = "x"
+
+[environments.one]
+sdk_key = "K1"
+max_age = "soon"
+access_token = "a secret"
+acces_token = "x"
+
+[environments."two words"]
+sdk_key = "K 2"
+
+[environments.three]
+project_id = 7
+
+[environments.four]
+sdk_key = "K1"
+webhook_secret = { env = "NOT_THERE" }
+datafile = { from = "x" }
+"""
+
+
+def test_everything_wrong_is_told_at_once_with_file_line_and_key(problems):
+    told = problems(WRONG)
+
+    for line, key, words in [
+        (1, "events_batch", "allowed: a whole number from 1 to 10000"),
+        (2, "evnets_interval", "Is `events_interval` meant?"),
+        (3, "datafile", "no such key"),
+        (7, "environments.one.max_age", "found 'soon'"),
+        (8, "environments.one.access_token", "found a text of 8 characters"),
+        (9, "environments.one.acces_token", "Is `access_token` meant?"),
+        (11, "environments.two words", "a name has"),
+        (12, "environments.two words.sdk_key", "found a text of 3 characters"),
+        (14, "environments.three", "needs `sdk_key` or `datafile`"),
+        (18, "environments.four.sdk_key", "the same key as that of 'one'"),
+        (19, "environments.four.webhook_secret", "NOT_THERE"),
+        (20, "environments.four.datafile", "expected a text"),
+    ]:
+        [found] = [each for each in told if each.startswith(f"bucketer.toml, line {line}, {key}: ")]
+        assert words in found
+    assert not [each for each in told if "a secret" in each]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[environments\n", "no valid TOML"),
+        (b"a = 1\nb = '\xff'\n", "line 2: not valid UTF-8"),
+        ('default = "x"\n[environments.one]\nsdk_key = "K"\n', "there are: one"),
+        ("environments = 3\n", "expected tables"),
+        ("[environments]\none = 3\n", "expected a table: [environments.one]"),
+        ('config = "other.toml"\n', "no such key"),
+    ],
+)
+def test_what_can_be_no_file_of_environments_is_refused(problems, text, words):
+    [told] = problems(text)
+
+    assert told.startswith("bucketer.toml")
+    assert words in told
+
+
+def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path):
+    with pytest.raises(SettingsError, match=r"'/nowhere/b.toml' can't be read: No such file"):
+        read_settings({"BUCKETER_CONFIG": "/nowhere/b.toml"})
+
+
+def test_problems_of_the_file_and_of_variables_are_told_together(problems):
+    told = problems('[environments.one]\nmax_age = "x"\n', BUCKETER_PORT="99999")
+
+    assert len([each for each in told if each.startswith("BUCKETER_PORT")]) == 1
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("template", ["https://a.example/x.json", "https://a.example/{}/{}", "{}"])
+def test_the_address_of_an_sdk_key_has_one_place_for_it(template):
+    with pytest.raises(SettingsError):
+        read_settings({"BUCKETER_SDK_KEY_URL": template})
+
+
+def test_a_slash_in_a_key_stays_inside_its_place(read):
+    settings = read('[environments.p]\nsdk_key = "a/../b"\n'.replace("..", "__"))
+
+    assert settings.datafile_url == f"{CDN}/a%2F__%2Fb.json"
