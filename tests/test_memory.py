@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bucketer import demo
-from bucketer.api.answer import Answers
+from bucketer.api.bucketer.answer import Answers
 from bucketer.core import conditions, envelope
 from bucketer.core import ruleset as rulesets
 from bucketer.core.compile import compile_datafile

@@ -14,7 +14,8 @@ import pytest
 from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, down, revision
 
-from bucketer.api.http import ApiOptions, Request
+from bucketer.api.http import Request
+from bucketer.api.options import ApiOptions
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
 from bucketer.ports import Fetched
 from bucketer.runtime.ids import new_uuid

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bucketer.api.body import MAX_VALUES, parse_object, parsed_body
+from bucketer.api.body import MAX_VALUES, parse_object
+from bucketer.api.bucketer.body import parsed_body
 from bucketer.api.http import Request
 from bucketer.core.errors import InvalidRequest
 

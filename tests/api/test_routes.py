@@ -7,7 +7,8 @@ import json
 import pytest
 from tests.fakes.editions import NOW, Client
 
-from bucketer.api.http import ApiOptions, Request, Response, is_sane_request_id, one_value_each
+from bucketer.api.http import Request, Response, is_sane_request_id, one_value_each
+from bucketer.api.options import ApiOptions
 from bucketer.api.problems import STATUS, BodyTooLarge, describe, status_of
 from bucketer.core import errors
 from bucketer.core.errors import BucketerError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bucketer.api.http import ApiOptions
+from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
 from bucketer.clock import SteadyClock
 from bucketer.core import decide

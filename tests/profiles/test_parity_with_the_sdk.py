@@ -15,7 +15,8 @@ from optimizely.helpers.sdk_settings import OptimizelySdkSettings
 from optimizely.optimizely import Optimizely
 from optimizely.user_profile import UserProfileService
 
-from bucketer.api.http import ApiOptions, Request
+from bucketer.api.http import Request
+from bucketer.api.options import ApiOptions
 from bucketer.ports import Fetched
 from bucketer.profiles.guard import GuardedProfiles
 from bucketer.reference.sdk import SILENT

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bucketer.api.attributes import parse_attributes
+from bucketer.api.bucketer.attributes import parse_attributes
 from bucketer.api.query import parse_query
 from bucketer.core.errors import InvalidRequest
 

@@ -19,7 +19,8 @@ from tests.fakes.editions import Client
 from tests.fakes.work import Pattern, work_of
 
 import bucketer.api
-from bucketer.api import attributes, body, form
+from bucketer.api import body
+from bucketer.api.bucketer import attributes, form
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
 from bucketer.doors.aws_lambda import UnknownEvent, to_request
@@ -393,7 +394,7 @@ def test_the_counted_matches_are_those_of_re(pattern, flags, sought):
 def test_every_pattern_of_the_api_is_in_the_table():
     """Whoever adds one says how it is used, and has it counted."""
     used = []
-    for path in Path(bucketer.api.__file__).parent.glob("*.py"):
+    for path in Path(bucketer.api.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Attribute)
@@ -416,7 +417,8 @@ def test_every_pattern_of_the_api_is_in_the_table():
                     else []
                 )
 
-    assert {"attributes.py": 6, "body.py": 2, "form.py": 1} == {
+    # That of health.py reads what our own modules say, not what a client does.
+    assert {"attributes.py": 6, "body.py": 2, "form.py": 1, "health.py": 1} == {
         name: used.count(name) for name in used
     }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketer.api.attributes import _parse_list, _parse_plain_list, parse_attributes
+from bucketer.api.bucketer.attributes import _parse_list, _parse_plain_list, parse_attributes
 
 PIECES = ["a", "b1", "é", "$opt", ":", ":", ",", ",", '"', '"', "\\", " ", "0", "12", "٣", "-", ".",
           "true", "null", "NaN", "{", "}", "[", "\n", "x y", '"quoted"', '"with, comma"', "1e5"]  # fmt: skip

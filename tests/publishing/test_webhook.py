@@ -16,9 +16,10 @@ from tests.fakes.origin import Origin, answer, ok
 from tests.fakes.sources import FakeSource, down, revision
 from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
 
-from bucketer.api.http import ApiOptions, Known, NoticeReceived, Request
+from bucketer.api.http import Known, NoticeReceived, Request
+from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
-from bucketer.api.webhook import MAX_BODY_BYTES, read_notice
+from bucketer.api.service.webhook import MAX_BODY_BYTES, read_notice
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, NoReturn
 
-    from .http import Request
-
     #: By the `id` of an object: the first name that stands twice in it, and the object itself, so
     #: that nothing else can get its `id`.
     Repeated = dict[int, tuple[str, dict[str, Any]]]
@@ -58,29 +56,6 @@ def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
     return as_parameters(parsed, repeated)
 
 
-def parsed_body(request: Request, max_depth: int) -> tuple[Any, Repeated]:
-    """Parse the body of *request*, JSON or a form: once, however often it is asked for.
-
-    A request is answered anew when something had to be fetched for it, and an error's answer
-    tells what was understood.
-    """
-    found: tuple[Any, Repeated] | InvalidRequest | None = request.parsed
-    if found is None:
-        from .form import form_object, is_form  # bodies are rare, and cold starts have none
-
-        try:
-            if is_form(request):
-                found = form_object(request.body, lambda text: parse_tags(text, max_depth)), {}
-            else:
-                found = parse_json(request.body, max_depth)
-        except InvalidRequest as error:
-            found = error
-        request.parsed = found
-    if isinstance(found, InvalidRequest):
-        raise found.with_traceback(None)
-    return found
-
-
 def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
     """Parse *body*, any JSON value in UTF-8.
 
@@ -114,24 +89,6 @@ def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
         raise _no_json(text, error) from None
     except ValueError:  # an integer of thousands of digits, NaN or Infinity
         raise _no_number(text) from None
-
-
-def parse_tags(text: str, max_depth: int) -> dict[str, Any]:
-    """Parse tags in a query or form: one JSON object, of any depth, or `key:value` items as in `a`.
-
-    Raises:
-        InvalidRequest: they are neither.
-    """
-    from .attributes import parse_attributes
-
-    try:
-        if text.lstrip().startswith("{"):
-            return parse_object(text.encode(), max_depth)
-        return parse_attributes(text)
-    except InvalidRequest as error:
-        said = str(error).replace("Bad attributes in 'a' at", "bad tags at", 1)
-        message = f"Parameter 'tags': {said.replace('The body is', 'it is', 1)}"
-        raise InvalidRequest(message, field="tags", position=error.position) from None
 
 
 def as_parameters(parsed: object, repeated: Repeated) -> dict[str, Any]:

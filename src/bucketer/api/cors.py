@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .http import ApiOptions, Request
+    from .http import Request
+    from .options import ApiOptions
 
     Headers = tuple[tuple[str, str], ...]
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from bucketer.core.events import Event
     from bucketer.core.user import Prediction
     from bucketer.ports import EditionFacts
 
-    from .webhook import WebhookRule
 
 #: What every answer says of itself: it is for once, and what it claims to be.
 COMMON_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
@@ -225,100 +224,6 @@ class ProfileNeeded(Needed):
         """Name the user."""
         super().__init__(user_id)
         self.user_id = user_id
-
-
-class ApiOptions:
-    """What the settings say about the HTTP API; frozen in spirit, read on every request.
-
-    Attributes:
-        answers_bytes: how much of rendered answers may be kept.
-        debug_allowed: False leaves the debug block out of every answer.
-        show_datafile: how debug names the datafile: ``full``, ``host`` or ``off``. Health never
-            tells more than the host.
-        allow_origins: whose pages may read the answers: ``("*",)`` for everybody's, origins in
-            lower case, or none, which sends no CORS headers.
-        allow_headers: what they may send, as ``Access-Control-Allow-Headers`` has it.
-        max_url_bytes: path and query together; more is 414.
-        max_body_bytes: more is 413.
-        max_json_depth: open brackets of a body; more is 400.
-        path_prefix: what may stand in front of each path: ``/experiments``; empty for nothing.
-        profiles: True when a profile store is configured: each decision then asks for the
-            user's profile first.
-        events: gives the outbox's counters, for health; None where events are off.
-        makes_events: False where events are off: what nobody keeps needn't be made.
-        freshness: gives what is wrong with the datafile's sources, for health; see
-            `runtime.Freshness`.
-        revisions: True when archived revisions may be asked for, by ``revision=``.
-        health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
-        state_trouble: gives why the state directory can't be used, or ""; None where none is.
-        reports: what else health tells, by name: each gives its counters, if any.
-        webhook: secret and project id that make a webhook genuine (each may be empty), or None
-            where webhooks are not taken.
-        other_webhooks: gives the rules of other environments, or None where there are none.
-    """
-
-    __slots__ = (
-        "allow_headers",
-        "allow_origins",
-        "answers_bytes",
-        "debug_allowed",
-        "events",
-        "freshness",
-        "health_max_age_s",
-        "makes_events",
-        "max_body_bytes",
-        "max_json_depth",
-        "max_url_bytes",
-        "other_webhooks",
-        "path_prefix",
-        "profiles",
-        "reports",
-        "revisions",
-        "show_datafile",
-        "state_trouble",
-        "webhook",
-    )
-
-    def __init__(
-        self,
-        *,
-        debug_allowed: bool = True,
-        show_datafile: str = "full",
-        allow_origins: tuple[str, ...] = ("*",),
-        max_url_bytes: int = 8 * 1024,
-        max_body_bytes: int = 1024 * 1024,
-        max_json_depth: int = 32,
-        profiles: bool = False,
-        events: Callable[[], dict[str, object]] | None = None,
-    ) -> None:
-        """Keep the values; `bucketer.settings` has checked them."""
-        self.debug_allowed = debug_allowed
-        self.show_datafile = show_datafile
-        self.allow_origins = allow_origins
-        self.max_url_bytes = max_url_bytes
-        self.max_body_bytes = max_body_bytes
-        self.max_json_depth = max_json_depth
-        self.profiles = profiles
-        self.events = events
-        # What wiring knows only later, or seldom.
-        self.makes_events = True
-        self.answers_bytes = 16 * 1024 * 1024
-        self.freshness: Callable[[], dict[str, object]] | None = None
-        self.allow_headers = "Content-Type, X-Request-Id"
-        self.health_max_age_s: float | None = None
-        self.state_trouble: Callable[[], str] | None = None
-        self.path_prefix = ""
-        self.revisions = False
-        self.reports: dict[str, Callable[[], dict[str, object]]] = {}
-        self.webhook: tuple[str, str] | None = None
-        self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
-
-    def but(self, **changes: object) -> ApiOptions:
-        """A copy with some values replaced: what the settings say of another environment."""
-        copy = ApiOptions()
-        for name in self.__slots__:
-            setattr(copy, name, changes.get(name, getattr(self, name)))
-        return copy
 
 
 def one_value_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

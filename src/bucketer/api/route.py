@@ -1,4 +1,4 @@
-"""What stands at one path: for the type checker only."""
+"""What stands at one path, and what an API is: for the type checker only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from .http import Known, Reply, Request
+    from .http import Known, Reply, Request, Response
+
+    class Api(Protocol):
+        """Another API than `/bucketer`, below a prefix of its own."""
+
+        def route(self, path: str) -> Route | None:
+            """Return what stands at *path*, below the API's prefix; None for nothing."""
+            ...
+
+        def refuse(self, request: Request, error: Exception, status: int) -> Response:
+            """Answer *error* in the API's own words and shape.
+
+            Args:
+                request: what was asked; its body may have been too large to be read.
+                error: what was raised, or why the request was refused.
+                status: how `problems` would answer it.
+            """
+            ...
 
     class Route(Protocol):
         """What stands at one path."""

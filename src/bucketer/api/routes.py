@@ -9,9 +9,10 @@ from __future__ import annotations
 from bucketer.core import decide
 from bucketer.core.bandit import PredictionNeeded
 
-from .answer import to_json
-from .bucketer import BucketerRoute
-from .http import JSON_HEADERS, SDK_KEY, ApiOptions, Needed, Reply, Response
+from .bucketer.decide import BucketerRoute
+from .http import JSON_HEADERS, SDK_KEY, Needed, Reply, Response
+from .json_text import to_json
+from .options import ApiOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bucketer.ports import EditionFacts, Engine
 
     from .http import Known, Request
-    from .route import Route
+    from .route import Api, Route
 
     Headers = tuple[tuple[str, str], ...]
 
@@ -51,6 +52,9 @@ class Handler:
         """
         self.edition = edition
         self._keys = keys
+        self._engine = engine
+        #: APIs that a request has come for, by the beginning of their paths.
+        self._apis: dict[str, Api] = {}
         self._options = options = options or ApiOptions()
         self.json_headers: Headers = JSON_HEADERS
         #: Where several origins are allowed: one → all headers of a usual answer, what it adds.
@@ -63,14 +67,14 @@ class Handler:
         }
         self._told: Iterable[str] = _PATHS
         if options.revisions:
-            from .revision import RevisionRoute  # seldom enabled
+            from .bucketer.revision import RevisionRoute  # seldom enabled
 
             def route_of(asked: EditionFacts | None) -> Route:
                 return BucketerRoute(asked, options, self.json_headers, engine)
 
             self._routes["/bucketer"] = RevisionRoute(edition, route_of)
         if options.webhook is not None:
-            from .webhook import PATH, WebhookRoute  # of no use to the decision function
+            from .service.webhook import PATH, WebhookRoute  # of no use to the decision function
 
             self._routes[PATH] = WebhookRoute(
                 edition, options.webhook, self.json_headers, options.other_webhooks
@@ -141,6 +145,10 @@ class Handler:
         from .problems import BodyTooLarge, UrlTooLarge, describe, headers_of, status_of
 
         status = status_of(error)
+        api = self._api_of(self._own_path(request))
+        if api is not None:
+            response = api.refuse(request, error, status)
+            return Reply(response, failure=error if status == 500 else None)  # noqa: PLR2004
         body: dict[str, object] = {"variation": None}
         if isinstance(error, BodyTooLarge):
             route = route or self._at(request)
@@ -184,25 +192,45 @@ class Handler:
 
         Nothing else stands for a path: a proxy in front may have rules for each, which must hold.
         """
-        path, prefix = request.path, self._options.path_prefix
-        if prefix and f"{path}/".startswith(f"{prefix}/"):
-            path = path[len(prefix) :]
+        path = self._own_path(request)
+        api = self._api_of(path)
+        if api is not None:
+            return api.route(path)
         if path not in {"", "/"}:
             return self._route(path.removesuffix("/"))
         if request.query:  # the URL of a function is often used bare
             return self._routes["/bucketer"]
-        from .index import IndexRoute  # seldom looked at
+        from .service.index import IndexRoute  # seldom looked at
 
         return IndexRoute(self.edition, self._options, self.json_headers)
+
+    def _own_path(self, request: Request) -> str:
+        """Return the path without the prefix that is set."""
+        path, prefix = request.path, self._options.path_prefix
+        if prefix and f"{path}/".startswith(f"{prefix}/"):
+            return path[len(prefix) :]
+        return path
+
+    def _api_of(self, path: str) -> Api | None:
+        """Return the API below whose prefix *path* is, made when it is first asked for."""
+        for prefix, make in self._options.apis:
+            if path.startswith(prefix):
+                api = self._apis.get(prefix)
+                if api is None:
+                    api = self._apis[prefix] = make(
+                        self.edition, self._options, self.json_headers, self._engine, self._keys
+                    )
+                return api
+        return None
 
     def _route(self, path: str) -> Route | None:
         """Return the route at *path*, which is made and kept when it is first asked for."""
         if path == "/track" and path not in self._routes:
-            from .track import TrackRoute
+            from .bucketer.track import TrackRoute
 
             self._routes[path] = TrackRoute(self.edition, self._options, self.json_headers)
         elif path == "/health" and path not in self._routes:
-            from .health import HealthRoute
+            from .service.health import HealthRoute
 
             self._routes[path] = HealthRoute(self.edition, self._options, self.json_headers)
         return self._routes.get(path)

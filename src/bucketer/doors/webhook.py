@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from bucketer.api.http import JSON_HEADERS
-from bucketer.api.webhook import read_notice
+from bucketer.api.service.webhook import read_notice
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,

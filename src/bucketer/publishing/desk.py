@@ -14,7 +14,7 @@ from .s3_store import PublishError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bucketer.api.webhook import Notice
+    from bucketer.api.service.webhook import Notice
     from bucketer.ports import DatafileSource
     from bucketer.settings import Settings
 

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bucketer.api.webhook import Notice, parse_notice
+from bucketer.api.service.webhook import Notice, parse_notice
 from bucketer.core.errors import BucketerError
 
 from .check import is_newer

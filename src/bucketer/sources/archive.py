@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 
-from bucketer.api.revision import check_revision
+from bucketer.api.bucketer.revision import check_revision
 from bucketer.clock import SteadyClock
 from bucketer.core.errors import BucketerError, InvalidRequest, RevisionUnavailable, SourceError
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bucketer.api.http import ApiOptions
+    from bucketer.api.options import ApiOptions
     from bucketer.core.ruleset import Ruleset
     from bucketer.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bucketer.api.http import ApiOptions
+from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
 
 TYPE_CHECKING = False

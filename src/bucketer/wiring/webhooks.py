@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bucketer.api.webhook import WebhookRule
+    from bucketer.api.options import WebhookRule
     from bucketer.publishing.reception import Reception
     from bucketer.runtime.environment import Environment
     from bucketer.runtime.environments import Environments
@@ -60,7 +60,7 @@ def other_rules(
     settings: Settings, environments: Environments
 ) -> Callable[[], list[WebhookRule]] | None:
     """Return what tells which webhooks are genuine for the listed environments, if any are."""
-    from bucketer.api.webhook import WebhookRule
+    from bucketer.api.options import WebhookRule
 
     named = {environment.name: environment for environment in environments.listed}
     signed = [(each, settings.of(each)) for each in settings.environments]

@@ -6,8 +6,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bucketer.api.answer import Answers
-from bucketer.api.attributes import parse_attributes
+from bucketer.api.bucketer.answer import Answers
+from bucketer.api.bucketer.attributes import parse_attributes
 from bucketer.api.problems import prediction_failed
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import BucketerError, InvalidRequest

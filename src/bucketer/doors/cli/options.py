@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from bucketer.api.revision import check_revision
+from bucketer.api.bucketer.revision import check_revision
 from bucketer.core.errors import (
     BucketerError,
     DatafileError,

@@ -104,7 +104,7 @@ class Terminal:
 
     def json(self, value: object) -> None:
         """Write one JSON document on one line; what JSON has no number for becomes null."""
-        from bucketer.api.answer import to_json
+        from bucketer.api.json_text import to_json
 
         self.out.write(to_json(value) + "\n")
 

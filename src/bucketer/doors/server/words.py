@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bucketer.api.index import delivery_keys, example_of
+from bucketer.api.service.index import delivery_keys, example_of
 
 if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset

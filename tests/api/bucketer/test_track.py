@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from tests.fakes.editions import NOW, Client
 
+from bucketer.api.bucketer.track import MAX_EVENTS
 from bucketer.api.http import Request
-from bucketer.api.track import MAX_EVENTS
 from bucketer.core.events import MAX_VISITOR_BYTES, visitor_json
 
 GOAL = {

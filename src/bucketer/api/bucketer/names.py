@@ -7,10 +7,10 @@ a user who isn't named, would be somebody else's (docs/decisions/0091).
 
 from __future__ import annotations
 
+from bucketer.api.query import OF_BUCKETER, OF_TRACK, given_by_two, given_twice, unquote
 from bucketer.core.errors import InvalidRequest
 
 from .attributes import check_attributes
-from .query import OF_BUCKETER, OF_TRACK, given_by_two, given_twice, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _from_json(key: str, name: str, value: object) -> object:
 def same(one: object, other: object) -> bool:
     """Say whether two values of a field are one and the same."""
     if isinstance(one, dict) and isinstance(other, dict):
-        from .body import same_json
+        from bucketer.api.body import same_json
 
         return same_json(one, other)
     return type(one) is type(other) and one == other

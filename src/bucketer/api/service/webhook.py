@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 
+from bucketer.api.http import NoticeReceived, Reply, Response
+from bucketer.api.options import WebhookRule
 from bucketer.core.errors import InvalidRequest, WebhookRefused
-
-from .http import NoticeReceived, Reply, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from bucketer.api.http import Known, Request
     from bucketer.ports import EditionFacts
-
-    from .http import Known, Request
 
 PATH = "/webhooks/optimizely"
 #: Optimizely sends a few hundred bytes; a project has tens of environments at most.
@@ -29,22 +28,6 @@ _LAST_TIME_S = 253_402_300_800
 _NO_SECRET = "no secret is configured (BUCKETER_WEBHOOK_SECRET)"  # noqa: S105 -- says that there is none
 
 _OTHER_PROJECT = "it is about another project"
-
-
-class WebhookRule:
-    """What makes a webhook genuine for one environment.
-
-    Attributes:
-        environment: its name; empty for the default one.
-        secret: shared with Optimizely; with an empty one everything is refused.
-        project_id: the only one that is taken; empty takes any that is signed.
-    """
-
-    __slots__ = ("environment", "project_id", "secret")
-
-    def __init__(self, environment: str, secret: str, project_id: str) -> None:
-        """Keep the values."""
-        self.environment, self.secret, self.project_id = environment, secret, project_id
 
 
 class Notice:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from .answer import to_json
-from .http import Reply, Response
-from .query import quote
+from bucketer.api.http import Reply, Response
+from bucketer.api.json_text import to_json
+from bucketer.api.query import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bucketer.api.http import Known, Request
+    from bucketer.api.options import ApiOptions
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts
-
-    from .http import ApiOptions, Known, Request
 
 #: What can't end a URL where somebody reads or clicks it.
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

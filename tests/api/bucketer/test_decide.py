@@ -7,8 +7,9 @@ import json
 import pytest
 from tests.fakes.editions import NOW, AnEdition, Client
 
-from bucketer.api.answer import Answers, to_json
-from bucketer.api.http import ApiOptions, Known, ProfileNeeded, Request
+from bucketer.api.bucketer.answer import Answers, to_json
+from bucketer.api.http import Known, ProfileNeeded, Request
+from bucketer.api.options import ApiOptions
 from bucketer.core import decide
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.events import MAX_VISITOR_BYTES, visitor_json

@@ -7,8 +7,8 @@ import json
 import pytest
 from tests.fakes.editions import NOW, AnEdition, Client
 
-from bucketer.api.health import without_paths
-from bucketer.api.http import ApiOptions
+from bucketer.api.options import ApiOptions
+from bucketer.api.service.health import without_paths
 
 
 def options(max_age_s=None, events=None, state="", freshness=None, **reports):

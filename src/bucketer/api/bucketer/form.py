@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 
+from bucketer.api.query import given_twice, unquote
 from bucketer.core.errors import InvalidRequest
 
 from .attributes import parse_attributes
-from .query import given_twice, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .http import Request
+    from bucketer.api.http import Request
 
 #: As many bytes as a browser sends with `sendBeacon`.
 MAX_BYTES = 64 * 1024

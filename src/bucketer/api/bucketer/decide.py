@@ -5,26 +5,27 @@ Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
 
 from __future__ import annotations
 
+from bucketer.api.http import ProfileNeeded, Reply, Response
+from bucketer.api.json_text import to_json
+from bucketer.api.query import OF_BUCKETER, parse_query
 from bucketer.core.errors import InvalidRequest, NoDatafile
 from bucketer.core.events import MAX_VISITOR_BYTES, Event, user_bytes, visitor_json
 from bucketer.core.user import User
 
-from .answer import Answers, to_json
+from .answer import Answers
 from .attributes import parse_attributes
-from .http import ProfileNeeded, Reply, Response
-from .query import OF_BUCKETER, parse_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bucketer.api.http import Known, Request
+    from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts, Engine
-
-    from .http import ApiOptions, Known, Request
 
 _NEITHER = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
 _BOTH = "Parameters 'e' and 'f' exclude each other; give one of them."
@@ -136,7 +137,7 @@ class BucketerRoute:
         """Add to the answer's *text* what few answers have: an error, the debug block."""
         more: dict[str, object] = {}
         if decision.error is not None:
-            from .problems import prediction_failed
+            from bucketer.api.problems import prediction_failed
 
             more["error"] = prediction_failed(decision.error)
         if trace is not None:
@@ -150,7 +151,9 @@ class BucketerRoute:
         understood: dict[str, object] = {"variation": None}
         fields: dict[str, Any] = {}
         if request.method == "POST":
-            from .body import as_parameters, parsed_body
+            from bucketer.api.body import as_parameters
+
+            from .body import parsed_body
             from .names import understood_of
 
             try:
@@ -172,7 +175,9 @@ class BucketerRoute:
 
     def _fields_of_post(self, request: Request) -> dict[str, Any]:
         """Read the parameters of a POST: the body's, and the query's beside them."""
-        from .body import as_parameters, parsed_body
+        from bucketer.api.body import as_parameters
+
+        from .body import parsed_body
         from .names import add_query, check_user, fields_of, switch_of
 
         body = as_parameters(*parsed_body(request, self._options.max_json_depth))
@@ -217,7 +222,7 @@ def _refuse_above_limit(*sizes: int) -> None:
         ImpressionTooLarge: one of *sizes* is over the limit.
     """
     if sizes and max(sizes) > MAX_VISITOR_BYTES:
-        from .problems import ImpressionTooLarge
+        from bucketer.api.problems import ImpressionTooLarge
 
         raise ImpressionTooLarge(MAX_VISITOR_BYTES)
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bucketer.api.http import ApiOptions
-from bucketer.api.index import example_of
+from bucketer.api.options import ApiOptions
+from bucketer.api.service.index import example_of
 from fakes.datafiles import without_experiments
 from fakes.editions import AnEdition, Client
 

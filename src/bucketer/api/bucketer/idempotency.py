@@ -12,7 +12,7 @@ from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .http import Request
+    from bucketer.api.http import Request
 
 HEADER = "idempotency-key"
 MAX_KEY_CHARS = 256

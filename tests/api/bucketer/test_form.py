@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.fakes.editions import Client
 
-from bucketer.api.form import MAX_BYTES, MAX_FIELDS
+from bucketer.api.bucketer.form import MAX_BYTES, MAX_FIELDS
 from bucketer.core.events import visitor_json
 
 FORM = "application/x-www-form-urlencoded"

@@ -6,19 +6,17 @@ what an old revision would have decided.
 
 from __future__ import annotations
 
+from bucketer.api.http import Reply, RevisionNeeded
+from bucketer.api.query import parse_query
 from bucketer.core.errors import InvalidRequest, UnknownRevision
-
-from .http import Reply, RevisionNeeded
-from .query import parse_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bucketer.api.http import Known, Request
+    from bucketer.api.route import Route
     from bucketer.ports import EditionFacts
-
-    from .http import Known, Request
-    from .route import Route
 
 MAX_CHARS = 32
 _NAMES = {"revision": "revision"}

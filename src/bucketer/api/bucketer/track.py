@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
+from bucketer.api.body import as_parameters
+from bucketer.api.http import Reply, Response
+from bucketer.api.json_text import to_json
+from bucketer.api.problems import EventTooLarge
+from bucketer.api.query import OF_TRACK, parse_query
 from bucketer.core.errors import InvalidRequest, NoDatafile, UnknownEvent
 from bucketer.core.events import MAX_VISITOR_BYTES, Event, not_counted, track, visitor_json
 from bucketer.core.user import User
 
-from .answer import to_json
 from .attributes import parse_attributes
-from .body import as_parameters, parse_tags, parsed_body
-from .http import Reply, Response
+from .body import parse_tags, parsed_body
 from .idempotency import MAX_KEY_CHARS, key_of, key_too_long, uuid_of
 from .names import add_query, check_user, check_user_of_query, fields_of, understood_of
-from .problems import EventTooLarge
-from .query import OF_TRACK, parse_query
 from .times import parse_timestamp
 
 TYPE_CHECKING = False
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from bucketer.api.body import Repeated
+    from bucketer.api.http import Known, Request
+    from bucketer.api.options import ApiOptions
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts
-
-    from .body import Repeated
-    from .http import ApiOptions, Known, Request
 
 #: The most events that one body may list.
 MAX_EVENTS = 1_000

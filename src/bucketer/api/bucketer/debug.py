@@ -11,12 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.user import User
     from bucketer.ports import EditionFacts
-
-    from .http import ApiOptions
 
 #: A request may have begun before the edition that answers it was fetched.
 _SAME_MOMENT_S = 1.0

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bucketer.api.attributes import check_attributes, parse_attributes
+from bucketer.api.bucketer.attributes import check_attributes, parse_attributes
 from bucketer.core.errors import InvalidRequest
 
 #: The largest integer that is not beyond a double, and the first that is.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from json import dumps
 from json.encoder import encode_basestring_ascii as quote
 
+from bucketer.api.json_text import to_json
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -76,21 +78,3 @@ class Answers:
             self._left_bytes = self._room_bytes
         self._left_bytes -= cost_bytes
         cache[key] = value
-
-
-def to_json(value: object) -> str:
-    """Render *value* as JSON in ASCII; NaN and infinities, which JSON lacks, become null."""
-    try:
-        return dumps(value, allow_nan=False)
-    except ValueError:
-        return dumps(_finite(value))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value

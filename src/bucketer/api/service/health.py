@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import re
 
+from bucketer.api.bucketer.debug import datafile_block, utc
+from bucketer.api.http import Reply, Response
+from bucketer.api.json_text import to_json
+from bucketer.api.problems import RETRY_AFTER_S, describe
 from bucketer.core.errors import NoDatafile
-
-from .answer import to_json
-from .debug import datafile_block, utc
-from .http import Reply, Response
-from .problems import RETRY_AFTER_S, describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bucketer.api.http import Known, Request
+    from bucketer.api.options import ApiOptions
     from bucketer.ports import EditionFacts
-
-    from .http import ApiOptions, Known, Request
 
 
 #: The folders of a path: absolute, from a home, or relative; not those of a URL, nor a media type.

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.editions import AnEdition, Client
 
 from bucketer import demo
-from bucketer.api.debug import MOST_CHARS
+from bucketer.api.bucketer.debug import MOST_CHARS
 
 KEY = "checkout_flow_experiment"
 

@@ -1,0 +1,1 @@
+"""Our own API: `/bucketer` and `/track`. Its parameters, its bodies, its answers."""
