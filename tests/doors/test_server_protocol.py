@@ -428,6 +428,21 @@ def test_a_url_without_end_is_refused_before_its_end(server):
         assert client.is_closed()
 
 
+@pytest.mark.parametrize("front", ["http://host.example", "http://" + "h" * 9_000])
+@pytest.mark.parametrize("length", [8_192 - len("/a?u="), 8_193, 12_300, 30_000])
+def test_a_target_with_a_host_that_is_too_long_is_never_answered_by_its_beginning(
+    server, front, length
+):
+    """It was cut at the limit, host included, and what was left named another user."""
+    with server.connect() as client:
+        client.send(get(f"{front}/a?u={'x' * length}", "Connection: close"))
+        status, _, body = client.answer()
+
+    is_whole = (status, body) == (200, f"GET /a u={'x' * length} 127.0.0.1 -".encode())
+    assert is_whole or status == 414
+    assert is_whole is (length < 8_192 and len(front) < 100)
+
+
 def test_a_body_announced_over_the_limit_is_refused_without_being_sent(server):
     with server.connect() as client:
         client.send("POST /a HTTP/1.1\r\nHost: test\r\nContent-Length: 1048577\r\n")

@@ -92,7 +92,8 @@ def unknown_attributes(ruleset: Ruleset, names: Iterable[str]) -> dict[str, str 
         if name in ruleset.attribute_ids or name.startswith(_RESERVED):
             continue
         known = _asked_for(ruleset)
-        if name not in known:
+        # Those that begin alike are one here, and looked for once.
+        if name not in known and name[:LONGEST] not in found:
             found[name[:LONGEST]] = nearest(name, chain(ruleset.attribute_ids, known))
             if len(found) >= _TOLD:
                 break

@@ -230,10 +230,16 @@ class Connection(RequestReader):
         serve(request, answered)
 
     def _refuse_oversized(self, body: bytes) -> None:
-        """Refuse in the handler's words: it is shown as much as it needs to see the excess."""
+        """Refuse in the handler's words: of what is too big it is shown enough to see that.
+
+        A target is never cut, since the beginning of one may be another that is sound: a user's
+        whose id is shorter. What is left of one without its host may be, so it is filled up.
+        """
         worker = self._worker
         self._last = True
-        self._url = self._url[: worker.limits.url_bytes + 1]
+        self._url = origin_form(self._url)
+        if not body:
+            self._url = self._url.ljust(worker.limits.url_bytes + 1, b"-")
         request = self._request(self._unusual(self._parser.get_method()), body)
         self._forget_request()
         reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
