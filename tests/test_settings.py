@@ -36,7 +36,7 @@ def test_an_empty_environment_gives_the_defaults():
 
 
 def test_every_row_has_an_attribute_that_is_annotated():
-    beside = {"environment", "environments", "sdk_key", "unknown"}
+    beside = {"environment", "environments", "sdk_key", "unknown", "usual_max_age"}
     expected = {row.attribute for row in TABLE} | beside
 
     assert expected == set(Settings.__annotations__)
@@ -147,7 +147,7 @@ def test_a_location_is_shown_by_its_host_and_refused_by_its_shape():
     url = f"ftp://cdn.example/datafiles/{SDK_KEY}.json"
 
     [problem] = refusal(DATAFILE_URL=url)
-    told = [shown(row, {row.name: url}) for row in TABLE if row.shown == LOCATION]
+    told = [shown(row, url) for row in TABLE if row.shown == LOCATION]
 
     assert SDK_KEY not in problem
     assert f"a ftp:// URL of {len(url)} characters" in problem

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from bucketer.core.errors import SettingsError
-from bucketer.settings import read_settings
+from bucketer.settings import read_settings, unlisted
 
 CDN = "https://cdn.optimizely.com/datafiles"
 SECURE = "https://config.optimizely.com/datafiles/auth"
@@ -80,7 +80,7 @@ def test_each_has_its_own_and_shares_the_rest(read):
     two = one.of(one.environments[0])
 
     assert (one.webhook_secret, one.datafile_max_age, one.project_id) == ("s1", 5.0, "")
-    assert (two.webhook_secret, two.datafile_max_age, two.project_id) == ("", 5.0, "7")
+    assert (two.webhook_secret, two.datafile_max_age, two.project_id) == ("", None, "7")
     assert two.datafile == ("a path with blanks.json",)
     assert two.datafile_url == ""
     assert (one.events_batch, two.events_batch) == (100, 100)
@@ -190,3 +190,24 @@ def test_a_slash_in_a_key_stays_inside_its_place(read):
     settings = read('[environments.p]\nsdk_key = "a/../b"\n'.replace("..", "__"))
 
     assert settings.datafile_url == f"{CDN}/a%2F__%2Fb.json"
+
+
+def test_the_age_that_the_default_environment_says_is_its_own(read):
+    settings = read(TWO, SECRET_ONE="s1", DATAFILE_MAX_AGE="30")
+
+    assert settings.datafile_max_age == 5
+    assert settings.of(settings.environments[0]).datafile_max_age == 30
+    assert settings.of(unlisted("K3")).datafile_max_age == 30
+
+
+@pytest.mark.parametrize("nowhere", ['""', "[]", '"  "', '[""]'])
+def test_a_datafile_that_is_nowhere_is_told_of(problems, nowhere):
+    [told] = problems(f"[environments.a]\ndatafile = {nowhere}\n")
+
+    assert told.startswith("bucketer.toml, line 2, environments.a.datafile: ")
+
+
+def test_each_text_of_a_list_is_one_place(read):
+    settings = read('[environments.a]\ndatafile = ["a path with blanks.json", "Packaged"]\n')
+
+    assert settings.datafile == ("a path with blanks.json", "packaged")

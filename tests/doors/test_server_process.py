@@ -299,3 +299,8 @@ def test_a_new_datafile_is_taken_up_without_a_request_asking_for_it(tmp_path):
         assert started.wait_for(
             lambda: ask(f"{started.url}/health")[1]["datafile"]["revision"] == "9999"
         )
+
+
+def test_a_server_that_never_gets_ready_holds_no_test_up():
+    with pytest.raises(AssertionError, match=r"wasn't ready in 0\.2 s"):
+        start(before=("sh", "-c", "sleep 60 & wait"), patience_s=0.2)

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -26,8 +27,12 @@ def bucketer_serve(*options, before=(), **environ):
         started.stop()
 
 
-def start(*options, before=(), **environ):
-    """Start it and wait until it has said where it is."""
+def start(*options, before=(), patience_s=60.0, **environ):
+    """Start it and wait until it has said where it is.
+
+    Raises:
+        AssertionError: it ended, or *patience_s* went by.
+    """
     command = [*before, sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
     inherited = {
         name: value
@@ -40,15 +45,31 @@ def start(*options, before=(), **environ):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # so that it can be killed with all that it has started
     )
-    lines = []
-    for line in process.stdout:
-        lines.append(line.rstrip("\n"))
-        if match := STARTED.search(line):
-            lines.append(next(process.stdout).rstrip("\n"))  # it says two lines in all
-            return Started(process, int(match[1]), lines)
-    message = f"bucketer serve ended at once: {process.stderr.read()}"
+    lines, ready = [], []
+    # A process that says nothing is killed, so that its output ends: no test waits for ever.
+    slow = threading.Timer(patience_s, _kill_all, [process])
+    slow.start()
+    try:
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if ready:
+                return Started(process, ready[0], lines)  # it says two lines in all
+            if match := STARTED.search(line):
+                ready.append(int(match[1]))
+    finally:
+        slow.cancel()
+    _kill_all(process)  # it may have closed its output and gone on
+    out, err = process.communicate()
+    message = f"bucketer serve ended, or wasn't ready in {patience_s} s: {lines}{out}{err}"
     raise AssertionError(message)
+
+
+def _kill_all(process):
+    """Kill the process and its workers: each of them holds the pipes open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Started:
@@ -75,10 +96,7 @@ class Started:
         except ValueError:  # asked a second time
             return self.process.returncode, "", ""
         except subprocess.TimeoutExpired:
-            for child in self.children():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            self.process.kill()
+            _kill_all(self.process)
             self.process.communicate()
             raise
         return self.process.returncode, out, err

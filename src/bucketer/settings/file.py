@@ -25,6 +25,7 @@ from bucketer.core.slips import nearest
 
 from .setting import PREFIX, refusal
 from .table import BY_NAME
+from .values import OURS, word
 from .values import sdk_key as parse_sdk_key
 
 TYPE_CHECKING = False
@@ -72,14 +73,20 @@ class ConfigFile:
         environments: in the order of the file.
         default: the name of the environment that answers where none is named; empty if the file
             names none.
+        lines: where each setting of `written` stands, from 1, by variable's name.
     """
 
-    __slots__ = ("default", "environments", "written")
+    __slots__ = ("default", "environments", "lines", "written")
 
     def __init__(
-        self, written: dict[str, str], environments: tuple[Listed, ...], default: str
+        self,
+        written: dict[str, str],
+        environments: tuple[Listed, ...],
+        default: str,
+        lines: dict[str, int],
     ) -> None:
-        self.written, self.environments, self.default = written, environments, default
+        self.written, self.environments = written, environments
+        self.default, self.lines = default, lines
 
 
 def read_file(path: str, environ: Mapping[str, str]) -> ConfigFile:
@@ -120,7 +127,8 @@ class _Check:
         if default != "" and default not in names:
             told = f"names no environment of this file; there are: {', '.join(names) or 'none'}"
             self._wrong((_DEFAULT,), told)
-        written = {}
+        written: dict[str, str] = {}
+        lines: dict[str, int] = {}
         for key, value in document.items():
             row = BY_NAME.get(PREFIX + key.upper())
             if row is None or row.name in _NOT_HERE:
@@ -130,10 +138,10 @@ class _Check:
                 continue
             text = self._text((key,), value)
             if text is not None and self._parsed((key,), row, text) is not None:
-                written[row.name] = text
+                written[row.name], lines[row.name] = text, self._lines.get((key,), 0)
         if self._problems:
             raise SettingsError(self._problems)
-        return ConfigFile(written, tuple(listed), str(default))
+        return ConfigFile(written, tuple(listed), str(default), lines)
 
     def _environments(self, table: object) -> list[Listed]:
         if not isinstance(table, dict):
@@ -165,15 +173,17 @@ class _Check:
             text = self._text(at, value)
             if text is None:
                 continue
-            if key == _SDK_KEY:
+            if key == "datafile" and not _all_written(value):
+                self._wrong(at, "found nothing; leave it out where `sdk_key` says where it is")
+            elif key == _SDK_KEY:
                 sdk_key = self._sdk_key(at, text)
-            elif key == "datafile" and isinstance(value, str):
-                # One text is one place: a path may hold spaces.
-                self._parsed(at, BY_NAME[OF_AN_ENVIRONMENT[key]], text)
-                values["datafile"] = (value,)
             else:
                 row = BY_NAME[OF_AN_ENVIRONMENT[key]]
                 values[row.attribute] = self._parsed(at, row, text)
+                if key == "datafile" and isinstance(value, str | list):
+                    # One text is one place: a path may hold spaces.
+                    each_text = [value] if isinstance(value, str) else value
+                    values["datafile"] = tuple(word(each, OURS) or each for each in each_text)
         if _SDK_KEY not in table and "datafile" not in table:
             self._wrong(where, "needs `sdk_key` or `datafile`")
         return Listed(name, sdk_key, values)
@@ -223,6 +233,12 @@ class _Check:
         line = self._lines.get(at)
         place = f"{self._path}, line {line}" if line else self._path
         self._problems.append(f"{place}, {'.'.join(at)}: {told}")
+
+
+def _all_written(value: object) -> bool:
+    """Say whether *value* is a text, or texts, none of them blank."""
+    texts = value if isinstance(value, list) else [value]
+    return bool(texts) and all(not isinstance(each, str) or each.strip() for each in texts)
 
 
 def _attribute(name: str) -> str:

@@ -37,7 +37,8 @@ class Settings:
 
     What concerns one datafile (`OF_ONE_DATAFILE`) is that of the default environment, called
     `environment`, with its `sdk_key` where that is known; `environments` are the others of the
-    file that `BUCKETER_CONFIG` names, and `of` gives the settings of one of them.
+    file that `BUCKETER_CONFIG` names, and `of` gives the settings of one of them. Where one doesn't
+    say how old its datafile may grow, that is `usual_max_age`.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Settings:
         "environments",
         "sdk_key",
         "unknown",
+        "usual_max_age",
     )
 
     datafile_url: str
@@ -102,6 +104,7 @@ class Settings:
     sdk_key: str
     environments: tuple[Listed, ...]
     unknown: tuple[str, ...]
+    usual_max_age: float | None
 
     def __init__(self, values: Mapping[str, object]) -> None:
         """Take the values by attribute; `read_settings` is the way to make one."""
@@ -127,7 +130,7 @@ class Settings:
             template = self.sdk_key_secure_url if token else self.sdk_key_url
             values["datafile_url"] = template.replace("{}", quoted_key(listed.sdk_key))
         if values["datafile_max_age"] is None:
-            values["datafile_max_age"] = self.datafile_max_age
+            values["datafile_max_age"] = self.usual_max_age
         return self.but(**values, environment=listed.name, sdk_key=listed.sdk_key, environments=())
 
     def __reduce__(self) -> tuple[type[Settings], tuple[dict[str, object]]]:
@@ -176,6 +179,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     values |= {"environment": DEFAULT, "sdk_key": "", "environments": ()}
+    values["usual_max_age"] = values["datafile_max_age"]
     settings = Settings(values)
     if file is None or not file.environments:
         return settings

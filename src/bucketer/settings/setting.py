@@ -6,7 +6,7 @@ from .values import Unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Final
 
 #: How a value may be shown: as it is, by its host (the path of a datafile URL holds the SDK key),
@@ -66,9 +66,8 @@ def shape(row: Setting, written: str) -> str:
     return repr(written)
 
 
-def shown(row: Setting, environ: Mapping[str, str]) -> str:
-    """The value in use, as it may be shown to somebody at a terminal."""
-    written = environ.get(row.name, "").strip() or row.default
+def shown(row: Setting, written: str) -> str:
+    """What was *written* for a setting, as it may be shown to somebody at a terminal."""
     if row.shown == SECRET:
         return "(set)" if written else ""
     if row.shown == LOCATION:

@@ -29,7 +29,7 @@ _OPTIMIZELY_S = frozenset(
 )
 _BUCKET = r"[A-Za-z0-9._-]+"
 #: Datafiles that travel with the code.
-_OURS = ("packaged", "demonstration")
+OURS = ("packaged", "demonstration")
 
 
 class Unusable(ValueError):
@@ -134,7 +134,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 def location(value: str) -> str:
     """A path, a URL that a datafile can be fetched from, `packaged` or `demonstration`."""
-    return datafile_url(value) if "://" in value else word(value, _OURS) or value
+    return datafile_url(value) if "://" in value else word(value, OURS) or value
 
 
 def locations(value: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.errors import BucketerError, InvalidRequest
 
-from .options import datafile_place, settings_of
+from .options import add_environment, datafile_place, settings_of
 from .terminal import BAD, GOOD, NOTE, TITLE
 
 if TYPE_CHECKING:
@@ -37,12 +37,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     pull.add_argument(
         "--into", metavar="FILE", help="put the datafile there as it came, not into the package"
     )
+    add_environment(pull)
     pull.set_defaults(run=pull_command)
     status = commands.add_parser("status", help=status_command.__doc__)
     status.add_argument("--server", metavar="URL", help="ask a running service instead")
     status.add_argument("--json", action="store_true", help="for programs")
+    add_environment(status)
     status.set_defaults(run=status_command)
     accept = commands.add_parser("accept", help=accept_command.__doc__)
+    add_environment(accept)
     accept.set_defaults(run=accept_command)
     diff = commands.add_parser("diff", help=diff_command.__doc__)
     places = "a path or an https://, http:// or s3://BUCKET/KEY URL"
@@ -57,7 +60,8 @@ def pull_command(args: argparse.Namespace, terminal: Terminal) -> None:
     from bucketer.publishing.pull import pull
 
     settings = settings_of(args, terminal)
-    url = args.url or settings.datafile_url
+    own = settings.datafile if args.of_environment else ()
+    url = args.url or settings.datafile_url or next(iter(own), "")
     if not url:
         message = "Nothing says where the datafile is: set DATAFILE_URL, or give the URL."
         raise InvalidRequest(message)

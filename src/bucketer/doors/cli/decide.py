@@ -18,6 +18,7 @@ from bucketer.wiring import engine_of
 from .explain import explanation, explanation_of_experiment
 from .options import (
     add_datafile,
+    add_environment,
     add_revision,
     add_setting,
     at_revision,
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
 def register(parser: Parser) -> None:
     """Add the options."""
     parser.usage = (
-        "%(prog)s [-h] (-e KEY | -f KEY) -u ID [-a LIST] [-d WHERE]\n"
-        "                       [--json] [--explain] [--revision NUMBER] [--engine NAME]"
+        "%(prog)s [-h] (-e KEY | -f KEY) -u ID [-a LIST]\n"
+        "                       [-d WHERE | --environment NAME] [--revision NUMBER]\n"
+        "                       [--json] [--explain] [--engine NAME]"
     )
     key = "decide this {}; either -e or -f is required"
     add_datafile(parser)
+    add_environment(parser)
     parser.add_argument(
         "-e", "--experiment", metavar="KEY", type=_or_none, help=key.format("experiment")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .options import add_datafile, load_ruleset, settings_of
+from .options import add_datafile, add_environment, load_ruleset, settings_of
 from .terminal import NOTE
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "kind", metavar="KIND", nargs="?", choices=KINDS, help=f"only {', '.join(KINDS)}"
     )
     add_datafile(parser)
+    add_environment(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=list_command)
 

@@ -38,7 +38,9 @@ COMMANDS: Final = (
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
     Command("build", "build", "Make package.zip, ready for AWS Lambda."),
     Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),
-    Command("settings", "settings", "Show every setting: its value, its default, what is allowed."),
+    Command(
+        "settings", "settings", "Show each setting: its value, where it is from, what is allowed."
+    ),
 )
 
 

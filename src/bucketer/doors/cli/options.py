@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .terminal import Terminal
 
 _PLACES = "a path, an https://, http:// or s3://BUCKET/KEY URL, `packaged` or `demonstration`"
+#: So many environments are named where none of them looks like the one that was asked for.
+_TOLD = 10
 _WHERE = f"{_PLACES}; default: what the settings say, the demonstration if they say nothing"
 
 
@@ -63,13 +65,24 @@ def add_datafile(parser: argparse.ArgumentParser) -> None:
 
 
 def add_datafile_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the datafile as what the command is about."""
+    """Add the datafile as what the command is about, and `--environment`."""
     parser.add_argument(
         "datafile",
         metavar="DATAFILE",
         nargs="?",
         type=datafile_place,
         help=_WHERE,
+    )
+    add_environment(parser)
+
+
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """Add `--environment`."""
+    parser.add_argument(
+        "--environment",
+        dest="of_environment",
+        metavar="NAME",
+        help="the datafile of this environment of the file that BUCKETER_CONFIG names",
     )
 
 
@@ -78,10 +91,14 @@ def settings_of(args: argparse.Namespace, terminal: Terminal) -> Settings:
 
     Raises:
         SettingsError: the environment asks for something impossible.
+        InvalidRequest: `--environment` names none, or not alone what is meant.
     """
     settings = read_settings(terminal.environ)
     for line in settings.unknown:
         terminal.say(f"bucketer: {line}")
+    name = getattr(args, "of_environment", None)
+    if name is not None:
+        settings = _of_environment(settings, name, args)
     changes = {
         name: value
         for name, value in vars(args).items()
@@ -90,6 +107,29 @@ def settings_of(args: argparse.Namespace, terminal: Terminal) -> Settings:
     if getattr(args, "datafile", None):
         changes["datafile"] = (args.datafile,)  # as it stands: a path may hold spaces
     return settings.but(**changes)
+
+
+def _of_environment(settings: Settings, name: str, args: argparse.Namespace) -> Settings:
+    """The settings of the environment *name*, by which only its own datafile is found."""
+    for other, what in (("datafile", "a datafile"), ("url", "a URL"), ("revision", "--revision")):
+        if getattr(args, other, None):
+            why = "archived revisions are the default environment's"
+            why = why if other == "revision" else "each says which datafile is meant"
+            message = f"Give --environment or {what}, not both: {why}."
+            raise InvalidRequest(message, field="environment")
+    listed = {each.name: each for each in settings.environments}
+    if name in listed:
+        own = settings.of(listed[name])
+        # What is packaged is the default environment's.
+        return own if own.datafile else own.but(datafile=(own.datafile_url,))
+    if name == settings.environment:
+        return settings
+    from bucketer.core.slips import nearest
+
+    names = [settings.environment, *listed]
+    meant = nearest(name, names)
+    hint = f" Did you mean '{meant}'?" if meant else f" There is: {', '.join(names[:_TOLD])}."
+    raise InvalidRequest(f"No environment is called '{name[:64]}'.{hint}", field="environment")
 
 
 def add_revision(parser: argparse.ArgumentParser) -> None:
