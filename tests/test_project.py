@@ -158,3 +158,33 @@ def test_make_setup_installs_the_lock_and_nothing_beside_it():
     expected = ["--require-hashes -r requirements.lock", "--no-deps --no-build-isolation -e ."]
     assert expected == re.findall(r"\$\(PIP\) install (.+)", recipe)
     assert "pip install" not in MAKEFILE
+
+
+def test_the_change_log_says_each_thing_once_under_one_heading():
+    """Merged with both sides kept, it could hold an entry twice, or a section."""
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    unreleased = text.partition("\n## Unreleased\n")[2].partition("\n## ")[0]
+    headings = re.findall(r"^### (.+)$", unreleased, re.MULTILINE)
+    lines = [line for line in unreleased.splitlines() if line and not line.startswith("#")]
+    order = [each for each in ("Added", "Changed", "Fixed", "Security") if each in headings]
+
+    assert order == headings
+    assert [] == [line for line in lines if lines.count(line) > 1]
+    assert [] == [line for line in lines if not line.startswith(("- ", "  "))]
+
+
+def test_make_help_lists_every_target_that_is_explained():
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    explained = set(re.findall(r"^([\w-]+):.*## ", MAKEFILE, re.MULTILINE))
+
+    assert "e2e" in explained
+    assert explained == set(re.findall(r"^ +make ([\w-]+) ", told.stdout, re.MULTILINE))
+
+
+def test_decisions_are_numbered_once():
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name[:4] for path in files]
+    titles = [path.read_text("utf-8").partition(":")[0] for path in files]
+
+    assert sorted(set(numbers)) == numbers
+    assert [f"# {number}" for number in numbers] == titles

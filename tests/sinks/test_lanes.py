@@ -17,6 +17,7 @@ from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import open_lane
 from bucketer.sinks.quota import Quota
 from bucketer.sinks.reader import Reader
+from bucketer.sinks.store import Store
 
 
 def uuids(first, end):
@@ -374,3 +375,21 @@ def test_a_lane_of_our_own_that_cannot_be_read_is_left_and_events_go_on_in_anoth
     loop.unlink()
     open_outbox()
     collector.wait_for(10)
+
+
+def test_who_delivers_a_lane_for_a_process_that_is_gone_counts_once(
+    leave_lane, open_outbox, tmp_path
+):
+    lane = leave_lane()
+    told = lane / "counters.json"
+    assert told.exists()
+    outbox = open_outbox(url="http://127.0.0.1:9/nobody-listens")
+    store = Store(tmp_path / "outbox", 1_000_000)
+
+    wait_until(lambda: not (lane / "quota").exists() and store.status(0.0).processes)
+    status = store.status(0.0)
+
+    assert 1 == status.processes
+    assert 20 == status.waiting
+    assert not told.exists()
+    outbox.close()

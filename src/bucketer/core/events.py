@@ -54,6 +54,9 @@ _NUMBERS = (int, float)
 #: A longer value isn't told, but its length.
 _MOST_SHOWN = 40
 
+#: Tags that count for metrics of their own.
+_METRICS = ("revenue", "value")
+_LONGEST_METRIC = max(map(len, _METRICS))
 #: Objects in tags lose these keys when the value is null, at any depth.
 _NOT_NULL = ("revenue", "value", "tags", "decisions")
 
@@ -330,11 +333,18 @@ def not_counted(tags: Mapping[str, object]) -> list[str]:
     value = tags.get("value")
     if value is not None and '"value"' not in _metrics({"value": value}):
         wrong.append(("value", value, "a number"))
-    return [
+    warnings = [
         f"tags.{name} is {_shown(found)}, which is not {wanted}: it is sent as a tag and "
         f"not counted as {name}."
         for name, found, wanted in wrong
     ]
+    for name in tags:
+        meant = name.lower() if len(name) <= _LONGEST_METRIC else name
+        if meant in _METRICS and meant not in tags:
+            warnings.append(
+                f"tags.{name} is not counted as {meant}, which is written in lower case."
+            )
+    return warnings
 
 
 def _shown(value: object) -> str:

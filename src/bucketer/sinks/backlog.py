@@ -12,6 +12,7 @@ from collections import deque
 from time import monotonic
 
 from .lanes import adopt_lane, lanes_in
+from .published import withdraw
 from .quota import give_up_quota
 from .reader import Reader
 
@@ -130,6 +131,7 @@ class Backlog:
             return None
         try:
             give_up_quota(path)
+            withdraw(path)
             reader = Reader(lane, None, self._set_aside)
         except BaseException:
             lane.release()

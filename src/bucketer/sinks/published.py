@@ -9,6 +9,8 @@ from time import monotonic, time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .counters import Counters
     from .lanes import Lane
 
@@ -16,6 +18,8 @@ _log = logging.getLogger("bucketer.outbox")
 
 #: Written at most this often.
 _EVERY_S = 0.5
+#: In the lane of the process.
+COUNTERS = "counters.json"
 
 
 class Published:
@@ -35,7 +39,7 @@ class Published:
     def write(self, lane: Lane, counters: Counters) -> None:
         """Write it in any case."""
         self._last, self._at = counters.to_json(time()), monotonic()
-        path = lane.directory / "counters.json"
+        path = lane.directory / COUNTERS
         new = path.with_suffix(".new")
         try:
             new.write_text(json.dumps({"pid": os.getpid(), **self._last}))
@@ -45,3 +49,12 @@ class Published:
             if not self._fails:
                 _log.warning("outbox: counters can't be written: %s", error.strerror)
             self._fails = True
+
+
+def withdraw(lane: Path) -> None:
+    """The process of *lane* is gone, and counts no more.
+
+    Raises:
+        OSError: that can't be said.
+    """
+    (lane / COUNTERS).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from .dead_letters import DeadLetter, DeadLetters, read_letters
 from .files import append_lines, listed, private_directory
 from .journal import Writer
 from .lanes import is_alive, lanes_in, open_lane, segments_in
+from .published import COUNTERS
 from .quota import Quota
 from .records import lines_in
 
@@ -33,7 +34,7 @@ class Status(NamedTuple):
     """How an outbox stands.
 
     Attributes:
-        processes: lanes whose process lives.
+        processes: lanes whose own process lives.
         waiting, waiting_bytes: events not delivered yet.
         oldest_age_s: of those, the longest since it was decided; 0 when none waits.
         dead, dead_bytes: the dead-letter store.
@@ -145,8 +146,8 @@ class Store:
         reports = []
         for lane in self._lanes_in(unread):
             try:
-                if is_alive(lane):
-                    reports.append(_counters(lane))
+                if is_alive(lane) and (report := _counters(lane)) is not None:
+                    reports.append(report)
             except OSError as error:
                 unread.append(_said(lane, error))
         return reports
@@ -182,17 +183,19 @@ class Store:
         append_lines(directory / f"dead-{path.name}", line.rstrip(b"\n") + b"\n", sync=True)
 
 
-def _counters(lane: Path) -> dict[str, Any]:
-    """What the lane's process last wrote down; nothing in its first moments.
+def _counters(lane: Path) -> dict[str, Any] | None:
+    """What the lane's process last wrote down; None in its first moments, and when it is gone.
+
+    Whoever takes the lane over deletes the file, and holds the lock from then on.
 
     Raises:
         OSError: it can't be read.
     """
     try:
-        found = json.loads((lane / "counters.json").read_text())
+        found = json.loads((lane / COUNTERS).read_text())
     except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _said(path: Path, error: OSError) -> str:

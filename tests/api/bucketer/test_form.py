@@ -111,7 +111,9 @@ def test_the_error_of_a_form_carries_what_was_understood():
         (b"ev=purchase&u=x", "application/json", "say that it is one"),
         (b"------WebKitFormBoundary\r\n", "multipart/form-data; boundary=x", "multipart/form-data"),
         (b"purchase", "text/plain", "not JSON"),
-        (b"purchase", FORM, "'purchase' isn't known here"),
+        (b"purchase", FORM, "neither a JSON object nor a form"),
+        (b'"purchase"', FORM, "neither a JSON object nor a form"),
+        (b"a&b", FORM, "neither a JSON object nor a form"),
         (b"", FORM, "empty"),
         (b'"ev=purchase"', "text/plain", "must be a JSON object"),
     ],
@@ -137,3 +139,18 @@ def test_a_form_has_a_bounded_number_of_fields(fields, status):
     body = "&".join(["ev=purchase", "u=x", *(f"f{each}=" for each in range(fields - 2))])
 
     assert post("/track", body, FORM)[0] == status
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain;charset=UTF-8", FORM, "application/json"]
+)
+@pytest.mark.parametrize("path", ["/bucketer", "/track"])
+def test_a_post_without_a_body_says_what_its_query_says(path, content_type):
+    """`sendBeacon` with an address alone, or `curl -X POST`. A lost body is nobody's address."""
+    names = "e=checkout_flow_experiment&u=ben" if path == "/bucketer" else "ev=purchase&u=ben"
+
+    assert post(path, b"", content_type, names)[:2] == post(path, b"{}", None, names)[:2]
+    assert post(path, b"", content_type, names)[0] == 200
+    assert post(path, b"", content_type, names.replace("&u=", "&userid="))[0] == 400
+    for query in ("", names.replace("&u=ben", ""), names.replace("=ben", "=")):
+        assert "empty" in post(path, b"", content_type, query)[1]["error"]["message"]

@@ -151,6 +151,8 @@ def test_names_of_the_other_route_name_nobody(client):
 
     assert answer(client.ask(method="POST", body=body))["user"] == ADDRESS
     assert client.ask(method="POST", body={**body, "id": "ben"}).response.status == 400
+    assert client.ask("e=checkout_flow_experiment&id=ben").response.status == 400
+    assert client.ask("e=checkout_flow_experiment&id=5&u=ben").response.status == 200
 
 
 def test_other_names_in_a_body_are_ignored_where_the_user_is_named(client):

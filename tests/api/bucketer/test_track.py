@@ -407,6 +407,8 @@ def test_a_timestamp_in_a_query_counts_too(client):
         ({"value": "much"}, ['tags.value is "much", which is not a number']),
         ({"value": True}, ["tags.value is true"]),
         ({"revenue": 1.5, "value": []}, ["tags.revenue is 1.5", "tags.value is an array"]),
+        ({"Revenue": 4200}, ["tags.Revenue is not counted as revenue"]),
+        ({"VALUE": 1, "revenue": 2}, ["tags.VALUE is not counted as value"]),
         ({"revenue": 4200, "value": 9.5}, []),
         ({"revenue": 0, "value": "9.5"}, []),
         ({"revenue": None, "value": None}, []),
@@ -423,3 +425,31 @@ def test_revenue_and_value_that_do_not_count_are_told(client, tags, said):
     assert len(warnings) == len(said)
     assert all(wanted in found for wanted, found in zip(said, warnings, strict=True))
     assert ("warnings" in alone) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"revenue": 4200}, ["'revenue' stands beside 'tags'"]),
+        ({"revenue": 4200, "value": 1}, ["'revenue' stands", "'value' stands"]),
+        ({"revenue": None, "page": "/x"}, []),
+    ],
+)
+def test_revenue_and_value_beside_the_tags_are_told(client, beside, said):
+    """They are no parameters, and are sent nowhere."""
+    goal = {"event": "purchase", "user": "b", **beside}
+    query = "&".join(f"{name}={value}" for name, value in goal.items() if value is not None)
+    alone = answer(post(client, goal))
+    warnings = alone.get("warnings", [])
+
+    assert answer(post(client, [goal])) == {"events": [alone]}
+    assert answer(client.ask(query, path="/track")) == alone
+    assert len(warnings) == len(said)
+    assert all(wanted in found for wanted, found in zip(said, warnings, strict=True))
+
+
+def test_a_plus_that_a_query_takes_for_a_blank_is_told(client):
+    query = "ev=purchase&u=b&timestamp=2018-04-09T19:06:02+02:00"
+
+    assert "%2B" in answer(client.ask(query, path="/track"))["error"]["message"]
+    assert client.ask(query.replace("+", "%2B"), path="/track").response.status == 200

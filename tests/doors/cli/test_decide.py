@@ -212,6 +212,21 @@ def test_an_unknown_key_is_an_error_of_ours_with_its_code_and_a_suggestion():
     assert "Did you mean 'checkout_flow_experiment'?" in kept.err
 
 
+@pytest.mark.parametrize(
+    ("argv", "told", "url"),
+    [
+        (("-e", "search"), "That is a flag (-f search).", "(f=search)"),
+        (("-f", "checkout_flow_experiment"), "experiment (-e checkout_flow_experiment)", "(e="),
+        (("-f", "purchase"), "conversion event (/track?ev=purchase)", "(/track?ev=purchase)"),
+    ],
+)
+def test_a_key_of_another_kind_is_told_with_the_option_that_asks_for_it(argv, told, url):
+    kept = Kept("decide", *argv, "-u", "ada", "--json")
+
+    assert told in " ".join(kept.err.split())
+    assert url in kept.json["error"]["message"]
+
+
 def test_bad_attributes_name_the_place():
     kept = Kept("decide", *CHECKOUT, "-u", "ada", "-a", 'tier:"platinum')
 

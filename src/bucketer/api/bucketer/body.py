@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bucketer.api.body import parse_json, parse_object
+from bucketer.api.query import OF_BUCKETER, parse_query
 from bucketer.core.errors import InvalidRequest
 
 from .attributes import parse_attributes
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from bucketer.api.body import Repeated
     from bucketer.api.http import Request
 
+_OF_USER = {name: key for name, key in OF_BUCKETER.items() if key == "u"}
+
 
 def parsed_body(request: Request, max_depth: int) -> tuple[Any, Repeated]:
     """Parse the body of *request*, JSON or a form: once, however often it is asked for.
+
+    Without a body the query says it all, if it names the user: a beacon may be an address alone.
+    Else the body may have been lost, and the user with it.
 
     A request is answered anew when something had to be fetched for it, and an error's answer
     tells what was understood.
@@ -26,7 +32,9 @@ def parsed_body(request: Request, max_depth: int) -> tuple[Any, Repeated]:
         from .form import form_object, is_form  # JSON comes far more often
 
         try:
-            if is_form(request):
+            if not request.body and parse_query(request.query, _OF_USER).get("u"):
+                found = {}, {}
+            elif is_form(request):
                 found = form_object(request.body, lambda text: parse_tags(text, max_depth)), {}
             else:
                 found = parse_json(request.body, max_depth)

@@ -53,9 +53,12 @@ def form_object(body: bytes, parse_tags: Callable[[str], dict[str, Any]]) -> dic
         parse_tags: reads tags as a query has them.
 
     Raises:
-        InvalidRequest: too many bytes or fields, a field twice, not UTF-8, or a value that can't
-            be read.
+        InvalidRequest: no name has a value, too many bytes or fields, a field twice, not UTF-8,
+            or a value that can't be read.
     """
+    if b"=" not in body:
+        message = "The body is neither a JSON object nor a form (name=value&...); send one of them."
+        raise InvalidRequest(message, field="body")
     if len(body) > MAX_BYTES:
         message = f"The form is over {MAX_BYTES} bytes; send a JSON object."
         raise InvalidRequest(message, field="body")

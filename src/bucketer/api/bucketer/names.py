@@ -29,6 +29,7 @@ _EXAMPLES = {"a": '{"tier": "platinum"}', "tags": '{"revenue": 4200}'}
 #: What a user is called elsewhere: in lower case, letters and digits only.
 _OURS_MISSPELT = frozenset(("u", "user", "userid"))
 _USERS = _OURS_MISSPELT | {
+    "id",  # of /bucketer; to /track it is the event's
     *("uid", "usr", "usrid", "userkey", "username", "userref", "userguid", "useruuid"),
     *("visitor", "visitorid", "visitorkey", "visitoruuid", "vid", "customer", "customerid"),
     *("customerkey", "client", "clientid", "member", "memberid", "person", "personid"),

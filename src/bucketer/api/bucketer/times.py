@@ -32,6 +32,8 @@ def parse_timestamp(text: str, now_ms: int) -> int:
             "Parameter 'timestamp' must be milliseconds since 1970, or ISO 8601 with a zone, "
             "such as 2026-11-28T08:00:00Z."
         )
+        if "T" in text[:_MOST_CHARS] and " " in text[:_MOST_CHARS]:
+            message += " In a query and in a form a + is written %2B."
         raise InvalidRequest(message, field="timestamp")
     if now_ms - MAX_AGE_MS <= found <= now_ms + MAX_AHEAD_MS:
         return found

@@ -23,7 +23,7 @@ from .times import parse_timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from bucketer.api.body import Repeated
@@ -37,6 +37,8 @@ MAX_EVENTS = 1_000
 
 #: Those that an error tells.
 _NAMED = {name: key for name, key in OF_TRACK.items() if key in {"ev", "u"}}
+#: What belongs into the tags, and is often written beside them.
+_OF_TAGS = {"revenue": "revenue", "value": "value"}
 _EXAMPLE = '{"event": "…", "user": "…", "attributes": {…}, "tags": {…}}'
 
 
@@ -121,23 +123,27 @@ class TrackRoute:
 
     def _read(self, request: Request) -> dict[str, Any] | list[dict[str, Any]]:
         """The goals as the caller tells them, by the names that `OF_TRACK` gives."""
-        given: dict[str, Any] = {**parse_query(request.query, OF_TRACK)}
+        query = request.query
+        given: dict[str, Any] = {**parse_query(query, OF_TRACK)}
+        if any(f"{name}=" in query for name in _OF_TAGS):
+            _note_beside(given, parse_query(query, _OF_TAGS))
         if given.get("a"):
             given["a"] = parse_attributes(given["a"])
         if given.get("tags"):
             given["tags"] = parse_tags(given["tags"], self._options.max_json_depth)
         if request.method == "GET":
             if not given.get("u"):
-                check_user_of_query(request.query, OF_TRACK)
+                check_user_of_query(query, OF_TRACK)
             return given
         parsed, repeated = parsed_body(request, self._options.max_json_depth)
         if not isinstance(parsed, list):
             body = as_parameters(parsed, repeated)
             fields = fields_of(body, OF_TRACK)
             add_query(fields, given)
+            _note_beside(fields, body)
             if "u" not in fields:
                 check_user(body, OF_TRACK, named=False)
-                check_user_of_query(request.query, OF_TRACK)
+                check_user_of_query(query, OF_TRACK)
             else:
                 check_user(body, OF_TRACK, named=True)
             return fields
@@ -160,6 +166,7 @@ def _read_list(parsed: list[Any], repeated: Repeated) -> list[dict[str, Any]]:
         try:
             body = as_parameters(each, repeated)
             fields = fields_of(body, OF_TRACK)
+            _note_beside(fields, body)
             check_user(body, OF_TRACK, named="u" in fields)
         except InvalidRequest as error:
             raise _of_item(error, number, total) from None
@@ -227,9 +234,23 @@ def _taken(goal: dict[str, Any], event: Event) -> dict[str, object]:
     """What the answer says of one event."""
     taken: dict[str, object] = {"event": goal["ev"], "user": event.user.id}
     tags = goal.get("tags")
-    if tags and (warnings := not_counted(tags)):
+    warnings = [
+        f"'{name}' stands beside 'tags' and is ignored: {name} counts as a tag, "
+        f'"tags": {{"{name}": ...}}.'
+        for name in goal.get("beside", ())
+    ]
+    if tags:
+        warnings += not_counted(tags)
+    if warnings:
         taken["warnings"] = warnings
     return taken
+
+
+def _note_beside(goal: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Remember for the answer what is *given* beside the tags and counts nowhere."""
+    beside = [name for name in _OF_TAGS if given.get(name) is not None]
+    if beside:
+        goal["beside"] = beside
 
 
 def _of_item(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from bucketer.api.bucketer.answer import Answers
 from bucketer.api.bucketer.attributes import parse_attributes
 from bucketer.api.problems import prediction_failed
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.core.errors import BucketerError, InvalidRequest
+from bucketer.core.errors import BucketerError, InvalidRequest, UnknownKey
 from bucketer.core.slips import hint_of, unknown_attributes
 from bucketer.core.user import User
 from bucketer.wiring import engine_of
@@ -100,6 +101,8 @@ def decide_command(args: argparse.Namespace, terminal: Terminal) -> None:
         if args.json:
             problem = {"code": error.code, "message": str(error)}
             terminal.json({"variation": None, **_understood(args), "error": problem})
+        if isinstance(error, UnknownKey):  # whose hint names the parameters of the URL
+            error.hint = re.sub(r"\((e|f)=", r"(-\1 ", error.hint, count=1)
         raise
 
 

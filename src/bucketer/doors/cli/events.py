@@ -96,7 +96,8 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
                 *((name, str(count), _remark(name)) for name, count in status.counters.items()),
             ],
         )
-        terminal.text(f"{status.processes} processes write here.")
+        write = "process writes" if status.processes == 1 else "processes write"
+        terminal.text(f"{status.processes} {write} here.")
         if status.counters["refused"]:
             terminal.text(f"{status.counters['refused']} events were not kept, and are lost.", BAD)
         if status.unreadable:
