@@ -217,6 +217,7 @@ PURE = {
     "hashlib",  # a digest of what was handed in
     "heapq",
     "hmac",
+    "importlib",  # what a table names, when it is first asked for
     "ipaddress",
     "itertools",
     "json",

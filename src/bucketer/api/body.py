@@ -71,7 +71,7 @@ def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
     except UnicodeDecodeError as error:
         message = f"The body is not valid UTF-8 at byte {error.start}."
         raise InvalidRequest(message, field="body", position=error.start) from None
-    _check_cost(body, max_depth)
+    check_cost(body, max_depth)
     repeated: Repeated = {}
 
     def remember_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _no_number(text: str) -> InvalidRequest:
     return InvalidRequest("The body has a number out of range.", field="body")
 
 
-def _check_cost(body: bytes, max_depth: int) -> None:
+def check_cost(body: bytes, max_depth: int) -> None:
     """Refuse what holds too many values, or is nested too deep, before a parser meets it.
 
     It sees strings as the parser does up to the first thing that isn't JSON, where that one stops.

@@ -55,6 +55,7 @@ _load_bundle()
 
 #: What a cold start doesn't import, by the beginnings of paths: found one by one, if ever needed.
 LATER = (
+    "bucketer/api/agent/",
     "bucketer/api/body",
     "bucketer/api/bucketer/body",
     "bucketer/api/bucketer/debug",

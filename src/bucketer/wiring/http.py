@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bucketer.api.route import Api
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import Engine
+    from bucketer.ports import EditionFacts, Engine
     from bucketer.runtime.edition import Edition
     from bucketer.runtime.environment import Environment
     from bucketer.settings import Settings
@@ -31,7 +32,21 @@ def api_options(settings: Settings) -> ApiOptions:
     options.health_max_age_s = settings.health_max_age
     options.path_prefix = settings.path_prefix
     options.revisions = settings.revisions != "off"
+    options.apis = (("/v1/", agent_api),)
     return options
+
+
+def agent_api(
+    edition: EditionFacts | None,
+    options: ApiOptions,
+    headers: tuple[tuple[str, str], ...],
+    engine: Engine,
+    keys: frozenset[str],
+) -> Api:
+    """Make Optimizely Agent's API, which few processes are asked for."""
+    from bucketer.api.agent.routes import AgentApi
+
+    return AgentApi(edition, options, headers, engine, keys)
 
 
 def datafile_shown(settings: Settings) -> str:

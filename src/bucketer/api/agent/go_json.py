@@ -1,0 +1,126 @@
+"""JSON as Go writes it: no blanks, keys of maps in order, `<`, `>` and `&` escaped, a line's end.
+
+Source: Go's encoding/json, which Agent renders its answers with.
+"""
+
+from __future__ import annotations
+
+from json.encoder import encode_basestring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What stands in Go's strings in another way than in Python's. None of it is JSON's structure.
+_ESCAPED = {
+    ord("<"): "\\u003c",
+    ord(">"): "\\u003e",
+    ord("&"): "\\u0026",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
+#: Lone surrogates, which no UTF-8 has.
+_ESCAPED |= dict.fromkeys(range(0xD800, 0xE000), "\\ufffd")
+#: From here on, and below, Go writes an exponent.
+_LARGE, _SMALL = 1e21, 1e-6
+#: Integers that a double holds exactly.
+_EXACT = 2**53
+
+
+class Fields(dict[str, object]):
+    """A structure of Go's: written in its own order, where a map's keys are sorted."""
+
+
+class Raw(str):
+    """What is rendered already."""
+
+    __slots__ = ()
+
+
+class NoJson(ValueError):
+    """A number that JSON has no word for.
+
+    Attributes:
+        word: as Go writes it: `+Inf`, `-Inf`, `NaN`.
+    """
+
+    def __init__(self, number: float) -> None:
+        """Name the number."""
+        self.word = "+Inf" if number > 0 else "-Inf" if number < 0 else "NaN"
+        super().__init__(self.word)
+
+
+def document(value: object) -> bytes:
+    """Render *value* as the body of an answer.
+
+    Raises:
+        NoJson: it holds a number that JSON lacks.
+    """
+    return f"{go_json(value)}\n".encode()
+
+
+def go_json(value: object) -> str:
+    """Render *value*: numbers as doubles, a dict as a map, `Fields` as a structure.
+
+    Raises:
+        NoJson: it holds a number that JSON lacks.
+    """
+    if isinstance(value, Raw):
+        return value
+    if isinstance(value, str):
+        return go_string(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return go_number(value)
+    if isinstance(value, dict):
+        return go_object(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(go_json, value))}]"
+    raise TypeError(type(value).__name__)
+
+
+def go_object(value: Mapping[str, object]) -> str:
+    """Render a map, or the fields of a structure."""
+    names = value if isinstance(value, Fields) else sorted(value)
+    return "{" + ",".join(f"{go_string(name)}:{go_json(value[name])}" for name in names) + "}"
+
+
+def go_string(text: str) -> str:
+    """Render a string, with its quotes."""
+    return encode_basestring(text).translate(_ESCAPED)
+
+
+def go_number(number: float) -> str:
+    """Render a number as Go does a float64.
+
+    Raises:
+        NoJson: JSON lacks it.
+    """
+    if isinstance(number, int):
+        if -_EXACT <= number <= _EXACT:
+            return int.__repr__(number)
+        number = float(number)
+    if number - number != 0:
+        raise NoJson(number)
+    size = abs(number)
+    text = float.__repr__(number)
+    if size and not _SMALL <= size < _LARGE:
+        digits, _, exponent = text.partition("e")
+        return f"{digits.removesuffix('.0')}e{exponent[0]}{exponent[1:].lstrip('0')}"
+    if "e" not in text:
+        return text.removesuffix(".0")
+    return _written_out(text)
+
+
+def _written_out(text: str) -> str:
+    """Write a number of 1e16 and more, or below 0.0001, without its exponent."""
+    digits, _, exponent = text.partition("e")
+    sign = "-" if digits.startswith("-") else ""
+    digits = digits.removeprefix("-").replace(".", "")
+    zeros = int(exponent)
+    if zeros < 0:
+        return f"{sign}0.{'0' * (-zeros - 1)}{digits}"
+    return f"{sign}{digits}{'0' * (zeros - len(digits) + 1)}"
