@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ from bucketer.doors.server.logs import (
     note_access,
     quotable,
 )
+from bucketer.doors.server.speaker import Speaker
 from fakes.process import bucketer_serve, start
 from fakes.serving import FakeRuntime, serving
 
@@ -199,3 +201,49 @@ def test_a_start_that_fails_is_told_once_by_each_who_knows_something():
 
     (line,) = done.stderr.splitlines()
     assert "BUCKETER_EVENTS: found 'flush'" in line
+
+
+def test_what_each_worker_finds_out_by_itself_is_told_once(tmp_path, demonstration):
+    path = tmp_path / "datafile.json"
+    path.write_bytes(b"{")
+    home = {"BUCKETER_EVENTS": "outbox", "BUCKETER_STATE_DIR": str(tmp_path / "state")}
+    started = start("--workers", "3", "--datafile", str(path), **home)
+    started.wait_for(lambda: len(workers_of(started)) == 3)
+    time.sleep(1.5)  # each has looked
+    path.write_bytes(json.dumps(demonstration).encode())
+    started.wait_for(lambda: asked_often(started, 200))
+    _, _, err = started.stop()
+
+    told = [line for line in err.splitlines() if "bucketer.datafile" in line]
+    assert ["WARNING", "INFO"] == [line.split()[1] for line in told]
+    assert 1 == err.count("the demonstration datafile is in use")
+
+
+def asked_often(started, status):
+    """Whether many clients, whom the kernel spreads over the workers, get *status*."""
+    url = f"{started.url}/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:platinum,member_since_days:56"
+    found = [
+        subprocess.run(
+            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for _ in range(24)
+    ]
+    return {str(status)} == set(found)
+
+
+def test_when_the_worker_that_speaks_is_gone_another_does(tmp_path):
+    path = tmp_path / "speaking"
+    path.touch()
+    one, other = Speaker(str(path)), Speaker(str(path))
+    by_each = logging.makeLogRecord({"found_by_each": True})
+
+    assert [True, False, True] == [each.filter(by_each) for each in (one, other, one)]
+    assert other.filter(logging.makeLogRecord({}))
+    one.close()
+    assert other.filter(by_each)
+    other.close()
+    path.unlink()
+    assert one.filter(by_each)

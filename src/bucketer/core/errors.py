@@ -255,10 +255,11 @@ class SourceError(BucketerError):
         detail: more of it, such as sizes, which may be others each time; or empty.
         missing: the place answers, and has nothing under that name.
         heard: another process of this server has found this out, and logs it.
+        found_by_each: each process of a server finds it out by itself.
     """
 
     code = "source_failed"
-    heard = missing = False
+    heard = missing = found_by_each = False
 
     def __init__(self, where: str, why: str, detail: str = "") -> None:
         super().__init__(where, why, detail)

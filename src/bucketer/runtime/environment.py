@@ -210,6 +210,7 @@ class Environment:
             except BucketerError as error:
                 if not isinstance(error, SourceError):
                     error = SourceError(source.where, str(error))
+                error.found_by_each = source.kind in _LOCAL
                 troubles.append(error)
                 continue
             if edition is None:

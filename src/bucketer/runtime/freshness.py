@@ -28,6 +28,7 @@ class Freshness:
     """
 
     __slots__ = (
+        "_by_each",
         "_logged",
         "failing_since",
         "failures",
@@ -38,6 +39,7 @@ class Freshness:
 
     def __init__(self) -> None:
         self._logged = ""  # the gist of the present trouble, if this process has logged it
+        self._by_each = False  # every other process has found it out as well
         self.refreshes = 0
         self.failures = 0
         self.failures_in_a_row = 0
@@ -63,14 +65,20 @@ class Freshness:
                 self.failing_since = now
             gist = "; ".join(each.gist for each in troubles)
             if gist != self._logged and not all(each.heard for each in troubles):
-                _datafile_log.warning("datafile: %s", trouble)
+                self._by_each = all(each.found_by_each for each in troubles)
+                extra = {"found_by_each": self._by_each}
+                _datafile_log.warning("datafile: %s", trouble, extra=extra)
                 self._logged = gist
         elif self.trouble:
             if self._logged:
                 failures = self.failures_in_a_row
                 plural = "s" * (failures != 1)
                 _datafile_log.info(
-                    "datafile: after %d failure%s %s serves", failures, plural, serving
+                    "datafile: after %d failure%s %s serves",
+                    failures,
+                    plural,
+                    serving,
+                    extra={"found_by_each": self._by_each},
                 )
                 self._logged = ""
             self.failures_in_a_row = 0

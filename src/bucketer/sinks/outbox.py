@@ -213,4 +213,5 @@ class Outbox:
         demonstration = is_demonstration(ruleset.account_id, ruleset.project_id)
         if demonstration and not self._with_demonstration:
             self._demonstration = ruleset
-            _log.warning("outbox: the demonstration datafile is in use; its events are not sent")
+            message = "outbox: the demonstration datafile is in use; its events are not sent"
+            _log.warning(message, extra={"found_by_each": True})

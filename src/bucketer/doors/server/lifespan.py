@@ -17,6 +17,7 @@ from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies
 from bucketer.core.errors import BucketerError
 from bucketer.doors.server.logs import configure_logs
+from bucketer.doors.server.speaker import Speaker
 from bucketer.doors.server.sweeper import Sweeper
 from bucketer.doors.server.words import first_lines
 from bucketer.doors.server.worker import Worker
@@ -43,16 +44,27 @@ _FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
 class Application:
     """Made in the parent, sent to each worker process, called once there by uvicorn."""
 
-    def __init__(self, settings: Settings, address: str, limits: Limits) -> None:
-        """Take what a worker needs to know; *address* is the URL that is printed at the start."""
+    def __init__(
+        self, settings: Settings, address: str, limits: Limits, speaking: str = ""
+    ) -> None:
+        """Take what a worker needs to know.
+
+        Args:
+            settings: what is set.
+            address: the URL that is printed at the start.
+            limits: what clients may ask.
+            speaking: a file by which several workers agree on who tells what all find out.
+        """
         self._settings = settings
         self._address = address
         self._limits = limits
+        self._speaking = speaking
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live through one lifespan."""
         await receive()
-        configure_logs(self._settings.log_level, self._settings.log_format)
+        speaker = Speaker(self._speaking) if self._speaking else None
+        configure_logs(self._settings.log_level, self._settings.log_format, speaker)
         try:
             runtime = wiring.build(self._settings)
         except BucketerError as error:
@@ -85,6 +97,8 @@ class Application:
             connection.abort()
         sweeper.stop()
         await asyncio.to_thread(worker.close)
+        if speaker is not None:
+            speaker.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _say(self, lines: list[str]) -> None:

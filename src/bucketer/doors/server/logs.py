@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
+    from bucketer.doors.server.speaker import Speaker
+
 access_log = logging.getLogger("bucketer.access")
 
 #: Characters of a path that a line of text has; the rest of a longer one is left out.
@@ -28,7 +30,7 @@ _UNQUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 _SAID_ALREADY = ("Application startup failed", "Child process [")
 
 
-def configure_logs(level: str = "info", form: str = "text") -> None:
+def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | None = None) -> None:
     """Send our lines and the warnings of libraries out, once per process.
 
     A program that embeds the server and has configured logging already keeps its own way.
@@ -36,6 +38,7 @@ def configure_logs(level: str = "info", form: str = "text") -> None:
     Args:
         level: `debug`, `info`, `warning` or `error`: what is less grave isn't written.
         form: `text` or `json`.
+        speaker: knows what another worker tells; None where there is no other.
     """
     root = logging.getLogger()
     if root.handlers:
@@ -47,6 +50,8 @@ def configure_logs(level: str = "info", form: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(least)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    if speaker is not None:
+        handler.addFilter(speaker)
     root.addHandler(handler)
     access_log.setLevel(logging.INFO)
     access_log.propagate = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import ExitStack
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -44,9 +46,24 @@ def run(settings: Settings) -> int:
     except CannotListen as error:
         print(f"bucketer: cannot_listen: {error}", file=sys.stderr)  # noqa: T201 -- the command's way to fail
         return 1
+    if settings.workers == 1:
+        return _run_alone(_config(settings, listener, ""), listener)
+    with ExitStack() as until_the_end:
+        try:
+            speaking = until_the_end.enter_context(NamedTemporaryFile(prefix="bucketer-")).name
+        except OSError:  # nowhere to write: each worker tells for itself
+            speaking = ""
+        supervisor = Workers(_config(settings, listener, speaking), sockets=[listener])
+        supervisor.run()
+        # It leaves by itself, and without a status of failure, when a worker can't start.
+        return int(supervisor.could_not_start())
+
+
+def _config(settings: Settings, listener: socket.socket, speaking: str) -> uvicorn.Config:
+    """Return how uvicorn is to serve, with what each worker needs to know."""
     limits = limits_of(settings)
-    application = Application(settings, address_of(listener), limits)
-    config = uvicorn.Config(
+    application = Application(settings, address_of(listener), limits, speaking)
+    return uvicorn.Config(
         application,
         http=Connection,
         ws="none",
@@ -60,12 +77,6 @@ def run(settings: Settings) -> int:
         workers=settings.workers,
         timeout_graceful_shutdown=limits.stop_s,
     )
-    if settings.workers > 1:
-        supervisor = Workers(config, sockets=[listener])
-        supervisor.run()
-        # It leaves by itself, and without a status of failure, when a worker can't start.
-        return int(supervisor.could_not_start())
-    return _run_alone(config, listener)
 
 
 def limits_of(settings: Settings) -> Limits:
