@@ -96,7 +96,7 @@ def test_all_problems_are_told_at_once_each_with_name_finding_and_what_is_allowe
         ),
         ("BUCKETER_PROFILES", ["off", "memory", "sqlite", "sqlite:/tmp/p"], ["sqlite:", "redis"]),
         ("DATAFILE_URL", ["https://h/d.json", "http://h", "http://h:65535/d", "http://[::1]:1/d", "s3://b/k"], ["d.json", "ftp://h/d", "https://", "s3://", "s3://b", "s3://b c/k", "http://h:0/d", "http://h:65536/d", "http://h:abc/d", "http://user:pw@h/d", "http://h/a\r\nX: y"]),
-        ("BUCKETER_DATAFILE", ["d.json", "s3://b/k https://h/d packaged"], ["ftp://h/d", "file:///d", "d.json https://", "s3://b"]),
+        ("BUCKETER_DATAFILE", ["d.json", "a,b.json", "s3://b/k https://h/d packaged"], ["ftp://h/d", "file:///d", "d.json https://", "s3://b", "a.json,/b.json", "/a.json,packaged", "a.json,https://h/d", "a.json,"]),
         ("BUCKETER_REVISIONS", ["off", "some/folder", "s3://b", "s3://b/p"], ["https://h/d", "s3://", "file:///d"]),
         ("BUCKETER_EVENTS_ENDPOINT", ["https://h/p", "http://h:81"], ["h", "https://h:x/", "http://h:99999/", "https://h/\r\nX: y"]),
         ("DATAFILE_ACCESS_TOKEN", ["a-b.c_d=", "~"], ["a b", "a\r\nX: y", "✓"]),

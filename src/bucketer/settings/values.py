@@ -137,8 +137,14 @@ def location(value: str) -> str:
     return datafile_url(value) if "://" in value else word(value, OURS) or value
 
 
+#: Where a comma can hardly be a part of a name.
+_COMMA = re.compile(r",(?:[\w.+-]+://|[/~.]|packaged\b|demonstration\b|\s|$)", re.IGNORECASE)
+
+
 def locations(value: str) -> tuple[str, ...]:
-    """Locations between white space."""
+    """Locations between white space. Commas between them would make one path of all."""
+    if _COMMA.search(value):
+        raise ValueError
     return tuple(location(each) for each in value.split())
 
 
