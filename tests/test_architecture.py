@@ -111,6 +111,7 @@ ALLOWED_OURS = {
     "bucketer.settings.environments",
     "bucketer.settings.events",
     "bucketer.settings.http",
+    "bucketer.settings.openfeature",
     "bucketer.settings.reading",
     "bucketer.settings.server",
     "bucketer.settings.setting",

@@ -52,7 +52,7 @@ def told(client, origin="", **asked):
 def test_by_default_any_page_may_read_every_answer_and_none_that_came_with_cookies(asked, origin):
     assert told(client_of(""), origin, **asked) == {
         "Allow-Origin": "*",
-        "Expose-Headers": "X-Request-Id",
+        "Expose-Headers": "X-Request-Id, ETag, Retry-After",
     }
 
 
@@ -70,7 +70,7 @@ def test_one_named_origin_is_told_to_everybody_and_may_send_cookies(asked, origi
     assert told(client_of(ONE), origin, **asked) == {
         "Allow-Origin": SHOP,
         "Allow-Credentials": "true",
-        "Expose-Headers": "X-Request-Id",
+        "Expose-Headers": "X-Request-Id, ETag, Retry-After",
         "Vary": "Origin",
     }
 
@@ -81,7 +81,7 @@ def test_each_of_several_origins_is_told_itself(asked, origin):
     assert told(client_of(TWO), origin, **asked) == {
         "Allow-Origin": origin,
         "Allow-Credentials": "true",
-        "Expose-Headers": "X-Request-Id",
+        "Expose-Headers": "X-Request-Id, ETag, Retry-After",
         "Vary": "Origin",
     }
 

@@ -7,7 +7,7 @@ caches have to know: ``Vary``.
 
 from __future__ import annotations
 
-from .http import COMMON_HEADERS
+from .http import COMMON_HEADERS, EXPOSED_HEADERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Headers = tuple[tuple[str, str], ...]
 
 ANY = ("*",)
-_EXPOSED = ("Access-Control-Expose-Headers", "X-Request-Id")
+_EXPOSED = ("Access-Control-Expose-Headers", EXPOSED_HEADERS)
 _VARY = ("Vary", "Origin")
 #: Seconds that a browser may keep what a preflight was told; it has a limit of its own.
 _MAX_AGE_S = "86400"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COMMON_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 #: Of every answer with a body; `Handler.json_headers` has those for other origins beside them.
 JSON_HEADERS = (("Content-Type", "application/json"), *COMMON_HEADERS)
+#: What pages of other origins may read of an answer's head.
+EXPOSED_HEADERS = "X-Request-Id, ETag, Retry-After"
 #: The header that names an environment by its SDK key.
 SDK_KEY = "x-optimizely-sdk-key"
 #: The longest request id that is taken over from a caller.

@@ -71,6 +71,10 @@ class ApiOptions:
         reports: what else health tells, by name: each gives its counters, if any.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
+        ofrep_bulk_impressions: True sends the impressions of all that OpenFeature's clients have
+            evaluated at once.
+        ofrep_experiments: True lets them ask for experiments by their keys.
+        ofrep_off_values: True tells them the values of a flag that is off, in place of none.
         other_webhooks: gives the rules of other environments, or None where there are none.
     """
 
@@ -87,6 +91,9 @@ class ApiOptions:
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "ofrep_bulk_impressions",
+        "ofrep_experiments",
+        "ofrep_off_values",
         "other_webhooks",
         "path_prefix",
         "profiles",
@@ -120,6 +127,7 @@ class ApiOptions:
         self.events = events
         # What wiring knows only later, or seldom.
         self.makes_events = True
+        self.ofrep_bulk_impressions = self.ofrep_experiments = self.ofrep_off_values = False
         self.apis: tuple[tuple[str, MakesApi], ...] = ()
         self.answers_bytes = 16 * 1024 * 1024
         self.freshness: Callable[[], dict[str, object]] | None = None

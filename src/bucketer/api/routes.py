@@ -10,7 +10,7 @@ from bucketer.core import decide
 from bucketer.core.bandit import PredictionNeeded
 
 from .bucketer.decide import BucketerRoute
-from .http import JSON_HEADERS, SDK_KEY, Needed, Reply, Response
+from .http import EXPOSED_HEADERS, JSON_HEADERS, SDK_KEY, Needed, Reply, Response
 from .json_text import to_json
 from .options import ApiOptions
 
@@ -88,7 +88,7 @@ class Handler:
         if origins == ("*",):  # without an import that cold starts would pay for
             self.json_headers += (
                 ("Access-Control-Allow-Origin", "*"),
-                ("Access-Control-Expose-Headers", "X-Request-Id"),
+                ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
             )
             return
         from .cors import for_everybody, for_origin

@@ -311,6 +311,7 @@ class Ruleset:
             defaults to `US`.
         environment: what tells the environments of the project apart; "" where nothing does. It
             may be the SDK key, so it is never shown.
+        environment_key: its name in Optimizely; "" where the datafile doesn't say.
         sdk_key: the key that the datafile says it is published under; "" where it doesn't.
         anonymize_ip: copied into events as it stands.
         bot_filtering: True or False where the datafile says so, else None.
@@ -340,6 +341,7 @@ class Ruleset:
         "diagnostics",
         "envelope",
         "environment",
+        "environment_key",
         "events",
         "experiments",
         "experiments_by_id",
@@ -364,6 +366,7 @@ class Ruleset:
         self.account_id = account_id
         self.project_id = project_id
         self.environment = ""
+        self.environment_key = ""
         self.sdk_key = ""
         self.region = "US"
         self.anonymize_ip: object = False

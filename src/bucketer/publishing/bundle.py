@@ -70,6 +70,7 @@ LATER = (
     "bucketer/api/route.py",
     "bucketer/api/bucketer/times",
     "bucketer/api/bucketer/track",
+    "bucketer/api/ofrep/",
     "bucketer/api/service/",
     "bucketer/core/compile/faults",
     "bucketer/core/explain",

@@ -94,6 +94,10 @@ class Settings:
     publish: str
     publish_function: str
     project_id: str
+    ofrep: bool
+    ofrep_off: str
+    ofrep_experiments: bool
+    ofrep_bulk_impressions: bool
     config: str
     sdk_keys: str
     sdk_key_url: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datafile, environments, events, http, server, users, webhooks
+from . import datafile, environments, events, http, openfeature, server, users, webhooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ TABLE: Final = (
     *events.ROWS,
     *users.ROWS,
     *http.ROWS,
+    *openfeature.ROWS,
     *server.ROWS,
     *webhooks.ROWS,
 )

@@ -31,8 +31,13 @@ def api_options(settings: Settings) -> ApiOptions:
     options.allow_headers = ", ".join(settings.cors_headers)
     options.health_max_age_s = settings.health_max_age
     options.path_prefix = settings.path_prefix
+    options.ofrep_experiments = settings.ofrep_experiments
+    options.ofrep_off_values = settings.ofrep_off == "values"
+    options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
     options.revisions = settings.revisions != "off"
     options.apis = (("/v1/", agent_api),)
+    if settings.ofrep:
+        options.apis += (("/ofrep/", openfeature_api),)
     return options
 
 
@@ -47,6 +52,19 @@ def agent_api(
     from bucketer.api.agent.routes import AgentApi
 
     return AgentApi(edition, options, headers, engine, keys)
+
+
+def openfeature_api(
+    edition: EditionFacts | None,
+    options: ApiOptions,
+    headers: tuple[tuple[str, str], ...],
+    engine: Engine,
+    keys: frozenset[str],
+) -> Api:
+    """Make the API that OpenFeature's clients ask."""
+    from bucketer.api.ofrep.api import OfrepApi
+
+    return OfrepApi(edition, options, headers, engine, keys)
 
 
 def datafile_shown(settings: Settings) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def read_settings(draft: Draft) -> None:
     """Take over what the datafile says of the project as a whole."""
     draft.ruleset.environment = environment_of(draft.datafile)
+    environment_key = draft.datafile.get("environmentKey")
+    draft.ruleset.environment_key = environment_key if isinstance(environment_key, str) else ""
     sdk_key = draft.datafile.get("sdkKey")
     draft.ruleset.sdk_key = sdk_key if isinstance(sdk_key, str) else ""
     region = draft.datafile.get("region")

@@ -1,0 +1,82 @@
+"""The protocol's two paths, and its errors: always JSON, whatever went wrong.
+
+Clients differ in what they can read (docs/openfeature.md), so every error has a key where one was
+asked for, a code of the protocol's, a sentence and an empty `metadata`.
+"""
+
+from __future__ import annotations
+
+from bucketer.api.http import Response
+from bucketer.api.json_text import to_json
+from bucketer.api.problems import describe, headers_of
+from bucketer.api.query import unquote
+
+from .bulk import BulkRoute
+from .context import InvalidContext, TargetingKeyMissing
+from .evaluation import Evaluator, FlagNotFound
+from .single import SingleRoute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bucketer.api.http import Request
+    from bucketer.api.options import ApiOptions
+    from bucketer.api.route import Route
+    from bucketer.ports import EditionFacts, Engine
+
+#: What all paths of the protocol begin with.
+PREFIX = "/ofrep/"
+_FLAGS = "/ofrep/v1/evaluate/flags"
+_RATE_LIMITED = 429
+#: The protocol's codes by status; anything else is GENERAL.
+_CODES = {400: "PARSE_ERROR", 404: "FLAG_NOT_FOUND", 413: "INVALID_CONTEXT"}
+
+
+class OfrepApi:
+    """The protocol, for one edition."""
+
+    def __init__(
+        self,
+        edition: EditionFacts | None,
+        options: ApiOptions,
+        headers: tuple[tuple[str, str], ...],
+        engine: Engine,
+        keys: frozenset[str],
+    ) -> None:
+        """Answer by *edition*; *keys* are every API's and not used here."""
+        del keys
+        self._headers = headers
+        self._evaluator = None if edition is None else Evaluator(edition, options, engine)
+        self._options = options
+        self._bulk = BulkRoute(self._evaluator, options, headers)
+
+    def route(self, path: str) -> Route | None:
+        """Return what stands at *path*: the bulk route, or that of the flag which it names.
+
+        A key is everything behind the slash, so it may have slashes of its own; a path is never
+        tidied, so no key leads anywhere else.
+        """
+        if path.removesuffix("/") == _FLAGS:
+            return self._bulk
+        if path.startswith(f"{_FLAGS}/"):
+            key = unquote(path[len(_FLAGS) + 1 :])
+            return SingleRoute(key, self._evaluator, self._options, self._headers)
+        return None
+
+    def refuse(self, request: Request, error: Exception, status: int) -> Response:
+        """Answer *error* as clients can read it."""
+        described = describe(error)
+        code = _CODES.get(status, "GENERAL")
+        if isinstance(error, TargetingKeyMissing):
+            code = "TARGETING_KEY_MISSING"
+        elif isinstance(error, InvalidContext):
+            code = "INVALID_CONTEXT"
+        body: dict[str, object] = {}
+        _, found, key = request.path.partition(f"{_FLAGS}/")
+        if found and key:
+            body["key"] = unquote(key)[:1_000]
+        elif status == 404 and not isinstance(error, FlagNotFound):  # noqa: PLR2004
+            code = "GENERAL"
+        body |= {"errorCode": code, "errorDetails": described["message"], "metadata": {}}
+        headers = self._headers + headers_of(error)
+        text = to_json(body).encode("ascii")
+        return Response(status, headers, text, request.request_id)
