@@ -39,6 +39,7 @@ class Contestant:
         command: what to start; ``{port}`` and ``{workers}`` are filled in.
         environ: added to the environment.
         decides: False for nginx, which answers a constant.
+        poll_s: between two looks whether it answers.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Contestant:
     environ: dict[str, str] = field(default_factory=dict)
     decides: bool = True
     port: int = 0
+    poll_s: float = 0.1
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,7 +84,7 @@ class Contestant:
             try:
                 self.ask(1)
             except OSError:
-                time.sleep(0.1)
+                time.sleep(self.poll_s)
             else:
                 return
         raise RuntimeError(f"{self.key} didn't answer within {_START_S} s")

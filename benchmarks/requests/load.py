@@ -39,8 +39,19 @@ def run_load(
     Raises:
         RuntimeError: not every answer was a 200.
     """
+    return run_script(contestant, _script(first), directory, cores, seconds)
+
+
+def run_script(
+    contestant: Contestant, text: str, directory: Path, cores: str, seconds: int
+) -> Round:
+    """Load *contestant* with what a script of wrk asks.
+
+    Raises:
+        RuntimeError: not every answer was a 200.
+    """
     script = directory / "load.lua"
-    script.write_text(_script(first))
+    script.write_text(text)
     command = [
         "taskset",
         "-c",
@@ -56,18 +67,18 @@ def run_load(
     done = subprocess.run(
         [*command, "-s", str(script), url], capture_output=True, text=True, check=True
     )
-    text = done.stdout
-    if "Non-2xx" in text or "Socket errors" in text:
-        raise RuntimeError(f"{contestant.key} failed under load:\n{text}")
+    said = done.stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise RuntimeError(f"{contestant.key} failed under load:\n{said}")
     used_s = contestant.cpu_s() - before_s
-    per_second = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    requests = re.search(r"(\d+) requests in", text)
-    assert per_second is not None, text
-    assert requests is not None, text
+    per_second = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    requests = re.search(r"(\d+) requests in", said)
+    assert per_second is not None, said
+    assert requests is not None, said
     return Round(
         float(per_second[1]),
-        _latency(text, "50%"),
-        _latency(text, "99%"),
+        _latency(said, "50%"),
+        _latency(said, "99%"),
         used_s / int(requests[1]) * 1e6,
     )
 

@@ -1,0 +1,144 @@
+"""Twenty thousand conversations with a real Optimizely Agent and with Bucketer, compared.
+
+    python -m tests.agent_parity draw DIR [--datafiles 150] [--per-key 3.3] [--seed S]
+    python -m tests.agent_parity record DIR agent.jsonl --stubs-port 19190 --base open=http://127.0.0.1:8080 …
+    python -m tests.agent_parity record DIR ours.jsonl --ours
+    python -m tests.agent_parity compare DIR agent.jsonl ours.jsonl [--show 20] [--only decide]
+
+`draw` writes DIR/datafiles and DIR/conversations.jsonl. The four Agents are yours to build and to start, each
+with an empty memory; docs/agent.md says with which options. They fetch datafiles from, and send events, bandits'
+questions and ODP's to the stubs, which `record` runs for as long as it takes. `compare` exits with 1 when there
+is a difference that nothing explains (see explained.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from . import datafiles
+from .conversations import conversations, read_datafiles
+from .differences import compare, explain
+from .level import text_of
+from .ours import four
+from .record import record
+from .stubs import Stubs
+
+_SHOWN = 600
+
+
+def main(argv=None):
+    """Do what was asked. Exit status: 0, or 1 where a difference isn't explained."""
+    args = _arguments(argv)
+    return {"draw": _draw, "record": _record, "compare": _compare, "stubs": _stubs}[args.what](args)
+
+
+def _arguments(argv):
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.agent_parity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_subparsers(dest="what", required=True)
+    draw = what.add_parser("draw")
+    draw.add_argument("--datafiles", type=int, default=150)
+    draw.add_argument("--per-key", type=float, default=3.3)
+    draw.add_argument("--seed", default="agent-20k")
+    recording = what.add_parser("record")
+    stubs = what.add_parser("stubs")
+    comparison = what.add_parser("compare")
+    for each in (draw, recording, comparison, stubs):
+        each.add_argument("directory", type=Path)
+    recording.add_argument("out", type=Path)
+    recording.add_argument("--base", action="append", default=[], metavar="NAME=URL")
+    recording.add_argument("--ours", action="store_true", help="start Bucketer, and ask that")
+    recording.add_argument("--jobs", type=int, default=24)
+    recording.add_argument("--settle", type=float, default=0.25, metavar="SECONDS")
+    recording.add_argument("--agents", default="open,profiles,closed,bare")
+    recording.add_argument("--logs", type=Path, help="keep the logs of ours there")
+    for each in (recording, stubs):
+        each.add_argument("--stubs-port", type=int, default=0)
+    for each in ("agent", "ours"):
+        comparison.add_argument(each, type=Path)
+    comparison.add_argument("--show", type=int, default=10)
+    for each in (recording, comparison):
+        each.add_argument("--only", default="", help="ids that begin so")
+    return parser.parse_args(argv)
+
+
+def _draw(args):
+    datafiles.write(args.directory / "datafiles", args.datafiles, args.seed)
+    found = conversations(read_datafiles(args.directory / "datafiles"), args.per_key, args.seed)
+    _write(args.directory / "conversations.jsonl", found)
+    kinds = Counter(each["id"].rpartition("-")[0] for each in found)
+    _say(f"{len(found)} conversations: {', '.join(f'{k} {n}' for k, n in sorted(kinds.items()))}")
+    return 0
+
+
+def _stubs(args):
+    with Stubs(args.directory / "datafiles", args.stubs_port) as stubs:
+        _say(stubs.url)
+        stubs.serve_forever()
+    return 0
+
+
+def _record(args):
+    found = [e for e in _held(args) if e["id"].startswith(args.only)]
+    pace = {"jobs": args.jobs, "settle_s": args.settle}
+    with Stubs(args.directory / "datafiles", args.stubs_port) as stubs:
+        stubs.begin()
+        if not args.ours:
+            bases = dict(each.split("=", 1) for each in args.base)
+            told = record(found, bases, stubs, **pace)
+        else:
+            with tempfile.TemporaryDirectory() as state:
+                where = args.logs or Path(state)
+                with four(stubs.url, where, args.agents.split(",")) as bases:
+                    told = record(found, bases, stubs, **pace)
+    _write(args.out, (told[name] for name in sorted(told)))
+    _say(f"\n{len(told)} conversations held: {args.out}")
+    return 0
+
+
+def _compare(args):
+    found = [e for e in _held(args) if e["id"].startswith(args.only)]
+    agents, ours = ({e["id"]: e for e in _read(path)} for path in (args.agent, args.ours))
+    by_reason = explain(compare(found, agents, ours))
+    for reason, differences in by_reason.items():
+        if reason is not None:
+            _say(f"{len(differences):6} {reason}")
+    open_ones = by_reason.get(None, [])
+    for kind, count in Counter((each.kind, each.part) for each in open_ones).most_common():
+        _say(f"{count:6} {' '.join(kind)}: not explained")
+    for each in open_ones[: args.show]:
+        step = each.step or {}
+        asked = " ".join(str(step.get(name, "")) for name in ("method", "path", "query", "body"))
+        _say(f"\n{each.setting} {each.where} {each.part}: {asked[:_SHOWN]}")
+        _say(f"  agent: {text_of(each.agents)[:_SHOWN]}\n  ours:  {text_of(each.ours)[:_SHOWN]}")
+    both = len(agents.keys() & ours.keys())
+    _say(f"\n{both} conversations compared, {len(open_ones)} differences not explained")
+    return 1 if open_ones else 0
+
+
+def _held(args):
+    return _read(args.directory / "conversations.jsonl")
+
+
+def _read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _write(path, values):
+    path.write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in values))
+
+
+def _say(text):
+    print(text, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

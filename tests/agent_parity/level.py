@@ -1,0 +1,105 @@
+"""What may differ between two runs of one program, made equal: order that comes from a map, ids, times, tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_MS = re.compile(r'"(timestamp|Timestamp)":\s*\d{12,}')
+_JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
+_UNSUPPORTED = re.compile(r"json: unsupported value: \S+")
+#: Of HTTP itself, or of the machine.
+IGNORED = frozenset(
+    {
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "date",
+        "last-modified",
+        "host",
+        "keep-alive",
+    }
+)
+#: What an object has that stands in a list made from a map.
+_OF_A_MAP = ({"flagKey", "userContext"}, {"featureKey", "type"})
+
+
+def text_of(value):
+    """JSON as text, so that it can be sorted and compared."""
+    return json.dumps(value, sort_keys=True)
+
+
+def level(text):
+    """Replace ids, times and tokens."""
+    text = _JWT.sub("<token>", _TIME.sub("<time>", _UUID.sub("<uuid>", text)))
+    text = _UNSUPPORTED.sub("json: unsupported value: <one of them>", text)
+    return _MS.sub('"timestamp":0', text)
+
+
+def answer(told):
+    """Return status, body and headers, levelled."""
+    return {
+        "status": told.get("status", "dropped" if "dropped" in told else None),
+        "body": body(told),
+        "headers": headers(told),
+    }
+
+
+def body(told):
+    """JSON as a value; the lines of a stream, sorted; else the text."""
+    text = told.get("body")
+    if text is None:
+        return told.get("body_b64")
+    text = level(text)
+    if text.startswith("data: ") or '"ConversionEvent"' in text or '"DecisionInfo"' in text:
+        return sorted(line.removeprefix("data: ") for line in text.splitlines() if line)
+    try:
+        return unordered(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def headers(told):
+    """Names and values, without those of HTTP itself."""
+    return sorted([n, level(value)] for n, value in told.get("headers", ()) if n not in IGNORED)
+
+
+def unordered(value):
+    """Sort lists of objects that come from a map, and the operations of a batch."""
+    if isinstance(value, list):
+        inner = [unordered(each) for each in value]
+        return sorted(inner, key=text_of) if inner and all(map(_from_map, inner)) else inner
+    if not isinstance(value, dict):
+        return value
+    made = {name: unordered(each) for name, each in value.items()}
+    if {"errorCount", "response"} <= made.keys() and isinstance(made["response"], list):
+        made["response"] = sorted(made["response"], key=text_of)
+    if {"featuresMap", "experimentsMap", "audiences"} <= made.keys():
+        for name in ("attributes", "audiences", "events"):
+            made[name] = sorted(made[name] or (), key=text_of)
+    if "errors occurred:" in str(made.get("error")):
+        made["error"] = sorted(made["error"].splitlines())
+    if isinstance(made.get("reasons"), list):  # which variable is named first is random
+        wrong = [e for e in made["reasons"] if str(e).startswith("Variable value for key")]
+        made["reasons"] = sorted(wrong) + [e for e in made["reasons"] if e not in wrong]
+    if made.get("uptime"):
+        made["uptime"] = "<uptime>"
+    return made
+
+
+def _from_map(value):
+    return isinstance(value, dict) and any(names <= value.keys() for names in _OF_A_MAP)
+
+
+def event(entry):
+    """One visitor of an event as text, its attributes sorted."""
+    made = json.loads(level(text_of(entry)))
+    made["visitor"]["attributes"] = sorted(made["visitor"].get("attributes") or (), key=text_of)
+    return text_of(made)
+
+
+def odp(call):
+    """One call of ODP as text."""
+    return level(text_of(call))

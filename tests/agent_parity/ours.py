@@ -1,0 +1,94 @@
+"""Four Bucketers with the options of the four Agents, each a server of its own on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+_START_S = 20.0
+#: The secret of a client, and the secrets that sign tokens: invented, and the same at Agent.
+CLIENT_SECRET_HASH = (
+    "JDJhJDEyJDNDOG12LmNCNzlHaHhGcEJtLzZZQk9VLnRneEpGTTlnTXozb2kyNS9ERzhJTDZOZkpGa0ND"
+)
+#: Beside what all four have.
+SETTINGS = {
+    "open": {},
+    "profiles": {"BUCKETER_PROFILES": "memory"},
+    "closed": {},
+    "bare": {},
+}
+
+
+def settings(name, stubs_url, state):
+    """Return the variables of the one of that name."""
+    return {
+        "BUCKETER_SDK_KEYS": "any",
+        "BUCKETER_SDK_KEY_URL": f"{stubs_url}/datafiles/{{}}.json",
+        "BUCKETER_SDK_KEY_SECURE_URL": f"{stubs_url}/datafiles/{{}}.json",
+        "BUCKETER_EVENTS": "outbox",
+        "BUCKETER_EVENTS_ENDPOINT": f"{stubs_url}/v1/events",
+        "BUCKETER_EVENTS_INTERVAL": "0.05",
+        "BUCKETER_CMAB_ENDPOINT": f"{stubs_url}/predict/",
+        "BUCKETER_STATE_DIR": str(state),
+        **SETTINGS[name],
+    }
+
+
+@contextmanager
+def four(stubs_url, directory, names=tuple(SETTINGS)):
+    """Start them; give {name: URL}; end them.
+
+    Args:
+        directory: for their state and their logs.
+    """
+    running, urls = [], {}
+    try:
+        for name in names:
+            port = free_port()
+            state = Path(directory) / name
+            state.mkdir(parents=True)
+            command = [sys.executable, "-m", "bucketer", "serve", "--port", str(port)]
+            with (Path(directory) / f"{name}.log").open("wb") as log:
+                running.append(
+                    subprocess.Popen(
+                        command,
+                        env={**os.environ, **settings(name, stubs_url, state)},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+            urls[name] = f"http://127.0.0.1:{port}"
+        for url in urls.values():
+            _wait_for(f"{url}/health")
+        yield urls
+    finally:
+        for each in running:
+            each.terminate()
+        for each in running:
+            each.wait(20)
+
+
+def free_port():
+    """Return one whose 8th and 9th successors don't matter: we listen on one port alone."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _wait_for(url):
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                answer.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""Conversations that are written out by hand: once each, with the demonstration datafile."""
