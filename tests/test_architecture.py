@@ -277,7 +277,6 @@ READS_THE_WALL_CLOCK = {
     "doors/cli/deploy.py": "when it was packaged",
     "doors/cli/events.py": "ages that are shown",
     "doors/server/connection.py": "a request's time, for its events",
-    "doors/server/worker.py": "the times of requests",
     "publishing/function.py": "when it was packaged",
     "publishing/pull.py": "when it was packaged",
     "publishing/reception.py": "compared with a webhook's own time",

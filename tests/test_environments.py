@@ -15,6 +15,7 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 from bucketer import demo, wiring
 from bucketer.api.http import Request
 from bucketer.core.errors import EnvironmentUnavailable, SettingsError, UnknownSdkKey
+from bucketer.doors.server.limits import Limits
 from bucketer.runtime import environments as module
 from bucketer.runtime.compiling import compile_quietly
 from bucketer.runtime.environments import Environments
@@ -150,6 +151,38 @@ class TestOpening:
         for thread in threads:
             thread.join(10)
         assert environments.find("K0")
+
+    def test_those_who_wait_leave_a_thread_to_refuse_others(self):
+        """Of sixteen for all keys together: those who named slow ones took all of them."""
+        gates = [Gate(revision(3)), Gate(revision(3))]
+        environments = environments_that_open(lambda key: gates[int(key[1:])])
+        outcomes = []
+
+        def find(key):
+            try:
+                outcomes.append(environments.find(key))
+            except EnvironmentUnavailable as error:
+                outcomes.append(str(error))
+
+        threads = [threading.Thread(target=find, args=(f"K{n % 2}",)) for n in range(20)]
+        for thread in threads[:2]:
+            thread.start()
+        for gate in gates:
+            assert gate.knocked.wait(10)
+        for thread in threads[2:]:
+            thread.start()
+        for thread in threads[2 + module.MAX_WAITING :]:
+            thread.join(0.2)
+        refused = list(outcomes)
+        for gate in gates:
+            gate.gate.set()
+        for thread in threads:
+            thread.join(10)
+
+        assert module.MAX_OPENING + module.MAX_WAITING < Limits().threads
+        assert len(refused) == 18 - module.MAX_WAITING
+        assert all("too many" in each for each in refused)
+        assert len(outcomes) == 20
 
     def test_the_one_that_was_used_longest_ago_is_let_go(self):
         environments = environments_that_open(lambda key: FakeSource(revision(3)), max_opened=2)

@@ -8,7 +8,8 @@ import json
 import httpx
 import pytest
 
-from bucketer.doors.asgi import LARGE_BYTES, BucketerApp
+from bucketer.doors.asgi import BucketerApp
+from bucketer.runtime.apart import LARGE_BYTES
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
 
 
@@ -246,13 +247,13 @@ def test_a_large_body_is_decided_in_a_thread(size, apart):
     runtime = FakeRuntime()
     runtime.go_on.set()
     served = []
-    serve = runtime.serve
+    answering = runtime.answering
 
     def noting(request, deadline):
         served.append(len(request.body))
-        return serve(request, deadline)
+        return answering(request, deadline)
 
-    runtime.serve = noting
+    runtime.answering = noting
     answer = ask(BucketerApp(runtime), "/a", method="POST", content=b"x" * size)
 
     assert answer.text.endswith(f" {size} bytes")

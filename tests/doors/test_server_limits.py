@@ -10,9 +10,10 @@ import time
 import pytest
 
 from bucketer.doors.server.budget import Budget
-from bucketer.doors.server.connection import LARGE_BYTES, UNTAKEN_BYTES
+from bucketer.doors.server.connection import UNTAKEN_BYTES
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.reading import FRAMING_PER_BYTE, SLICE_BYTES
+from bucketer.runtime.apart import LARGE_BYTES
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
 from fakes.waiting import wait_until
 
@@ -284,7 +285,7 @@ def test_a_small_request_is_answered_when_all_room_is_taken():
 
 def test_requests_that_wait_for_a_thread_are_bounded_too():
     """Their bodies have come whole, and yet they stay."""
-    limits = Limits(unfinished_bytes=300_000, threads=1)
+    limits = Limits(unfinished_bytes=8 * 250_000, threads=1)  # an eighth for each kind
     runtime = FakeRuntime()
     slow = b"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
     with serving(runtime, limits=limits) as server, contextlib.ExitStack() as stack:

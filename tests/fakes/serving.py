@@ -75,7 +75,7 @@ def echo(request):
 
 
 class FakeRuntime:
-    """A runtime of which `serve` waits until the test lets it go on."""
+    """A runtime that provides nothing until the test lets it go on."""
 
     def __init__(self, handler=None, outbox=None):
         self.default = self
@@ -88,16 +88,39 @@ class FakeRuntime:
         return self.handler
 
     def answer_now(self, needed, request, new_uuid):
-        return None
+        raise needed
 
-    def serve(self, request, deadline=None):
-        assert self.go_on.wait(10), "the test never let the slow request go on"
-        if request.query == "fails":
-            raise RuntimeError("failed on purpose, in the thread")
-        return Response(200, JSON, echo(request), request.request_id)
+    def answering(self, request, deadline=None):
+        return FakeAnswering(self, request)
+
+    def finish(self, request, reply):
+        if reply.events and self.outbox is not None:
+            self.outbox.add(reply.events)
+        return reply.response
 
     def close(self):
         self.closed = True
+
+
+class FakeAnswering:
+    """What was needed is provided when the test says so; then there is an echo."""
+
+    def __init__(self, runtime, request):
+        self.runtime = runtime
+        self.request = request
+        self.provided = False
+
+    def provide(self, needed):
+        assert self.runtime.go_on.wait(10), "the test never let the slow request go on"
+        self.provided = True
+
+    def reply(self):
+        request = self.request
+        if not self.provided:
+            return self.runtime.handler.handle(request, 0.0, lambda: "a uuid")
+        if request.query == "fails":
+            raise RuntimeError("failed on purpose, in the thread")
+        return Reply(Response(200, JSON, echo(request), request.request_id))
 
 
 class MemoryOutbox:

@@ -21,6 +21,7 @@ from bucketer.api.client_address import TrustedProxies, read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id, one_value_each
 from bucketer.api.refusals import refusal
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.runtime.apart import LARGE_BYTES, Apart, TooMuchAtOnce
 from bucketer.runtime.ids import new_uuid
 from bucketer.settings import read_settings
 
@@ -42,18 +43,16 @@ _log = logging.getLogger("bucketer.asgi")
 APART_S = 25.0
 #: Bodies of the largest size that there is room for at once, however large that is.
 _BODIES_AT_LEAST = 4
-#: Bytes of a body beyond which it is decided beside the loop, as in the server.
-LARGE_BYTES = 64 * 1024
+#: Requests at once that may wait for one kind of thing, as `Limits.threads`.
+THREADS = 16
+#: Bytes of requests that may wait, as `Limits.unfinished_bytes`.
+_WAITING_BYTES = 64 * 1024 * 1024
 #: Bytes of a body that are taken even when there is no room.
 _SMALL_BYTES = 4 * 1024
 
 
 class ClientGone(Exception):
     """The client left before its request was complete."""
-
-
-class TooMuchAtOnce(Exception):
-    """All requests that haven't come whole are too much together."""
 
 
 class BucketerApp:
@@ -86,7 +85,8 @@ class BucketerApp:
         self._building = asyncio.Lock()
         self._max_kept_bytes = max_kept_bytes
         self._kept_bytes = 0
-        self._made: tuple[Runtime, TrustedProxies, int] | None = None
+        self._apart: Apart | None = None
+        self._made: tuple[Runtime, Apart, TrustedProxies, int] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through one lifespan."""
@@ -99,6 +99,8 @@ class BucketerApp:
 
     def close(self) -> None:
         """Hand over what the runtime holds."""
+        if self._apart is not None:
+            self._apart.close()
         if self._runtime is not None:
             self._runtime.close()
 
@@ -114,7 +116,7 @@ class BucketerApp:
         await asyncio.to_thread(self.close)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _ready(self) -> tuple[Runtime, TrustedProxies, int]:
+    async def _ready(self) -> tuple[Runtime, Apart, TrustedProxies, int]:
         """Return what serving needs, made on the first call."""
         if self._made is not None:
             return self._made
@@ -126,16 +128,18 @@ class BucketerApp:
             if self._proxies is None:
                 self._proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)
             limit_bytes = self._max_body_bytes or settings.max_body_bytes
-            self._made = self._runtime, self._proxies, limit_bytes
+            if self._apart is None:
+                self._apart = Apart(self._runtime, _WAITING_BYTES, threads=THREADS, wait_s=APART_S)
+            self._made = self._runtime, self._apart, self._proxies, limit_bytes
         return self._made
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        runtime, proxies, max_body_bytes = await self._ready()
+        runtime, apart, proxies, max_body_bytes = await self._ready()
         body = bytearray()
         try:
             await self._read_body(body, receive, max_body_bytes)
             request = to_request(scope, bytes(body[: max_body_bytes + 1]), proxies)
-            response = await _answer(runtime, request)
+            response = await _answer(runtime, apart, request)
         except ClientGone:
             return
         except TooMuchAtOnce:
@@ -175,18 +179,21 @@ class BucketerApp:
                 raise TooMuchAtOnce
 
 
-async def _answer(runtime: Runtime, request: Request) -> Response:
-    """Decide here, or in a thread where it takes long or something has to be fetched."""
-    deadline = time.monotonic() + APART_S
+async def _answer(runtime: Runtime, apart: Apart, request: Request) -> Response:
+    """Decide here, or in a thread where it takes long or something has to be fetched.
+
+    Raises:
+        TooMuchAtOnce: too many wait for that already.
+    """
     if len(request.body) > LARGE_BYTES:
-        return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
+        return await asyncio.wrap_future(apart.serve_large(request))
     try:
         reply = runtime.handler_for(request.headers).handle(request, time.time(), new_uuid)
     except (PredictionNeeded, Needed) as needed:
-        found = runtime.answer_now(needed, request, new_uuid)
-        if found is None:
-            return await asyncio.to_thread(runtime.serve, request, lambda: deadline)
-        reply = found
+        try:
+            reply = runtime.answer_now(needed, request, new_uuid)
+        except (PredictionNeeded, Needed) as still:
+            return await asyncio.wrap_future(apart.serve(request, still))
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
     if reply.events and runtime.outbox is not None:

@@ -72,6 +72,7 @@ LEFT_OUT = (
     "sinks/quota.py",
     "sinks/sender.py",
     "sinks/store.py",
+    "runtime/apart.py",
     "runtime/refresher.py",
     "sources/copies.py",
     "sources/shared.py",

@@ -80,6 +80,7 @@ LATER = (
     "bucketer/demo/",
     "bucketer/predictions/",
     "bucketer/profiles/",
+    "bucketer/runtime/answering",
     "bucketer/settings/file",
     "bucketer/sinks/buffer",
     "bucketer/sinks/counters",

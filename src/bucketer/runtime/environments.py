@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 REFUSED_FOR_S = 30.0
 #: How many such keys are remembered; a key has at most a few hundred characters.
 MAX_REFUSED = 1_000
-#: How many keys are opened at once, and how many requests may wait for each of them.
-MAX_OPENING, MAX_WAITING = 8, 8
+#: How many keys are opened at once, and how many requests may wait for them. Together they are less
+#: than the threads for it (16), so that there is always one to refuse others.
+MAX_OPENING, MAX_WAITING = 8, 7
 #: The longest that a request waits for a fetch that another one began.
 WAIT_S = 15.0
 
@@ -142,8 +143,8 @@ class Environments:
                 if len(self._opening) >= MAX_OPENING:
                     raise EnvironmentUnavailable("too many datafiles are being fetched at once")
                 opening = self._opening[key] = _Opening()
-            elif opening.waiting >= MAX_WAITING:
-                raise EnvironmentUnavailable("too many requests wait for its datafile")
+            elif sum(each.waiting for each in self._opening.values()) >= MAX_WAITING:
+                raise EnvironmentUnavailable("too many requests wait for datafiles")
             else:
                 opening.waiting += 1
         return self._open(key, opening) if mine else _wait_for(opening)

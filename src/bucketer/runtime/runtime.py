@@ -8,14 +8,9 @@ import time
 from bucketer.api.http import (
     SDK_KEY,
     EnvironmentNeeded,
-    Known,
     Needed,
-    NoticeReceived,
-    ProfileNeeded,
-    RevisionNeeded,
 )
 from bucketer.core.bandit import PredictionNeeded
-from bucketer.core.errors import BucketerError
 
 from .ids import new_uuid
 
@@ -27,6 +22,7 @@ if TYPE_CHECKING:
     from bucketer.api.routes import Handler
     from bucketer.ports import Outbox, Predictor, ProfileStore
 
+    from .answering import Answering
     from .edition import Edition
     from .environment import Environment
     from .environments import Environments
@@ -42,6 +38,7 @@ class Runtime:
         default: the environment that answers where none is named.
         environments: all of them, by what requests call them.
         outbox: takes the events; None drops them.
+        profiles, predictor, archive, on_notice, name_event, clock: what it was wired to.
     """
 
     def __init__(  # noqa: PLR0913 -- a keyword for each thing that it is wired to
@@ -77,12 +74,12 @@ class Runtime:
         self.environments = environments
         self.outbox = outbox
         self.inline = inline
-        self._profiles = profiles
-        self._predictor = predictor
-        self._archive = archive
-        self._on_notice = on_notice
-        self._name_event = name_event or new_uuid
-        self._clock = clock
+        self.profiles = profiles
+        self.predictor = predictor
+        self.archive = archive
+        self.on_notice = on_notice
+        self.name_event = name_event or new_uuid
+        self.clock = clock
         self._refresher: Refresher | None = None
 
     @property
@@ -109,22 +106,19 @@ class Runtime:
         environment = self.environments.get(key)
         return self.default.handler if environment is None else environment.handler
 
-    def answer_now(
-        self, needed: Exception, request: Request, new_uuid: Callable[[], str]
-    ) -> Reply | None:
-        """Answer what was *needed*, if that is an environment which is there; else None.
+    def answer_now(self, needed: Exception, request: Request, new_uuid: Callable[[], str]) -> Reply:
+        """Answer what was *needed*, if that is an environment which is there. Never waits.
 
-        Never waits: it is for an event loop, which leaves the rest to `serve` in a thread.
+        It is for an event loop, which leaves the rest to other threads.
+
+        Raises:
+            PredictionNeeded, Needed: what still is needed, if it is the same.
         """
-        if not isinstance(needed, EnvironmentNeeded):
-            return None
-        environment = self.environments.get(needed.key)
-        if environment is None or environment.edition is None:
-            return None
-        try:
-            return environment.handler.handle(request, self._clock(), new_uuid)
-        except (PredictionNeeded, Needed):
-            return None
+        if isinstance(needed, EnvironmentNeeded):
+            environment = self.environments.get(needed.key)
+            if environment is not None and environment.edition is not None:
+                return environment.handler.handle(request, self.clock(), new_uuid)
+        raise needed
 
     def serve(
         self, request: Request, deadline: Callable[[], float | None] | None = None
@@ -136,74 +130,42 @@ class Runtime:
             deadline: gives when, by `time.monotonic`, nobody waits for a contextual bandit any
                 longer; without one, or if it gives None, the predictor's own time-outs bound it.
         """
-        reply = self._reply(request, deadline)
+        key = request.headers.get(SDK_KEY)
+        environment = (self.environments.get(key) if key else None) or self.default
+        handler = self.fresh_handler(environment)  # one edition for the whole request
+        try:
+            reply = handler.handle(request, self.clock(), self.name_event)
+        except (PredictionNeeded, Needed) as needed:
+            answering = self.answering(request, deadline, handler)
+            reply = _to_the_end(answering, needed)
+        return self.finish(request, reply)
+
+    def answering(
+        self,
+        request: Request,
+        deadline: Callable[[], float | None] | None = None,
+        handler: Handler | None = None,
+    ) -> Answering:
+        """Return *request* on its way to a reply, to be gone step by step; see `serve`."""
+        from .answering import Answering  # most requests need nothing
+
+        return Answering(self, request, handler or self.handler_for(request.headers), deadline)
+
+    def finish(self, request: Request, reply: Reply) -> Response:
+        """Do what *reply* obliges us to, and return its response. May wait for a disk."""
         if reply.failure is not None:
             _log.error("request %s failed", request.request_id, exc_info=reply.failure)
-        if reply.profile is not None and self._profiles is not None:
-            self._profiles.save(*reply.profile)
+        if reply.profile is not None and self.profiles is not None:
+            self.profiles.save(*reply.profile)
         if reply.events and self.outbox is not None:
             self.outbox.add(reply.events)
         return reply.response
 
-    def _reply(self, request: Request, deadline: Callable[[], float | None] | None) -> Reply:
-        """Call the handler until it has all it needs to know."""
-        key = request.headers.get(SDK_KEY)
-        environment = (self.environments.get(key) if key else None) or self.default
-        handler = self._fresh_handler(environment)  # one edition for the whole request
-        now = self._clock()  # no earlier: nothing that answers was fetched after it
-        known: Known | None = None
-        while True:
-            try:
-                return handler.handle(request, now, self._name_event, known)
-            except EnvironmentNeeded as needed:
-                if known is not None and known.environment_asked:
-                    raise AssertionError(needed.key) from needed  # it would go round for ever
-                known = known or Known()
-                known.environment_asked = True
-                try:
-                    environment = self.environments.find(needed.key)
-                except BucketerError as error:
-                    known.refusal = error
-                else:
-                    handler = self._fresh_handler(environment)
-            except (PredictionNeeded, Needed) as needed:
-                known = known or Known()
-                self._provide(needed, known, deadline)
-
-    def _fresh_handler(self, environment: Environment) -> Handler:
+    def fresh_handler(self, environment: Environment) -> Handler:
         """Return what answers for *environment*, fetched first where nobody does that behind."""
         if self.inline or environment.edition is None:
             environment.refresh_if_due()
         return environment.handler
-
-    def _provide(
-        self,
-        needed: PredictionNeeded | Needed,
-        known: Known,
-        deadline: Callable[[], float | None] | None,
-    ) -> None:
-        """Do what the handler asks for; put what comes of it into *known*."""
-        if isinstance(needed, PredictionNeeded):
-            if needed.rule_id in (known.predictions or {}):
-                raise AssertionError(needed.rule_id) from needed  # it would go round for ever
-            prediction = None
-            if self._predictor is not None:
-                until = None if deadline is None else deadline()
-                prediction = self._predictor.predict(needed, deadline=until)
-            known.predictions = {**(known.predictions or {}), needed.rule_id: prediction}
-        elif isinstance(needed, ProfileNeeded):
-            stored = None if self._profiles is None else self._profiles.lookup(needed.user_id)
-            known.profile = {} if stored is None else stored
-        elif isinstance(needed, RevisionNeeded):
-            known.asked = True
-            try:
-                known.edition = self._archive(needed.revision) if self._archive else None
-            except BucketerError as error:
-                known.failure = error
-        elif isinstance(needed, NoticeReceived):
-            known.asked = True
-            if self._on_notice is not None:
-                self._on_notice(needed.body, needed.environments)
 
     # -- datafiles --------------------------------------------------------------------------
 
@@ -261,9 +223,19 @@ class Runtime:
         if self._refresher is not None:
             self._refresher.stop()
         try:
-            for held in (self._predictor, self._profiles):
+            for held in (self.predictor, self.profiles):
                 if held is not None:
                     held.close()
         finally:
             if self.outbox is not None:
                 self.outbox.close()
+
+
+def _to_the_end(answering: Answering, needed: PredictionNeeded | Needed) -> Reply:
+    """Provide what is *needed*, and what is needed then, until there is a reply."""
+    while True:
+        answering.provide(needed)
+        try:
+            return answering.reply()
+        except (PredictionNeeded, Needed) as more:
+            needed = more

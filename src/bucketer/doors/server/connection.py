@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from bucketer.api.client_address import read_address
 from bucketer.api.http import Needed, Request, is_sane_request_id
+from bucketer.api.refusals import refusal
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.held import HeldAnswer
 from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED, WORKING
 from bucketer.doors.server.reading import RequestReader
 from bucketer.doors.server.targets import origin_form
+from bucketer.runtime.apart import LARGE_BYTES
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
     from typing import Any
 
     from uvicorn import Config
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 #: Answers that one connection may have waiting before we stop reading from it.
 MAX_HELD = 64
-#: Bytes of a body beyond which it is decided beside the loop: a megabyte can take 40 ms, and more
-#: where many conditions name an attribute of that size.
-LARGE_BYTES = 64 * 1024
 #: Bytes of answers that a client may leave untaken before we stop reading from it, and count them.
 UNTAKEN_BYTES = 16 * 1024
 #: How long a client that holds up a full server has had nothing to show for, before it gives way.
@@ -169,17 +167,17 @@ class Connection(RequestReader):
         request = self._request(_METHODS.get(method) or self._unusual(method), body)
         self._forget_request()
         if body and len(body) > LARGE_BYTES:
-            self._answer_apart(request, said, worker.serve_large)
+            self._answer_apart(request, said, None)
             return
         try:
             handler = worker.runtime.handler_for(request.headers)
             reply = handler.handle(request, time.time(), worker.new_uuid)
         except (PredictionNeeded, Needed) as needed:
-            found = worker.runtime.answer_now(needed, request, worker.new_uuid)
-            if found is None:
-                self._answer_apart(request, said, worker.serve_apart)
+            try:
+                reply = worker.runtime.answer_now(needed, request, worker.new_uuid)
+            except (PredictionNeeded, Needed) as still:
+                self._answer_apart(request, said, still)
                 return
-            reply = found
         if reply.failure is not None:
             worker.unforeseen(reply.failure, request.request_id)
         data = worker.render(request, reply.response, self._server, said, last=self._last)
@@ -210,24 +208,23 @@ class Connection(RequestReader):
         return Request(method, path, query, headers, body, ip, request_id)
 
     def _answer_apart(
-        self,
-        request: Request,
-        said: str | None,
-        serve: Callable[[Request, Callable[[Response], None]], None],
+        self, request: Request, said: str | None, needed: PredictionNeeded | Needed | None
     ) -> None:
-        """Answer by *serve*, from a thread: this one can take long."""
-        if self._worker.is_busy_apart():
-            self._refuse(503)
-            return
+        """Answer from another thread: what is *needed*, or None for a large body, takes long."""
+        worker = self._worker
         held = HeldAnswer(self.send_ready)
         self._hold(held)
         last = self._last
 
         def answered(response: Response) -> None:
-            held.data = self._worker.render(request, response, self._server, said, last=last)
+            held.data = worker.render(request, response, self._server, said, last=last)
             held.release()
 
-        serve(request, answered)
+        def refused() -> None:
+            headers = worker.runtime.handler.headers_for(request.headers)
+            answered(refusal(503, request.request_id, headers))
+
+        worker.serve_apart(request, needed, answered, refused)
 
     def _refuse_oversized(self, body: bytes) -> None:
         """Refuse in the handler's words: of what is too big it is shown enough to see that.

@@ -12,10 +12,11 @@ except ImportError:  # not a Unix; there the system has no such limit
     resource = None  # type: ignore[assignment]  # what tells that it isn't there
 
 #: Descriptors for what isn't a connection that has a place: the loop and the log (10), segments
-#: and locks of the outbox (8), the collector and the datafile (6), a prediction or a database of
-#: profiles, which has three files, for each of 16 threads (48), clients that are turned away (17),
-#: and those that the loop has accepted before we hear of them (116 in one turn were seen).
-RESERVE = 224
+#: and locks of the outbox (8), the collector and the datafile (6), 16 threads
+#: with a database of profiles, which has three files (48), 16 with a prediction, 8 that open a
+#: datafile, clients that are turned away (17), and those that the loop has accepted before we
+#: hear of them (116 in one turn were seen).
+RESERVE = 240
 #: Of few descriptors, so many eighths are kept back: what is accepted at once doesn't get less.
 _EIGHTHS = 5
 

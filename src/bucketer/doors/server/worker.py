@@ -1,24 +1,22 @@
 """What the connections of one worker process share: runtime, limits, ids, threads.
 
-Lives on the event loop's thread; only `Runtime.serve` runs elsewhere.
+Lives on the event loop's thread; what takes long runs elsewhere (`runtime/apart.py`).
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from bucketer.api.http import Needed, is_sane_request_id
+from bucketer.api.http import is_sane_request_id
 from bucketer.api.refusals import refusal
-from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
 from bucketer.doors.server.logs import note_access
+from bucketer.runtime.apart import Apart, TooMuchAtOnce
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,20 +26,18 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from bucketer.api.client_address import TrustedProxies
-    from bucketer.api.http import Reply, Request, Response
+    from bucketer.api.http import Needed, Request, Response
+    from bucketer.core.bandit import PredictionNeeded
     from bucketer.doors.server.limits import Limits
     from bucketer.doors.server.phases import Client, Sender
     from bucketer.runtime.runtime import Runtime
 
 _log = logging.getLogger("bucketer.server")
-Done = TypeVar("Done")
 
 #: Clients that are looked at for one that gives way to a new one, when all places are taken.
 _ASKED_TO_LEAVE = 16
 #: Clients beyond the limit of connections that may stay to read that there is no place for them.
 _LINGERING = 16
-#: What a request costs in memory beyond its body and query while it waits for a thread.
-_WAITING_BYTES = 2048
 
 
 class Worker:
@@ -82,16 +78,15 @@ class Worker:
         self.unfinished: Budget[Sender] = Budget(limits.unfinished_bytes, _give_up_request)
         self.untaken: Budget[Client] = Budget(limits.untaken_bytes, _abort)
         self._turned_away: set[Client] = set()
-        self._apart_bytes = 0
         outbox = runtime.outbox
         self.grouping: Grouping | None = None
         if outbox is not None:
             self.grouping = Grouping(outbox, loop, waits_for_disk=waits_for_disk)
         self._access_lines = access_lines
         self._heads = Heads()
-        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="bucketer-serve")
-        self._large = ThreadPoolExecutor(1, thread_name_prefix="bucketer-large")
-        self._new_uuid_apart = Uuids()
+        self._apart = Apart(
+            runtime, limits.unfinished_bytes, threads=limits.threads, wait_s=limits.apart_s
+        )
 
     # -- who comes and goes ---------------------------------------------------------------
 
@@ -186,80 +181,42 @@ class Worker:
 
     # -- answers that take long -----------------------------------------------------------
 
-    def is_busy_apart(self) -> bool:
-        """Say whether as much as may waits for `serve_apart` already."""
-        return self._apart_bytes > self.limits.unfinished_bytes
-
-    def serve_apart(self, request: Request, answered: Callable[[Response], None]) -> None:
-        """Serve *request* on a thread, then call *answered* on the loop's thread.
-
-        For what needs a prediction or a stored profile: `Runtime.serve` fetches it, decides
-        and hands the events to the outbox before it returns.
-        """
-        deadline = time.monotonic() + self.limits.apart_s
-
-        def serve() -> Response:
-            return self.runtime.serve(request, lambda: deadline)
-
-        self._run(self._threads, request, serve, answered, answered)
-
-    def serve_large(self, request: Request, answered: Callable[[Response], None]) -> None:
-        """Decide a *request* with a large body beside the loop, which others need meanwhile.
-
-        All such requests have one thread: more of them would only keep the loop waiting for its
-        turn. One that turns out to need more than a decision goes on to `serve_apart`.
-        """
-
-        def decide() -> Reply | None:
-            try:
-                return self.runtime.handler.handle(request, time.time(), self._new_uuid_apart)
-            except (PredictionNeeded, Needed):
-                return None
-
-        def decided(reply: Reply | None) -> None:
-            if reply is None:
-                self.serve_apart(request, answered)
-                return
-            if reply.failure is not None:
-                self.unforeseen(reply.failure, request.request_id)
-            if reply.events and self.grouping is not None:
-                self.grouping.accept(reply.events, lambda: answered(reply.response))
-            else:
-                answered(reply.response)
-
-        self._run(self._large, request, decide, decided, answered)
-
-    def _run(
+    def serve_apart(
         self,
-        threads: ThreadPoolExecutor,
         request: Request,
-        work: Callable[[], Done],
-        then: Callable[[Done], None],
+        needed: PredictionNeeded | Needed | None,
         answered: Callable[[Response], None],
+        refused: Callable[[], None],
     ) -> None:
-        """Do *work* on a thread and *then* what follows on the loop's, or answer 500."""
-        cost_bytes = len(request.body) + len(request.query) + _WAITING_BYTES
-        self._apart_bytes += cost_bytes
+        """Serve *request* on other threads, then call one of the others on the loop's.
 
-        def go_on(future: Future[Done]) -> None:
-            self._apart_bytes -= cost_bytes
-            failure = future.exception()
+        Args:
+            request: which has a large body, or
+            needed: what has to be fetched for it.
+            answered: takes the answer; what it obliges us to has been done.
+            refused: called where too many wait already.
+        """
+        if needed is None:
+            result = self._apart.serve_large(request)
+        else:
+            result = self._apart.serve(request, needed)
+
+        def go_on(result: Future[Response]) -> None:
+            failure = result.exception()
             if failure is None:
-                then(future.result())
-                return
-            self.unforeseen(failure, request.request_id)
-            headers = self.runtime.handler.headers_for(request.headers)
-            answered(refusal(500, request.request_id, headers))
+                answered(result.result())
+            elif isinstance(failure, TooMuchAtOnce):
+                refused()
+            else:
+                self.unforeseen(failure, request.request_id)
+                headers = self.runtime.handler.headers_for(request.headers)
+                answered(refusal(500, request.request_id, headers))
 
-        def done(future: Future[Done]) -> None:
-            self.loop.call_soon_threadsafe(go_on, future)
-
-        threads.submit(work).add_done_callback(done)
+        result.add_done_callback(lambda done: self.loop.call_soon_threadsafe(go_on, done))
 
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""
-        self._large.shutdown(wait=True)
-        self._threads.shutdown(wait=True)
+        self._apart.close()
         if self.grouping is not None:
             self.grouping.close()
         self.runtime.close()

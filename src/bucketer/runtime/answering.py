@@ -1,0 +1,106 @@
+"""One request that can't be answered without waiting for something: step by step to its answer.
+
+A step either waits (`provide`) or decides (`reply`), so that who calls can have each done where it
+holds up nobody. Imported when a first request needs it.
+"""
+
+from __future__ import annotations
+
+from bucketer.api.http import (
+    EnvironmentNeeded,
+    Known,
+    NoticeReceived,
+    ProfileNeeded,
+    RevisionNeeded,
+)
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.errors import BucketerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bucketer.api.http import Needed, Reply, Request
+    from bucketer.api.routes import Handler
+
+    from .runtime import Runtime
+
+
+class Answering:
+    """What is known of one request so far. Any thread may take a step, one at a time."""
+
+    __slots__ = ("_deadline", "_handler", "_known", "_now", "_request", "_runtime")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        request: Request,
+        handler: Handler,
+        deadline: Callable[[], float | None] | None = None,
+    ) -> None:
+        """Begin with nothing known; see `Runtime.serve` for *deadline*.
+
+        One edition answers the whole request: that of *handler*, or of the environment that the
+        request turns out to name.
+        """
+        self._runtime, self._request, self._handler = runtime, request, handler
+        self._deadline = deadline
+        self._known = Known()
+        self._now = runtime.clock()  # no earlier: nothing that answers was fetched after it
+
+    def reply(self) -> Reply:
+        """Ask the handler. Never waits.
+
+        Raises:
+            PredictionNeeded, Needed: `provide` it, and ask again.
+        """
+        while True:
+            try:
+                return self._handler.handle(
+                    self._request, self._now, self._runtime.name_event, self._known
+                )
+            except EnvironmentNeeded as needed:
+                found = self._runtime.environments.get(needed.key)
+                if found is None or found.edition is None or self._known.environment_asked:
+                    raise
+                self._known.environment_asked = True
+                self._handler = found.handler
+
+    def provide(self, needed: PredictionNeeded | Needed) -> None:
+        """Do what `reply` asked for, however long that takes."""
+        known, runtime = self._known, self._runtime
+        if isinstance(needed, EnvironmentNeeded):
+            self._find(needed)
+        elif isinstance(needed, PredictionNeeded):
+            if needed.rule_id in (known.predictions or {}):
+                raise AssertionError(needed.rule_id) from needed  # it would go round for ever
+            prediction = None
+            if runtime.predictor is not None:
+                until = None if self._deadline is None else self._deadline()
+                prediction = runtime.predictor.predict(needed, deadline=until)
+            known.predictions = {**(known.predictions or {}), needed.rule_id: prediction}
+        elif isinstance(needed, ProfileNeeded):
+            stored = None if runtime.profiles is None else runtime.profiles.lookup(needed.user_id)
+            known.profile = {} if stored is None else stored
+        elif isinstance(needed, RevisionNeeded):
+            known.asked = True
+            try:
+                known.edition = runtime.archive(needed.revision) if runtime.archive else None
+            except BucketerError as error:
+                known.failure = error
+        elif isinstance(needed, NoticeReceived):
+            known.asked = True
+            if runtime.on_notice is not None:
+                runtime.on_notice(needed.body, needed.environments)
+
+    def _find(self, needed: EnvironmentNeeded) -> None:
+        """Find the environment that the request names, or why there is none."""
+        if self._known.environment_asked:
+            raise AssertionError(needed.key) from needed  # it would go round for ever
+        self._known.environment_asked = True
+        try:
+            environment = self._runtime.environments.find(needed.key)
+        except BucketerError as error:
+            self._known.refusal = error
+        else:
+            self._handler = self._runtime.fresh_handler(environment)

@@ -1,0 +1,172 @@
+"""Requests that would hold up an event loop, answered beside it: no kind of them holds up another.
+
+What waits for a store, a bandit, an archive or a datafile has threads of its own kind, so that one
+that doesn't answer keeps only those waiting who asked for it. What has a large body is decided on
+one thread, whatever it waited for before: more of them would only keep the loop waiting for its
+turn (docs/decisions/0105).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from bucketer.api.http import EnvironmentNeeded, Needed, ProfileNeeded, RevisionNeeded
+from bucketer.core.bandit import PredictionNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bucketer.api.http import Reply, Request, Response
+    from bucketer.runtime.answering import Answering
+    from bucketer.runtime.runtime import Runtime
+
+    Need = PredictionNeeded | Needed
+
+#: Bytes of a body beyond which it is decided beside the loop: a megabyte can take 40 ms, and more
+#: where many conditions name an attribute of that size.
+LARGE_BYTES = 64 * 1024
+#: What a request costs in memory beyond its body and query while it waits for a thread.
+_WAITING_BYTES = 2048
+
+#: What is needed → whose threads wait for it. What isn't here (a webhook passed on) takes no time.
+_KINDS: dict[type[Exception], str] = {
+    PredictionNeeded: "predictions",
+    ProfileNeeded: "profiles",
+    EnvironmentNeeded: "environments",
+    RevisionNeeded: "revisions",
+}
+_OTHER = "others"
+_LARGE = "large"
+#: How much of the room each kind has: eighths.
+_EIGHTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
+
+
+class TooMuchAtOnce(Exception):
+    """As many requests as there is room for wait for the same kind of thing."""
+
+
+class Apart:
+    """The threads of one process's door, and how much may wait for each kind of them."""
+
+    def __init__(self, runtime: Runtime, room_bytes: int, *, threads: int, wait_s: float) -> None:
+        """Threads are made when the first request needs one.
+
+        Args:
+            runtime: knows how to provide what is needed.
+            room_bytes: of all requests that wait; each kind has its part.
+            threads: for each kind.
+            wait_s: from its arrival that a request may wait for a prediction, and for a thread.
+        """
+        self._runtime = runtime
+        self._wait_s = wait_s
+        self._room = {kind: room_bytes * part // 8 for kind, part in _EIGHTHS.items()}
+        self._kept = dict.fromkeys(_EIGHTHS, 0)
+        self._lock = threading.Lock()
+        self._pools = {
+            kind: ThreadPoolExecutor(1 if kind == _LARGE else threads, f"bucketer-{kind}")
+            for kind in _EIGHTHS
+        }
+
+    def serve(self, request: Request, needed: Need) -> Future[Response]:
+        """Answer *request*, for which something is *needed*.
+
+        What it obliges us to is done when the result is there.
+
+        Raises:
+            TooMuchAtOnce: in the result; there is no room for one more that needs this.
+        """
+        if len(request.body) > LARGE_BYTES:
+            return self.serve_large(request)
+        return self._begin(request, lambda way: way.provide(needed))
+
+    def serve_large(self, request: Request) -> Future[Response]:
+        """Answer *request*, which has a large body: as `serve`, whatever it turns out to need."""
+        return self._begin(request, _Way.decide_large)
+
+    def _begin(self, request: Request, go: Callable[[_Way], None]) -> Future[Response]:
+        deadline = time.monotonic() + self._wait_s
+        way = _Way(self, request, self._runtime, lambda: deadline)
+        go(way)
+        return way.result
+
+    def run(self, kind: str, way: _Way, step: Callable[[], None]) -> None:
+        """Have a thread of *kind* take a *step* of *way*, if there is room for it."""
+        with self._lock:
+            full = self._kept[kind] > self._room[kind]
+            if not full:
+                self._kept[kind] += way.cost_bytes
+        if full:
+            way.result.set_exception(TooMuchAtOnce())
+        else:
+            self._pools[kind].submit(self._take, kind, way, step)
+
+    def _take(self, kind: str, way: _Way, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 -- it is the result; who asked logs it
+            way.result.set_exception(error)
+        finally:
+            with self._lock:
+                self._kept[kind] -= way.cost_bytes
+
+    def close(self) -> None:
+        """Let the threads end, after what they have begun."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
+
+
+class _Way:
+    """One request's way through the threads. Each step ends in the next, or in the result."""
+
+    __slots__ = (
+        "_answering",
+        "_apart",
+        "_is_large",
+        "_request",
+        "_runtime",
+        "cost_bytes",
+        "result",
+    )
+
+    def __init__(
+        self, apart: Apart, request: Request, runtime: Runtime, deadline: Callable[[], float]
+    ) -> None:
+        self._apart, self._request, self._runtime = apart, request, runtime
+        self._answering: Answering = runtime.answering(request, deadline)
+        self._is_large = len(request.body) > LARGE_BYTES
+        self.cost_bytes = len(request.body) + len(request.query) + _WAITING_BYTES
+        self.result: Future[Response] = Future()
+        self.result.set_running_or_notify_cancel()  # nobody takes it back any more
+
+    def provide(self, needed: Need) -> None:
+        """Go on where others wait for the same."""
+
+        def step() -> None:
+            self._answering.provide(needed)
+            if self._is_large:
+                self.decide_large()
+            else:
+                self._decide()
+
+        self._apart.run(_KINDS.get(type(needed), _OTHER), self, step)
+
+    def decide_large(self) -> None:
+        """Go on where large bodies are decided, one by one."""
+        self._apart.run(_LARGE, self, self._decide)
+
+    def _decide(self) -> None:
+        try:
+            reply = self._answering.reply()
+        except (PredictionNeeded, Needed) as needed:
+            self.provide(needed)
+            return
+        if self._is_large and reply.profile is not None:
+            self._apart.run("profiles", self, lambda: self._finish(reply))
+        else:
+            self._finish(reply)
+
+    def _finish(self, reply: Reply) -> None:
+        self.result.set_result(self._runtime.finish(self._request, reply))

@@ -1,0 +1,163 @@
+"""What is answered beside the loop: each kind of waiting has its own threads and its own room."""
+
+import threading
+
+import pytest
+
+from bucketer.api.http import (
+    EnvironmentNeeded,
+    NoticeReceived,
+    ProfileNeeded,
+    Reply,
+    Request,
+    Response,
+    RevisionNeeded,
+)
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.runtime.apart import LARGE_BYTES, Apart, TooMuchAtOnce
+from fakes.waiting import wait_until
+
+NEEDS = {
+    "predictions": PredictionNeeded("rule", "ben", ()),
+    "profiles": ProfileNeeded("ben"),
+    "environments": EnvironmentNeeded("key"),
+    "revisions": RevisionNeeded("7"),
+    "others": NoticeReceived(b"{}"),
+}
+
+
+class Hanging:
+    """A runtime that provides some kinds of needs at once, and others when it is told to."""
+
+    def __init__(self, *hang):
+        self.hang = hang
+        self.go_on = threading.Event()
+        self.steps = []
+        self.profile = None
+
+    def answering(self, request, deadline):
+        return HangingAnswering(self, request)
+
+    def finish(self, request, reply):
+        self.note("finish")
+        return reply.response
+
+    def note(self, what):
+        self.steps.append((what, threading.current_thread().name.rpartition("_")[0]))
+
+
+class HangingAnswering:
+    """Needs what the path lists, one after the other."""
+
+    def __init__(self, runtime, request):
+        self.runtime = runtime
+        self.needs = [NEEDS[each] for each in request.path.split("/") if each]
+
+    def provide(self, needed):
+        self.runtime.note("provide")
+        if needed in map(NEEDS.get, self.runtime.hang):
+            assert self.runtime.go_on.wait(10)
+        if needed in self.needs:
+            self.needs.remove(needed)
+
+    def reply(self):
+        if self.needs:
+            raise self.needs[0]
+        self.runtime.note("decide")
+        return Reply(Response(200, (), b"done"), profile=self.runtime.profile)
+
+
+@pytest.fixture
+def apart_of():
+    made = []
+
+    def make(runtime, room_bytes=8_000_000, threads=1):
+        made.append((runtime, Apart(runtime, room_bytes, threads=threads, wait_s=1.0)))
+        return made[-1][1]
+
+    yield make
+    for runtime, apart in made:
+        runtime.go_on.set()
+        apart.close()
+
+
+def needing(*kinds, body=b""):
+    return Request("POST", "/" + "/".join(kinds), body=body)
+
+
+def ask(apart, *kinds, body=b""):
+    return apart.serve(needing(*kinds, body=body), NEEDS[kinds[0]])
+
+
+@pytest.mark.parametrize("quick", NEEDS)
+@pytest.mark.parametrize("hanging", NEEDS)
+def test_what_waits_for_one_thing_holds_up_nobody_who_waits_for_another(apart_of, hanging, quick):
+    runtime = Hanging(hanging)
+    apart = apart_of(runtime)
+    slow = [ask(apart, hanging) for _ in range(30)]
+    other = ask(apart, quick)
+
+    if quick == hanging:
+        with pytest.raises(TimeoutError):
+            other.result(0.05)
+    else:
+        assert b"done" == other.result(5).body
+    assert not any(each.done() for each in slow)
+    runtime.go_on.set()
+    assert {200} == {each.result(5).status for each in slow}
+
+
+def test_a_request_that_needs_two_things_waits_for_each_where_others_do(apart_of):
+    runtime = Hanging("predictions")
+    apart = apart_of(runtime)
+    both = ask(apart, "profiles", "predictions")
+
+    assert b"done" == ask(apart, "profiles").result(5).body
+    assert not both.done()
+
+
+@pytest.mark.parametrize("kinds", [("profiles",), ("environments",), ("profiles", "predictions")])
+def test_a_large_body_is_decided_on_one_thread_whatever_it_waited_for(apart_of, kinds):
+    runtime = Hanging()
+    runtime.profile = ("ben", {})
+    apart = apart_of(runtime, threads=4)
+    body = b"x" * (LARGE_BYTES + 1)
+    for future in [ask(apart, *kinds, body=body) for _ in range(5)]:
+        future.result(5)
+
+    assert {"bucketer-large"} == {where for what, where in runtime.steps if what == "decide"}
+    told = {where for what, where in runtime.steps if what == "provide"}
+    assert {f"bucketer-{kind}" for kind in kinds} == told
+    # A store may be slow, too.
+    assert {"bucketer-profiles"} == {where for what, where in runtime.steps if what == "finish"}
+
+
+@pytest.mark.parametrize("hanging", NEEDS)
+def test_of_each_kind_so_many_bytes_may_wait_and_the_others_have_their_own(apart_of, hanging):
+    runtime = Hanging(hanging)
+    apart = apart_of(runtime, room_bytes=8 * 100_000)
+    body = b"x" * 40_000
+    waiting = [ask(apart, hanging, body=body) for _ in range(3)]
+    wait_until(lambda: runtime.steps)
+
+    with pytest.raises(TooMuchAtOnce):
+        ask(apart, hanging, body=body).result(5)
+    for kind in NEEDS:
+        if kind != hanging:
+            assert b"done" == ask(apart, kind, body=body).result(5).body
+    runtime.go_on.set()
+    assert {200} == {each.result(5).status for each in waiting}
+    wait_until(lambda: not any(apart._kept.values()))
+    assert b"done" == ask(apart, hanging, body=body).result(5).body
+
+
+def test_what_fails_in_a_thread_is_the_result_and_leaves_no_room_taken(apart_of):
+    class Broken(Hanging):
+        def finish(self, request, reply):
+            raise ValueError("on purpose")
+
+    apart = apart_of(Broken())
+
+    with pytest.raises(ValueError, match="on purpose"):
+        ask(apart, "profiles").result(5)
+    wait_until(lambda: not any(apart._kept.values()))
