@@ -109,13 +109,17 @@ def condition(node: object) -> str:
     """Spell a tree of conditions: ``(tier is "gold" or days ge 30)``."""
     if isinstance(node, dict):
         match = node.get("match") or "is"
-        value = "" if match == "exists" else f" {json.dumps(node.get('value'))}"
+        value = "" if match == "exists" else f" {_value(node.get('value'))}"
         kind = node.get("type", _ORDINARY)
         more = "" if kind == _ORDINARY else f" ({kind})"
         return f"{node.get('name')} {match}{value}{more}"
     if not isinstance(node, list):
-        return json.dumps(node)
+        return _value(node)
     return _joined(node, [condition(each) for each in _operands(node)])
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 #: The type of condition that goes without saying.

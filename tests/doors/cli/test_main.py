@@ -1,6 +1,7 @@
 """The command as a whole: its table, its help, its exit status, its manners in a pipe."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -227,6 +228,36 @@ def test_what_is_printed_fits_the_terminal_and_its_locale(command, columns, loca
     lines = [*kept.lines, *kept.err.splitlines()]
     assert [] == [line for line in lines if len(line) > columns and len(line.split()) > 1]
     assert not locale or all(line.isascii() for line in lines)
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C"}])
+@pytest.mark.parametrize("columns", [40, 80])
+def test_so_do_long_words_of_a_datafile_in_any_script(tmp_path, demonstration, columns, locale):
+    """What the locale has no signs for is written longer than it is."""
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(json.dumps(demonstration))
+    city = {"type": "custom_attribute", "name": "ort", "match": "exact", "value": "Z\u00fcrich"}
+    audience = demonstration["typedAudiences"][0]
+    audience["name"] = "Pl\u00e4tin \u2013 " + "sehr gro\u00dfe und sch\u00f6ne " * 9
+    audience["conditions"] = ["or", city, *({**city, "value": each * 150} for each in "x\u00fc")]
+    new.write_text(json.dumps(demonstration))
+    asked = ("-e", "checkout_flow_experiment", "-u", "ada", "-a", "ort:x", "--explain")
+    shown = [
+        Kept(*command, COLUMNS=str(columns), **locale)
+        for command in (
+            ("decide", "-d", str(new), *asked),
+            ("datafile", "diff", str(old), str(new)),
+            ("lint", str(new)),
+            ("decide", "-d", str(new), "-e", "\u00fc" * 90, "-u", "ada"),
+        )
+    ]
+
+    lines = [line for kept in shown for line in [*kept.lines, *kept.err.splitlines()]]
+    assert [] == [line for line in lines if len(line) > columns and "/" not in line]
+    assert not locale or all(line.isascii() for line in lines)
+    in_diff = "".join(shown[1].out.split())
+    assert ("Z\u00fcrich" in in_diff) is (not locale)
+    assert "\\u00fc" not in in_diff
 
 
 @pytest.mark.parametrize(

@@ -85,22 +85,32 @@ class Terminal:
     def text(self, text: str, tone: str = NOTE, *, indent: int = 0, below: int = 2) -> None:
         """Write a text in lines that fit; those after the first stand *below* farther in.
 
-        A word that is longer than a line stays whole: pointers and paths are there to be copied.
+        A word with a slash that is longer than a line stays whole: pointers and paths are there
+        to be copied.
         """
-        for line in self._wrapped(text, " " * indent, " " * (indent + below)):
+        shown = self._fit(text, self.out)  # which may make it longer
+        for line in self._wrapped(shown, " " * indent, " " * (indent + below)):
             self.line(line, tone)
 
     def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
         import textwrap
 
-        return textwrap.wrap(
+        whole = textwrap.wrap(
             text,
             self.width,
             initial_indent=first,
             subsequent_indent=rest,
             break_on_hyphens=False,
             break_long_words=False,
-        ) or [first.rstrip()]
+        )
+        lines: list[str] = []
+        for line in whole:
+            left = line
+            while len(left) > self.width and "/" not in left and len(rest) < self.width:
+                lines.append(left[: self.width])
+                left = rest + left[self.width :]
+            lines.append(left)
+        return lines or [first.rstrip()]
 
     def json(self, value: object) -> None:
         """Write one JSON document on one line; what JSON has no number for becomes null."""
@@ -111,8 +121,9 @@ class Terminal:
     def say(self, text: str) -> None:
         """Tell the person something that is no part of the answer; in a log it is one line."""
         is_looked_at = self.err.isatty() or self.environ.get("COLUMNS")
-        for line in self._wrapped(text, "", "  ") if is_looked_at else [text]:
-            self.err.write(self._fit(line, self.err) + "\n")
+        shown = self._fit(text, self.err)
+        for line in self._wrapped(shown, "", "  ") if is_looked_at else [shown]:
+            self.err.write(line + "\n")
         self.err.flush()
 
     def fail(self, code: str, message: str) -> None:

@@ -132,7 +132,7 @@ def _tell(report: Report, where: str, terminal: Terminal) -> None:
 
 def _show(difference: Difference, terminal: Terminal) -> None:
     terminal.text(f"Visitor {difference.number}: {difference.call}", TITLE)
-    terminal.text(f"  user      {json.dumps(difference.user)}", below=12)
+    terminal.text(f"  user      {json.dumps(difference.user, ensure_ascii=False)}", below=12)
     terminal.text(f"  here      {difference.ours}", below=12)
     terminal.text(f"  SDK       {difference.theirs}", below=12)
     terminal.line()
