@@ -64,8 +64,8 @@ def test_batches_are_kept_apart_and_within_their_size(open_outbox, collector):
 
     outbox.after_response(1.0)
 
-    assert [len(payload["visitors"]) for payload in collector.payloads] == [2, 1, 1, 1]
-    assert collector.uuids() == [f"{n:06}" for n in range(5)]
+    assert [len(payload["visitors"]) for payload in collector.payloads] == [2, 2, 1]
+    assert collector.uuids() == ["000000", "000001", "000002", "000004", "000003"]
 
 
 def test_a_slow_collector_holds_no_longer_than_the_bound_and_the_rest_is_carried_over(
@@ -378,3 +378,18 @@ def test_a_flush_that_ends_in_a_search_gives_nobody_up(open_outbox, collector, c
 
     assert [*logged_whole(capfd)] in ([], ["user-3"])
     assert {f"{n:06}" for n in range(20) if n != 3} == set(collector.uuids())
+
+
+def test_environments_that_take_turns_are_sent_together(open_outbox, collector):
+    outbox = open_outbox(max_events=4)
+    rulesets = [a_ruleset(revision=revision) for revision in "12"]
+    for number in range(10):
+        outbox.add(some_events(1, rulesets[number % 2], first=number))
+
+    outbox.after_response(5.0)
+
+    assert outbox.counters.sent == 10
+    assert [len(each["visitors"]) for each in collector.payloads] == [4, 4, 1, 1]
+    for payload in collector.payloads:
+        parity = {int(each["visitor_id"][-1]) % 2 for each in payload["visitors"]}
+        assert parity == {int(payload["revision"]) - 1}

@@ -356,3 +356,18 @@ def test_why_the_outbox_cannot_be_opened_is_told_each_time(open_outbox, tmp_path
 
     assert "Not a directory" in caplog.records[-1].getMessage()
     assert "1 now, 1 since the start" in caplog.records[-1].getMessage()
+
+
+def test_environments_that_take_turns_are_sent_together(open_outbox, collector, tmp_path):
+    outbox = open_outbox(interval_s=0.5)
+    rulesets = [a_ruleset(revision=revision) for revision in "12"]
+    for number in range(100):
+        outbox.add(some_events(1, rulesets[number % 2], first=number))
+
+    collector.wait_for(100)
+
+    assert len(list(tmp_path.glob("outbox/lanes/*/*.jsonl"))) == 1
+    assert len(collector.payloads) <= 4  # two, or four if delivery began in between
+    for payload in collector.payloads:
+        parity = {int(each["visitor_id"][-1]) % 2 for each in payload["visitors"]}
+        assert parity == {int(payload["revision"]) - 1}

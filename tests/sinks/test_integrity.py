@@ -11,7 +11,7 @@ from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import adopt_lane, open_lane
 from bucketer.sinks.quota import Quota
 from bucketer.sinks.reader import Reader
-from bucketer.sinks.records import seal, unseal
+from bucketer.sinks.records import lines_in, seal, seed_of, unseal
 
 BATCHES = [Batch("US", f'{{"revision": "{n}", "visitors": [') for n in "12"]
 VISITORS = [f'{{"snapshots": [], "visitor_id": "{name}"}}' for name in "abcd"]
@@ -32,14 +32,14 @@ class Found:
 
     def drain(self, reader, at_most=100):
         while (parcel := reader.next(at_most, 1 << 20)) is not None:
-            self.delivered += [(parcel.batch, visitor) for visitor in parcel.visitors]
+            self.delivered += zip(parcel.batches, parcel.visitors, strict=True)
             reader.done(parcel)
 
 
-def write_lane(lanes, name="lane", *, batches=BATCHES, delivered=0):
-    """Two segments of two visitors each, of a process that came to its end."""
+def write_lane(lanes, name="lane", *, batches=BATCHES, delivered=0, segments=2):
+    """Two visitors of each of two batches, in two segments or one; their process has ended."""
     lane = open_lane(lanes, name)
-    writer = Writer(lane, Quota(lanes, 1 << 20))
+    writer = Writer(lane, Quota(lanes, 1 << 20), segment_bytes=1 << 20 if segments == 1 else 1)
     reader = Reader(lane, writer, print)
     for batch, pair in zip(batches, (VISITORS[:2], VISITORS[2:]), strict=True):
         writer.append(batch, pair)
@@ -201,16 +201,17 @@ def test_what_waited_from_before_there_were_checksums_is_delivered(tmp_path):
 
 
 def test_a_header_does_not_make_its_lines_ones_without_checksums(tmp_path):
-    """One bit makes format 3 of format 2; a line without a checksum is no line of format 2."""
+    """One bit makes format 3 of format 2; a line without a checksum is no line of format 2 or 3."""
     lane = write_lane(tmp_path / "lanes")
     path = lane / "0000000001.jsonl"
     header, first, second = path.read_bytes().splitlines()
-    path.write_bytes(b"\n".join([header, unseal(first), second]) + b"\n")
+    bare = unseal(first, seed_of(BATCHES[0]))
+    path.write_bytes(b"\n".join([header, bare, second]) + b"\n")
 
     found = read_and_remove(lane)
 
     assert EXPECTED[1:] == found.delivered
-    assert [unseal(first)] == found.told[0][1]
+    assert [bare] == found.told[0][1]
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b'{"snapshots": []}', b"]" * 20])
@@ -226,3 +227,51 @@ def test_a_cursor_says_how_much_had_been_written(tmp_path):
     assert isinstance(cursor, Cursor)
     assert (doubt, cursor.sequence) == ("", 1)
     assert cursor.written == (2, (lane / "0000000002.jsonl").stat().st_size)
+
+
+@pytest.mark.parametrize("flip", [0x01, 0xFF])
+def test_in_a_segment_of_several_batches_no_event_is_taken_for_one_of_another(tmp_path, flip):
+    lane = write_lane(tmp_path / "lanes", segments=1)
+    [path] = lane.glob("*.jsonl")
+    data = path.read_bytes()
+    copies = copies_of(lane)
+
+    for offset in range(len(data)):
+        damaged = bytearray(data)
+        damaged[offset] ^= flip
+        next(copies).joinpath(path.name).write_bytes(damaged)
+        shown = [each for each in lines_in(path, 0) if not isinstance(each, bytes)]
+
+        found = read_and_remove(lane)
+
+        assert shown == found.delivered, offset
+        assert found.told, offset
+        # At most the header's own two, and the one whose line has run together with it.
+        assert len(EXPECTED) - len(found.delivered) <= 3, offset
+
+
+@pytest.mark.parametrize("at_most", [1, 2, 3, 100])
+@pytest.mark.parametrize("delivered", range(5))
+def test_wherever_delivery_stopped_each_event_keeps_its_batch(tmp_path, delivered, at_most):
+    lane = write_lane(tmp_path / "lanes", segments=1, delivered=delivered)
+    offset = int((lane / "sent").read_bytes().split()[1])
+    [path] = lane.glob("*.jsonl")
+    shown = list(lines_in(path, offset))
+
+    found = Found().read(adopt_lane(lane), at_most=at_most)
+
+    assert EXPECTED[delivered:] == shown == found.delivered
+    assert [] == found.told
+
+
+def test_what_waited_from_before_segments_had_several_batches_is_delivered(tmp_path):
+    lane = tmp_path / "lanes/old"
+    lane.mkdir(parents=True)
+    (lane / "lock").touch()
+    about = {"bucketer": 2, "region": "US", "head": BATCHES[0].head, "after": [0, 0]}
+    lines = [json.dumps(about), *VISITORS[:2]]
+    (lane / "0000000001.jsonl").write_bytes(b"".join(seal(each.encode()) for each in lines))
+
+    found = Found().read(adopt_lane(lane))
+
+    assert (EXPECTED[:2], []) == (found.delivered, found.told)

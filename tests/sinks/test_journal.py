@@ -97,7 +97,9 @@ def test_what_the_disk_has_refused_is_tried_again_and_not_taken_for_done(writer,
     assert not writer.unsynced
 
 
-def test_segments_that_are_closed_meanwhile_reach_the_disk_too(writer, disk):
+def test_segments_that_are_closed_meanwhile_reach_the_disk_too(tmp_path, disk):
+    quota = Quota(tmp_path, 1 << 20)
+    writer = Writer(open_lane(tmp_path, "lane"), quota, to_disk=disk.take, segment_bytes=1)
     disk.may_go_on.set()
     for revision in "123":
         writer.append(Batch("US", f'{{"revision": "{revision}", "visitors": ['), [VISITOR])
@@ -126,3 +128,12 @@ def test_letting_go_twice_closes_nothing_that_others_have_opened_since(tmp_path)
         lane.release()
 
         assert 1 == others.write(b"x")
+
+
+def test_environments_that_take_turns_share_a_segment(writer):
+    for number in range(100):
+        batch = Batch("US", f'{{"revision": "{number % 2}", "visitors": [')
+        writer.append(batch, [VISITOR])
+
+    assert writer.sequence == 1
+    assert writer.committed < 100 * (len(VISITOR) + 200)

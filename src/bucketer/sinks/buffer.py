@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from itertools import islice
 from time import monotonic
 
 from .counters import timestamp_of
@@ -159,10 +160,11 @@ class Buffer:
                 self._counters.oldest_ms = None
                 return []
             batch = self._waiting[0][0]
-            part = self._waiting[: self._at_most]
+            # Environments take turns: those behind that are of this one's travel with it.
+            together = (each for each in self._waiting if each[0] == batch)
+            part = list(islice(together, self._at_most))
         self._counters.oldest_ms = timestamp_of(part[0][1])
-        end = next((i for i, (each, _) in enumerate(part) if each != batch), len(part))
-        return part[:end]
+        return part
 
     def _deliver(self, part: list[tuple[Batch, str]]) -> bool:
         batch, control = part[0][0], self._control

@@ -10,6 +10,8 @@ import logging
 import random
 from itertools import chain, islice
 
+from bucketer.core.events import ENDPOINTS
+
 from .delivery import SENT, Outcome
 from .records import visitors_in
 from .suspects import Suspects, visitor_id_of
@@ -53,14 +55,18 @@ class FaultFinder:
         self._pause = pause
         #: Region → an event that its collector has taken: one may be down, and the other not.
         self._controls: dict[str, tuple[Batch, str]] = {}
-        #: Failures in a row of a whole parcel.
-        self._stuck = 0
+        #: Region → failures in a row of all that was sent there at once.
+        self._stuck = dict.fromkeys(ENDPOINTS, 0)
         #: Visitors that were dealt with before others in front of them.
         self._ahead: set[str] = set()
 
     def left_of(self, visitors: Sequence[str]) -> list[int]:
         """Indices of those that are not dealt with, in order."""
         return [i for i, visitor in enumerate(visitors) if visitor not in self._ahead]
+
+    def pass_ahead(self, visitors: Sequence[str]) -> None:
+        """They are dealt with, perhaps before others in front of them."""
+        self._ahead.update(visitors)
 
     def pass_over(self, visitors: Sequence[str]) -> None:
         """They are settled, and won't come again."""
@@ -72,10 +78,10 @@ class FaultFinder:
         if outcome.taken is not None:
             self._controls[batch.region] = batch, outcome.taken
         moves = outcome.settled or outcome.put_off < len(visitors)
-        self._stuck = 0 if moves else self._stuck + 1
+        stuck = self._stuck[batch.region] = 0 if moves else self._stuck[batch.region] + 1
         # Now and then only the parcel itself is tried: in step with a collector that takes each
         # seventh request, a search could take that one for itself for ever.
-        return self._stuck >= SUSPICIOUS_FAILURES and random.random() < _SEARCHES  # noqa: S311
+        return stuck >= SUSPICIOUS_FAILURES and random.random() < _SEARCHES  # noqa: S311
 
     def find(
         self, batch: Batch, visitors: Sequence[str], outcome: Outcome, lanes: Sequence[Reader]
@@ -89,7 +95,9 @@ class FaultFinder:
             lanes: where others' events may be found.
         """
         control = self._controls.get(batch.region)
-        if control is None or self._stuck % 2:  # it may be the one that is disliked by now
+        if (
+            control is None or self._stuck[batch.region] % 2
+        ):  # it may be the one that is disliked by now
             control = self._find_control(batch, visitors, lanes) or control
         if control is None or outcome.later is None:
             return outcome

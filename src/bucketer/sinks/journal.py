@@ -1,8 +1,9 @@
 """Events in, lines of a file out: what is decided and not delivered, where no crash takes it.
 
-A segment of a lane (see `lanes`) holds one batch, so events that may not travel together never
-meet. An append is one `write` to the end of a file: once it has returned, the death of the
-process can't take the events. Only a crash of the machine can, until the next `fdatasync`.
+A segment of a lane (see `lanes`) says before each event, where that changes, which batch it belongs
+to: environments that take turns share a file. An append is one `write` to the end of a file: once
+it has returned, the death of the process can't take the events. Only a crash of the machine can,
+until the next `fdatasync`.
 
 See docs/decisions/0050: why an append-only log and not SQLite.
 """
@@ -18,7 +19,7 @@ from time import monotonic
 from .files import sync_directory
 from .outbox import OutboxFull
 from .quota import write_quota
-from .records import header_line, seal
+from .records import header_line, seal, seed_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Writer:
         lane: held by this process.
         quota: of all lanes together.
         to_disk: brings a file's bytes to the disk itself, or raises OSError.
+        segment_bytes: a segment is closed at this size.
 
     Attributes:
         sequence: number of the segment being written; 0 before the first.
@@ -62,7 +64,12 @@ class Writer:
     """
 
     def __init__(
-        self, lane: Lane, quota: Quota, *, to_disk: Callable[[int], None] = _to_disk
+        self,
+        lane: Lane,
+        quota: Quota,
+        *,
+        to_disk: Callable[[int], None] = _to_disk,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self.lane = lane
         self.sequence = 0
@@ -77,7 +84,7 @@ class Writer:
         self._closed_bytes = 0
         self._to_disk = to_disk
         # What is delivered counts until its segment is closed, so segments are a small part.
-        self._segment_bytes = min(SEGMENT_BYTES, quota.limit_bytes // 8)
+        self._segment_bytes = min(segment_bytes, quota.limit_bytes // 8)
         self._batch: Batch | None = None
         self._fd = -1
         #: The last segment that has a header, and its bytes: the next one's says so.
@@ -108,17 +115,23 @@ class Writer:
             OutboxFull: nothing was written; what had been written stays.
             OSError: likewise, for any other reason than room.
         """
-        data = b"".join([seal(visitor.encode("ascii")) for visitor in visitors])
+        seed = seed_of(batch)
+        data = b"".join([seal(visitor.encode("ascii"), seed) for visitor in visitors])
         with self._lock:
             if self._sealed:
                 raise LaneClosed("the outbox is closed")
-            begins = batch != self._batch or self.committed >= self._segment_bytes
-            size = len(data) + (_HEADER_BYTES + 2 * len(batch.head) if begins else 0)
+            begins = self._batch is None or self.committed >= self._segment_bytes
+            size = len(data)
+            if begins or batch != self._batch:
+                size += _HEADER_BYTES + 2 * len(batch.head)
             if self.held_bytes + size > self._allotted:
                 self._ask_for_quota(size)
             if begins:
                 self._open_segment(batch)
+            elif batch != self._batch:
+                data = header_line(batch, self._last) + data
             self._write(data)
+            self._batch = batch
             self.count += len(visitors)
 
     def reserve(self) -> None:

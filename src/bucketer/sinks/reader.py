@@ -6,15 +6,15 @@ import json
 import logging
 import os
 
-from bucketer.core.envelope import Batch
-
 from .cursor import Cursor, read_cursor, write_cursor
-from .records import read_header, read_visitor
+from .records import last_header, next_header, read_header, read_visitor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from bucketer.core.envelope import Batch
 
     from .journal import Writer
     from .lanes import Lane
@@ -26,31 +26,40 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer.outbox")
 
 _HEADER_BYTES = 65_536
-#: Of a segment whose header can't be read; no visitor has it.
-_NO_BATCH = Batch("", "")
 
 
 class Parcel:
-    """Visitors of one batch, in the order in which they were accepted.
+    """Visitors, of one batch or several, in the order in which they were accepted.
 
     Attributes:
-        batch: what they have in common.
         visitors: their JSON.
+        batches: to each, which others it may travel with.
         sequence, offset: where the lane's cursor stands once the parcel is dealt with.
         ends: where it stands once each of the visitors is.
         damaged: lines between them that are no visitor, each with where it ends.
+        headers: those between them, each with where it ends.
         is_last: nothing waited behind it when it was read.
     """
 
-    __slots__ = ("batch", "damaged", "ends", "is_last", "offset", "sequence", "visitors")
+    __slots__ = (
+        "batches",
+        "damaged",
+        "ends",
+        "headers",
+        "is_last",
+        "offset",
+        "sequence",
+        "visitors",
+    )
 
-    def __init__(self, batch: Batch, sequence: int, offset: int) -> None:
-        self.batch = batch
+    def __init__(self, sequence: int, offset: int) -> None:
         self.visitors: list[str] = []
+        self.batches: list[Batch] = []
         self.sequence = sequence
         self.offset = offset
         self.ends: list[int] = []
         self.damaged: list[tuple[int, bytes]] = []
+        self.headers: list[tuple[int, Header]] = []
         self.is_last = False
 
 
@@ -115,7 +124,7 @@ class Reader:
             if parcel.visitors:
                 parcel.is_last = parcel.offset == limit
                 return parcel
-            if parcel.offset > self._offset:  # nothing but damage there
+            if parcel.offset > self._offset:  # nothing but damage there, or a header
                 self.done(parcel)
             elif closed:
                 self._leave_segment()
@@ -160,6 +169,10 @@ class Reader:
         if damaged:
             self._set_aside(self._path(parcel.sequence), damaged)
             self._told = parcel.sequence
+            parcel.damaged = parcel.damaged[len(damaged) :]
+        for end, header in parcel.headers:
+            if end <= offset:
+                self._header = header
         self._move(parcel.sequence, offset)
         self._read_to = parcel.sequence, offset
 
@@ -210,6 +223,8 @@ class Reader:
             self._move(sequence, 0)
         if self._offset == 0 and self._header is not None:
             self._offset = len(line) + 1
+        elif self._offset:
+            self._header = last_header(os.pread(fd, self._offset, 0)) or self._header
         self._read_to = sequence, self._offset
 
     def _read(self, max_events: int, max_bytes: int, limit: int | None) -> Parcel:
@@ -223,19 +238,23 @@ class Reader:
         lines = data.split(b"\n", max_events)
         rest = lines.pop()
         header = self._header
-        batch = _NO_BATCH if header is None else header.batch
-        parcel = Parcel(batch, self._sequence, self._offset + len(data) - len(rest))
+        parcel = Parcel(self._sequence, self._offset + len(data) - len(rest))
         if rest and not lines and limit is None:  # the last line was torn when its process died
             parcel.offset += len(rest)
             parcel.damaged.append((parcel.offset, rest))
         end = self._offset
         for line in lines:
             end += len(line) + 1
-            visitor = None if header is None else read_visitor(line, checked=header.checked)
-            if visitor is None:
+            if found := next_header(line):
+                header = found
+                parcel.headers.append((end, found))
+                continue
+            visitor = None if header is None else read_visitor(line, header)
+            if visitor is None or header is None:
                 parcel.damaged.append((end, line))
             else:
                 parcel.visitors.append(visitor)
+                parcel.batches.append(header.batch)
                 parcel.ends.append(end)
         return parcel
 

@@ -1,15 +1,19 @@
 """Lines of a segment: text in, a line with its checksum out, and back.
 
-A segment's first line is its header, each other line a visitor:
+A segment's first line is a header. Each other line is a visitor, whose batch the header before it
+tells, or another header, where the visitors of another batch begin:
 
-    ["1c291ca3", {"bucketer": 2, "region": "US", "head": "…", "after": [4, 8388911]}]
+    ["1c291ca3", {"bucketer": 3, "region": "US", "head": "…", "after": [4, 8388911]}]
     ["9a02c5f1", {"snapshots": […], …, "visitor_id": "…"}]
 
 In front stands the CRC-32 of the text behind it: it finds each flipped bit, each lost or foreign
-byte of a line, and costs less than the write. `after` is the segment before and how many bytes
-had been written to it, so that one which has lost its end, or is gone, is noticed as well.
+byte of a line, and costs less than the write. A visitor's goes on from that of its batch, so that
+nobody's event is taken for one of another project where a header is damaged. `after` is the segment
+before and how many bytes had been written to it, so that one which has lost its end, or is gone, is
+noticed as well.
 
-Format 1 had neither; what is left of it from before an upgrade is read as it was.
+Format 2 had one header in a segment, format 1 had no checksums, either; what is left of them from
+before an upgrade is read as it was.
 """
 
 from __future__ import annotations
@@ -25,42 +29,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FORMAT = 2
-#: From before there were checksums.
-_BARE_FORMAT = 1
+FORMAT = 3
+#: From before there were several batches in a segment; from before there were checksums.
+_SINGLE_FORMAT, _BARE_FORMAT = 2, 1
 _LINE = b'["%08x", %b]\n'
 #: How many bytes of that stand in front of the text.
 _IN_FRONT = 13
+_HEADER_STARTS = b'{"bucketer": '
 _VISITOR_STARTS = b'{"snapshots": ['
 _VISITOR_ENDS = b"}"
 
 
 class Header:
-    """What a segment's first line says of the others.
+    """What a header says of the lines behind it.
 
     Attributes:
         batch: which all of them belong to.
         checked: each has its checksum.
+        seed: what their checksums go on from.
         after: number of the segment before and the bytes written to it; (0, 0) for the first.
     """
 
-    __slots__ = ("after", "batch", "checked")
+    __slots__ = ("after", "batch", "checked", "seed")
 
-    def __init__(self, batch: Batch, after: tuple[int, int], *, checked: bool) -> None:
+    def __init__(self, batch: Batch, after: tuple[int, int], *, checked: bool, seed: int) -> None:
         self.batch = batch
         self.after = after
         self.checked = checked
+        self.seed = seed
 
 
-def seal(text: bytes) -> bytes:
-    """One line, its break included, of *text* and its checksum."""
-    return _LINE % (crc32(text), text)
+def seed_of(batch: Batch) -> int:
+    """What the checksums of a batch's visitors go on from."""
+    return crc32(f"{batch.region} {batch.head}".encode("ascii"))
 
 
-def unseal(line: bytes) -> bytes | None:
+def seal(text: bytes, seed: int = 0) -> bytes:
+    """One line, its break included, of *text* and its checksum, which goes on from *seed*."""
+    return _LINE % (crc32(text, seed), text)
+
+
+def unseal(line: bytes, seed: int = 0) -> bytes | None:
     """The text of *line* (without its break), or None when not each of its bytes is as it was."""
     text = line[_IN_FRONT:-1]
-    return text if line + b"\n" == seal(text) else None
+    return text if line + b"\n" == seal(text, seed) else None
 
 
 def header_line(batch: Batch, after: tuple[int, int]) -> bytes:
@@ -70,31 +82,46 @@ def header_line(batch: Batch, after: tuple[int, int]) -> bytes:
 
 
 def read_header(line: bytes) -> Header | None:
-    """What a segment's first *line* says; None if nobody can tell."""
+    """What a *line* says that is a header; None if it is none, or nobody can tell."""
     text = unseal(line)
     try:
         about = json.loads(line if text is None else text)
         batch = batch_from(about["region"], about["head"])
-        if batch is None or about["bucketer"] != (_BARE_FORMAT if text is None else FORMAT):
+        known = (_BARE_FORMAT,) if text is None else (_SINGLE_FORMAT, FORMAT)
+        if batch is None or about["bucketer"] not in known:
             return None
         if text is None:
-            return Header(batch, (0, 0), checked=False)
+            return Header(batch, (0, 0), checked=False, seed=0)
         sequence, size = about["after"]
-        return Header(batch, (int(sequence), int(size)), checked=True)
+        seed = seed_of(batch) if about["bucketer"] == FORMAT else 0
+        return Header(batch, (int(sequence), int(size)), checked=True, seed=seed)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def read_visitor(line: bytes, *, checked: bool) -> str | None:
+def next_header(line: bytes) -> Header | None:
+    """The header that a *line* further down is; None for every other line."""
+    return read_header(line) if line.startswith(_HEADER_STARTS, _IN_FRONT) else None
+
+
+def last_header(text: bytes) -> Header | None:
+    """The last one in the lines of *text* after the first."""
+    found = None
+    for line in text.split(b"\n")[1:]:
+        found = next_header(line) or found
+    return found
+
+
+def read_visitor(line: bytes, header: Header) -> str | None:
     """The visitor of a *line* (without its break); None when it is damaged or is none.
 
     Args:
         line: of a file that anything may have happened to.
-        checked: what the header says of it.
+        header: what the line belongs to.
     """
-    if not checked:
+    if not header.checked:
         return line.decode("ascii") if is_json_visitor(line) else None
-    text = unseal(line)
+    text = unseal(line, header.seed)
     return text.decode("ascii") if text is not None and _is_visitor(text) else None
 
 
@@ -124,11 +151,16 @@ def lines_in(segment: Path, start: int) -> Iterator[tuple[Batch, str] | bytes]:
     except FileNotFoundError:  # delivered meanwhile
         return
     with file:
-        header = read_header(file.readline().removesuffix(b"\n"))
-        file.seek(max(start, 0 if header is None else file.tell()))
+        first = file.readline()
+        header = read_header(first.removesuffix(b"\n"))
+        end = 0 if header is None else len(first)
+        file.seek(end)
         for line in file:
-            if line.endswith(b"\n"):
-                visitor = header and read_visitor(line[:-1], checked=header.checked)
+            end += len(line)
+            if found := next_header(line[:-1]):
+                header = found
+            elif line.endswith(b"\n") and end > start:
+                visitor = header and read_visitor(line[:-1], header)
                 yield (header.batch, visitor) if header and visitor else line
 
 

@@ -209,30 +209,52 @@ class Sender(threading.Thread):
         return found or (self._own, self._own.next(self._at_most, self._finder.max_bytes))
 
     def _deliver(self, reader: Reader, parcel: Parcel) -> bool:
-        """Deliver or bury the parcel's visitors; False when some of them have to wait."""
-        batch, finder = parcel.batch, self._finder
-        left = finder.left_of(parcel.visitors)
-        visitors = [parcel.visitors[i] for i in left]
-        outcome = deliver(self._attempt, batch, visitors) if visitors else Outcome()
+        """Deliver or bury the parcel's visitors, batch by batch; False when some have to wait.
+
+        Where the collector of one region is down, those for the other one don't wait for it.
+        """
+        finder, put_off = self._finder, dict[str, tuple[Outcome, int]]()
+        while True:
+            left = finder.left_of(parcel.visitors)
+            batch = next((b for i in left if (b := parcel.batches[i]).region not in put_off), None)
+            if batch is None:
+                break
+            visitors = [parcel.visitors[i] for i in left if parcel.batches[i] == batch]
+            outcome = self._deliver_batch(reader, batch, visitors)
+            if outcome.later is not None:
+                put_off[batch.region] = outcome, len(visitors)
+        if not left:
+            reader.done(parcel)
+            finder.pass_over(parcel.visitors)
+            self._at_most = min(self._at_most * 2, self._pace.max_events)
+            return True
+        reader.done_with(parcel, left[0])
+        finder.pass_over(parcel.visitors[: left[0]])
+        self._wait_for(list(put_off.values()))
+        reader.note_end()
+        return False
+
+    def _deliver_batch(self, reader: Reader, batch: Batch, visitors: Sequence[str]) -> Outcome:
+        """Deliver or bury *visitors*, all of one batch."""
+        finder = self._finder
+        outcome = deliver(self._attempt, batch, visitors)
         if finder.note(batch, visitors, outcome) and not self._stopping:
             outcome = finder.find(batch, visitors, outcome, (reader, self._own))
         if outcome.sent:
             self._sent(outcome.sent)
         self._bury(batch, outcome.dead)
-        if outcome.later is None:
-            reader.done(parcel)
-            finder.pass_over(parcel.visitors)
-            self._at_most = min(self._at_most * 2, self._pace.max_events)
-            return True
-        settled = left[outcome.settled]
-        reader.done_with(parcel, settled)
-        finder.pass_over(parcel.visitors[:settled])
-        if outcome.put_off < len(visitors):
+        finder.pass_ahead(visitors[: outcome.settled])
+        return outcome
+
+    def _wait_for(self, put_off: Sequence[tuple[Outcome, int]]) -> None:
+        """Wait before what was put off is tried again, each with how many had been tried."""
+        first, tried = put_off[0]
+        if first.put_off < tried:
             # Go on with that part: a whole parcel would be refused, and halved, from its start.
-            self._at_most = outcome.put_off
-        self._put_off(outcome.later, len(visitors) - outcome.settled)
-        reader.note_end()
-        return False
+            self._at_most = first.put_off
+        if first.later is not None:
+            count = sum(tried - outcome.settled for outcome, tried in put_off)
+            self._put_off(first.later, count)
 
     def _attempt(self, batch: Batch, visitors: Sequence[str]) -> Verdict:
         if self._stopping and monotonic() >= self._stop_at:
