@@ -343,6 +343,8 @@ def test_a_datafile_that_was_fetched_while_the_request_came_is_of_age_0():
     ("query", "said"),
     [
         ("", "'e' (an experiment's key) or 'f'"),
+        ("experimentKey=x&u=y", "called 'experiment' and 'flag'"),
+        ("E=x&u=y", "called 'experiment' and 'flag'"),
         ("u=x", "'e' (an experiment's key) or 'f'"),
         ("e=&f=", "'e' (an experiment's key) or 'f'"),
         ("e=x&f=y", "exclude each other"),

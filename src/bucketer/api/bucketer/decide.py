@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts, Engine
 
-_NEITHER = "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing."
+_NEITHER = (
+    "Parameter 'e' (an experiment's key) or 'f' (a flag's key) is missing; "
+    "they may be called 'experiment' and 'flag', and nothing else."
+)
 _BOTH = "Parameters 'e' and 'f' exclude each other; give one of them."
 #: Of what a request of fewer bytes brings no event can come that is too large.
 _LONG_REQUEST = 4 * 1024

@@ -189,7 +189,7 @@ def _event(
     """
     key = goal.get("ev")
     if not key:
-        message = "Parameter 'event' (an event's key; `ev` in a query) is missing."
+        message = "Parameter 'event' (an event's key; 'ev' for short) is missing."
         raise InvalidRequest(message, field="event")
     user_id = goal.get("u") or ip
     if not user_id:
