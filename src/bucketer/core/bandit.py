@@ -9,7 +9,7 @@ from .bucketing import hash_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .ruleset import Experiment, Variation
     from .user import User
@@ -25,7 +25,11 @@ class PredictionNeeded(Exception):
         rule_id: id of the bandit's rule.
         user_id: the visitor.
         attributes: `(attribute id, value)` that the bandit may see, in the rule's order.
+        options: decide options that concern what is remembered of it; whoever passes it on may set
+            them.
     """
+
+    options: Collection[str] = ()
 
     def __init__(
         self, rule_id: str, user_id: str, attributes: Sequence[tuple[str, object]]

@@ -77,7 +77,7 @@ class Answering:
             prediction = None
             if runtime.predictor is not None:
                 until = None if self._deadline is None else self._deadline()
-                prediction = runtime.predictor.predict(needed, deadline=until)
+                prediction = runtime.predictor.predict(needed, needed.options, until)
             known.predictions = {**(known.predictions or {}), needed.rule_id: prediction}
         elif isinstance(needed, ProfileNeeded):
             stored = None if runtime.profiles is None else runtime.profiles.lookup(needed.user_id)

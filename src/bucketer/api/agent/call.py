@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from bucketer.api.http import SDK_KEY, Reply, Response
+from bucketer.api.http import SDK_KEY, ProfileNeeded, Reply, Response
+from bucketer.api.problems import EventTooLarge
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, visitor_json
+from bucketer.core.user import User
 
 from .fields import Unreadable, read_fields
 from .go_json import document
-from .go_query import parse_go_query
+from .go_query import parse_go_query, parses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
-    from bucketer.core.events import Event
+    from bucketer.core.decision import Impression
+    from bucketer.core.events import Conversion
     from bucketer.ports import EditionFacts, Engine
 
     Headers = tuple[tuple[str, str], ...]
 
+#: Of what a body of fewer bytes brings no event can come that is too large.
+_LONG_BODY = 4 * 1024
 _BAD_BODY = "error parsing request body"
 _NO_USER = 'missing "userId" in request payload'
+_NO_SEGMENTS = "failed to fetch qualified segments"
 
 
 class Refused(Exception):
@@ -112,6 +119,10 @@ class Call:
         values = self.values(name)
         return values[0] if values else ""
 
+    def form_values(self, name: str) -> list[str]:
+        """The same where Agent takes none at all from a query that has a broken pair."""
+        return self.values(name) if parses(self.request.query) else []
+
     def fields(self, shape: dict[str, str]) -> dict[str, Any]:
         """Return the body's fields; see `fields.read_fields`.
 
@@ -138,6 +149,73 @@ class Call:
         if not found["userId"]:
             raise Refused(400, _NO_USER)
         return found
+
+    def user(
+        self,
+        user_id: str,
+        attributes: dict[str, object],
+        *,
+        segments: Collection[str] | None = None,
+        forced_decisions: Mapping[tuple[str, str | None], str] | None = None,
+        with_profile: bool = True,
+    ) -> User:
+        """Put together what is known of a visitor who is to be decided for.
+
+        Raises:
+            ProfileNeeded: profiles are in use, and the user's has not been looked up yet.
+        """
+        known = self.known
+        with_profile = with_profile and self.api.options.profiles
+        if with_profile and (known is None or known.profile is None):
+            raise ProfileNeeded(user_id)
+        overrides = self.overrides(user_id)
+        predictions = None if known is None else known.predictions
+        if not (with_profile or overrides or predictions or segments or forced_decisions):
+            return User(user_id, attributes)
+        return User(
+            user_id,
+            attributes,
+            segments=segments,
+            forced_decisions=forced_decisions,
+            forced_variations=overrides,
+            profile=known.profile if with_profile and known is not None else None,
+            predictions=predictions,
+        )
+
+    def overrides(self, user_id: str) -> Mapping[str, str] | None:
+        """Return the user's overrides: experiment key → variation key; None for none."""
+        del user_id
+        return None
+
+    def segments(self, user_id: str, options: list[str]) -> Collection[str]:
+        """Return the segments that ODP counts the user to.
+
+        Raises:
+            Refused: 500, they can't be had.
+        """
+        del user_id, options
+        raise Refused(500, _NO_SEGMENTS)
+
+    def events(
+        self, impressions: Iterable[Impression | Conversion], user: User
+    ) -> tuple[Event, ...]:
+        """Return the events that are to be sent: none where events are off.
+
+        Raises:
+            Refused: 413, one of them is more than can be sent.
+        """
+        if not self.api.options.makes_events:
+            return ()
+        now_ms, ruleset = round(self.now * 1000), self.edition.ruleset
+        made = tuple(Event(each, user, ruleset, now_ms, self.new_uuid()) for each in impressions)
+        if len(self.request.body) > _LONG_BODY:
+            self._check_size(made)
+        return made
+
+    def _check_size(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if len(visitor_json(event)) > MAX_VISITOR_BYTES:
+                raise Refused(413, str(EventTooLarge(MAX_VISITOR_BYTES)))
 
     def reply(
         self,

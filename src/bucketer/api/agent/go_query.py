@@ -26,6 +26,11 @@ def parse_go_query(query: str) -> dict[str, list[str]]:
     return found
 
 
+def parses(query: str) -> bool:
+    """Say whether no pair of *query* would be left out."""
+    return ";" not in query and not ("%" in query and _BAD_ESCAPE.search(query))
+
+
 def _decoded(text: str) -> str:
     if "%" not in text and "+" not in text and text.isascii():
         return text

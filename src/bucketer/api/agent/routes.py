@@ -23,7 +23,7 @@ from bucketer.api.problems import UNFORESEEN, MethodNotAllowed, NotFound, TooLar
 from bucketer.core.errors import EnvironmentUnavailable, InvalidRequest, NoDatafile, UnknownSdkKey
 
 from .call import Api, Call, Refused
-from .go_json import Fields, document
+from .go_json import Fields, NoJson, document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 #: Path → method and module.
 OPERATIONS = {
+    "/v1/decide": ("POST", "decide"),
     "/v1/track": ("POST", "track"),
 }
 
@@ -120,6 +121,9 @@ class AgentRoute:
             return self._answer(Call(api, api.edition, request, now, new_uuid, known))
         except Refused as refused:
             return Reply(refusal(api, request, refused))
+        except NoJson as error:  # a variable of the datafile is one
+            why = f"json: unsupported value: {error.word}"
+            return Reply(refusal(api, request, Refused(_UNFORESEEN, why, text=True)))
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return nothing: Agent's errors tell no more."""

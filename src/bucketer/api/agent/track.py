@@ -6,7 +6,7 @@ Source: optimizely/agent 471fdcd, /v1/track as it answers.
 from __future__ import annotations
 
 from bucketer.core.errors import UnknownEvent
-from bucketer.core.events import Event, track
+from bucketer.core.events import track
 from bucketer.core.user import User
 
 from .call import Refused
@@ -41,5 +41,4 @@ def answer(call: Call) -> Reply:
     except UnknownEvent:
         told["error"] = f'event with key "{key}" not found'
         return call.reply(told)
-    events = (Event(conversion, user, ruleset, int(call.now * 1000), call.new_uuid()),)
-    return call.reply(told, events if call.api.options.makes_events else ())
+    return call.reply(told, call.events((conversion,), user))

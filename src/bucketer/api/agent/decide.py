@@ -1,0 +1,159 @@
+"""``POST /v1/decide``: one flag, several, or all, for one user.
+
+Source: optimizely/agent 471fdcd, /v1/decide as it answers.
+"""
+
+from __future__ import annotations
+
+from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.decide import (
+    ENABLED_FLAGS_ONLY,
+    IGNORE_USER_PROFILE_SERVICE,
+    INCLUDE_REASONS,
+    OPTIONS,
+)
+
+from .call import Refused
+from .fields import FLAG, OBJECT, OBJECTS, TEXT, TEXTS, Unreadable, objects
+from .spelling import Spelling, unknown_flag, user_context, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bucketer.api.http import Reply
+    from bucketer.core.decision import Decision, Impression
+    from bucketer.core.reasons import Reason
+    from bucketer.core.user import User
+
+    from .call import Call
+    from .go_json import Raw
+
+SHAPE = {
+    "userId": TEXT,
+    "userAttributes": OBJECT,
+    "decideOptions": TEXTS,
+    "forcedDecisions": OBJECTS,
+    "fetchSegments": FLAG,
+    "fetchSegmentsOptions": TEXTS,
+}
+_FORCED = {"flagKey": TEXT, "ruleKey": TEXT, "variationKey": TEXT}
+#: What a user may take, told again with the decision of each flag.
+_MOST_BYTES = 16 * 1024 * 1024
+_BAD_BODY = "error parsing request body"
+
+
+def answer(call: Call) -> Reply:
+    """Decide: no `keys` are all flags, one key gives an object, several a list.
+
+    Raises:
+        Refused: 400, or 500 where segments are wanted and can't be had.
+        PredictionNeeded, ProfileNeeded: the shell must fetch that first.
+    """
+    fields = call.fields_of_user(SHAPE)
+    options = frozenset(fields["decideOptions"])
+    forced = _forced(fields["forcedDecisions"])
+    for option in fields["decideOptions"]:
+        if option not in OPTIONS:
+            raise Refused(400, f"invalid option: {option}")
+    segments = None
+    if fields["fetchSegments"]:
+        segments = call.segments(fields["userId"], fields["fetchSegmentsOptions"])
+    user = call.user(
+        fields["userId"],
+        fields["userAttributes"],
+        segments=segments,
+        forced_decisions=forced,
+        with_profile=IGNORE_USER_PROFILE_SERVICE not in options,
+    )
+    keys = call.form_values("keys")
+    decided = _Decided(call, user, options)
+    shown = decided.all(keys or call.edition.ruleset.flag_order, one=len(keys) == 1)
+    events = call.events(decided.impressions, user)
+    profile = (user.id, decided.profile) if decided.profile is not None else None
+    return call.reply(shown[0] if len(keys) == 1 else shown, events, profile)
+
+
+def _forced(given: list[object]) -> dict[tuple[str, str | None], str] | None:
+    """Return the forced decisions by flag and rule, of which the last of two wins."""
+    if not given:
+        return None
+    try:
+        read = objects(given, _FORCED)
+    except Unreadable:
+        raise Refused(400, _BAD_BODY) from None
+    return {(each["flagKey"], each["ruleKey"] or None): each["variationKey"] for each in read}
+
+
+class _Decided:
+    """Decides flags for one user, one after the other.
+
+    Attributes:
+        impressions: what the decisions call for.
+        profile: the whole of the user's, to be saved; None where nothing is new.
+    """
+
+    def __init__(self, call: Call, user: User, options: frozenset[str]) -> None:
+        self.impressions: list[Impression] = []
+        self.profile: dict[str, str] | None = None
+        self._call, self._user, self._options = call, user, options
+        api = call.api
+        self._spelling: Spelling = api.kept.get("decide") or api.kept.setdefault(
+            "decide", Spelling(api.options.answers_bytes)
+        )
+        self._shown_user = user_context(user.id, dict(user.attributes))
+
+    def all(self, keys: Iterable[str], *, one: bool) -> list[Raw]:
+        """Decide each of *keys* once, in their order; return what is shown of it.
+
+        Raises:
+            Refused: 413, the user's attributes are too long to be told with each.
+        """
+        only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
+        shown = []
+        once = dict.fromkeys(keys)
+        if len(self._shown_user) * len(once) > _MOST_BYTES:
+            raise Refused(413, f"the user is too long to be told with {len(once)} decisions")
+        for key in once:
+            text, enabled = self._one(key)
+            if enabled or not only_enabled:
+                shown.append(text)
+        return shown
+
+    def _one(self, key: str) -> tuple[Raw, bool]:
+        """Return what is shown of a flag's decision, and whether the flag is on."""
+        ruleset, options = self._call.edition.ruleset, self._options
+        flag = ruleset.flags.get(key)
+        if flag is None:
+            return whole(unknown_flag(key), self._shown_user, []), False
+        trace: list[Reason] | None = [] if INCLUDE_REASONS in options else None
+        decision = self._decide(key, trace)
+        self.impressions += decision.impressions
+        if decision.bucketed is not None:  # a later flag may use the same experiment
+            self.profile = {**(self._user.profile or {}), **dict([decision.bucketed])}
+            self._user = self._user.knowing(profile=self.profile)
+        with_variables = "EXCLUDE_VARIABLES" not in options
+        spelled = self._spelling.of(decision, flag, with_variables=with_variables)
+        reasons: list[str] = []
+        if decision.error is not None:
+            from .reasons import why_no_prediction
+
+            reasons = why_no_prediction(self._call, flag, self._user)
+        elif trace is not None:
+            from .reasons import sentences
+
+            reasons = sentences(trace, ruleset, flag, self._user)
+        return whole(spelled, self._shown_user, reasons), decision.enabled
+
+    def _decide(self, key: str, trace: list[Reason] | None) -> Decision:
+        """Decide a flag.
+
+        Raises:
+            PredictionNeeded: with the options that concern its cache.
+        """
+        call, options = self._call, self._options
+        try:
+            return call.api.engine.decide(call.edition.ruleset, key, self._user, options, trace)
+        except PredictionNeeded as needed:
+            needed.options = options
+            raise

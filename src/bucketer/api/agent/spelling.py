@@ -1,0 +1,99 @@
+"""Decisions of flags as `/v1/decide` spells them out; all but the user is kept for the next one."""
+
+from __future__ import annotations
+
+from .go_json import Fields, Raw, go_json, go_string
+from .variables import variables_of, variation_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bucketer.core.decision import Decision
+    from bucketer.core.ruleset import Flag
+
+    #: What stands before the user, and behind the reasons; and the reasons that are always told.
+    Spelled = tuple[str, str, tuple[str, ...]]
+
+#: Bytes of an entry of a dict and its parts, beyond their characters.
+_AN_ENTRY = 500
+_EVERYONE_ELSE = "default-"
+
+
+class Spelling:
+    """Spelled decisions of one edition. Filled as they are met; safe to share by threads."""
+
+    __slots__ = ("_kept", "_left_bytes", "_room_bytes")
+
+    def __init__(self, room_bytes: int) -> None:
+        """Keep at most *room_bytes*."""
+        self._room_bytes = self._left_bytes = room_bytes
+        self._kept: dict[tuple[object, bool], Spelled] = {}
+
+    def of(self, decision: Decision, flag: Flag, *, with_variables: bool) -> Spelled:
+        """Return the texts of *decision*, which is one of *flag*."""
+        key = (decision.base, with_variables)
+        spelled = self._kept.get(key)
+        if spelled is None:
+            spelled = _spell(decision, flag, with_variables=with_variables)
+            cost_bytes = _AN_ENTRY + len(spelled[0]) + len(spelled[1])
+            if cost_bytes <= self._room_bytes:
+                if cost_bytes > self._left_bytes:
+                    self._kept.clear()
+                    self._left_bytes = self._room_bytes
+                self._left_bytes -= cost_bytes
+                self._kept[key] = spelled
+        return spelled
+
+
+def _spell(decision: Decision, flag: Flag, *, with_variables: bool) -> Spelled:
+    values: dict[str, object] = {}
+    always: tuple[str, ...] = ()
+    if with_variables and decision.error is None:
+        variation = variation_of(flag, decision.rule_key, decision.variation_key)
+        values, wrong = variables_of(flag, variation, enabled=decision.enabled)
+        always = tuple(
+            f'Variable value for key "{key}" is invalid or wrong type.' for key, _ in wrong
+        )
+    head = go_json(_head(decision.variation_key, decision.rule_key, flag.key, decision.enabled))
+    tail = go_json(_tail(values, _is_everyone_else(flag, decision.rule_key)))
+    return f'{head[:-1]},"userContext":', f",{tail[1:]}", always
+
+
+def unknown_flag(flag_key: str) -> Spelled:
+    """Spell the decision of a flag that the datafile doesn't have."""
+    head = go_json(_head("", "", flag_key, enabled=False))
+    reason = f'No flag was found for key "{flag_key}".'
+    tail = go_json(_tail({}, is_everyone_else=False))
+    return f'{head[:-1]},"userContext":', f",{tail[1:]}", (reason,)
+
+
+def user_context(user_id: str, attributes: dict[str, object]) -> str:
+    """Spell the user, as each decision has them."""
+    return f'{{"userId":{go_string(user_id)},"attributes":{go_json(attributes)}}}'
+
+
+def whole(spelled: Spelled, user: str, reasons: list[str]) -> Raw:
+    """Put a decision together; *reasons* are told beside those that always are."""
+    head, tail, always = spelled
+    if not (always or reasons):
+        return Raw(f'{head}{user},"reasons":[]{tail}')
+    return Raw(f'{head}{user},"reasons":{go_json([*always, *reasons])}{tail}')
+
+
+def _head(variation: str | None, rule: str | None, flag_key: str, enabled: bool) -> Fields:
+    return Fields(
+        variationKey=variation or "", enabled=enabled, ruleKey=rule or "", flagKey=flag_key
+    )
+
+
+def _tail(values: dict[str, object], is_everyone_else: bool) -> Fields:
+    shown = Fields(variables=values) if values else Fields()
+    shown["isEveryoneElseVariation"] = is_everyone_else
+    return shown
+
+
+def _is_everyone_else(flag: Flag, rule_key: str | None) -> bool:
+    """Say whether the rule of that key is the flag's last resort, by its name."""
+    for rule in flag.rollout:
+        if rule.key == rule_key:
+            return rule.key == rule.id and rule.key.startswith(_EVERYONE_ELSE)
+    return False
