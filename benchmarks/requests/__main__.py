@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import report
 from .contestants import DAYS, Contestant, Missing, contestants, default_python, python_version
-from .load import CONNECTIONS, Round, run_load
+from .load import CONNECTIONS, Round, run_load, script_from
 
 ROOT = Path(__file__).parents[2]
 _CHECKED_USERS = 300
@@ -93,7 +93,7 @@ def _compare(
         for number in range(args.rounds):
             for each in chosen:
                 first = number * 10_000_000
-                rounds[each.key].append(run_load(each, directory, load_cores, args.seconds, first))
+                rounds[each.key].append(run_load(each, directory, load_cores, args.seconds, script_from(first)))
                 print(".", end="", flush=True, file=sys.stderr)
         print(file=sys.stderr)
         results = {each.key: report.summary(rounds[each.key], each.memory_mb()) for each in chosen}
@@ -112,7 +112,7 @@ def _check_answers(deciding: list[Contestant]) -> None:
     from optimizely.logger import NoOpLogger
     from optimizely.optimizely import Optimizely
 
-    client = Optimizely(_datafile_text(), logger=NoOpLogger())
+    client = Optimizely(datafile_text(), logger=NoOpLogger())
     seen = set()
     for number in range(_CHECKED_USERS):
         user = f"user{number}"
@@ -130,7 +130,7 @@ def _check_answers(deciding: list[Contestant]) -> None:
     print(f"{_CHECKED_USERS} answers of each agree with optimizely-sdk in process")
 
 
-def _datafile_text() -> str:
+def datafile_text() -> str:
     """The demonstration, as if it were somebody's: events of the demonstration are never kept."""
     text = (ROOT / "src/bucketer/demo/datafile.json").read_text(encoding="utf-8")
     return json.dumps(json.loads(text) | {"accountId": "81234567890", "projectId": "11234567890"})
@@ -138,7 +138,7 @@ def _datafile_text() -> str:
 
 def _datafile(directory: Path) -> Path:
     path = directory / "datafile.json"
-    path.write_text(_datafile_text(), encoding="utf-8")
+    path.write_text(datafile_text(), encoding="utf-8")
     return path
 
 

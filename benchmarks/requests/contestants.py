@@ -58,7 +58,7 @@ class Contestant:
 
     def start(self, cores: str, workers: int) -> None:
         """Start it on *cores* (as taskset takes them) and wait until it answers."""
-        self.port = _free_port()
+        self.port = free_port()
         command = [
             part.replace("{port}", str(self.port)).replace("{workers}", str(workers))
             for part in self.command
@@ -200,7 +200,8 @@ def _write_nginx_conf(path: Path, port: int, workers: int) -> None:
     path.write_text(text)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

@@ -1,0 +1,1 @@
+"""Requests per second of this checkout against another one's, case by case, in turns."""
