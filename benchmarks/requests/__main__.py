@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import report
 from .contestants import DAYS, Contestant, Missing, contestants, default_python, python_version
-from .load import CONNECTIONS, Round, run_load, script_from
+from .load import CONNECTIONS, Round, run_load
 
 ROOT = Path(__file__).parents[2]
 _CHECKED_USERS = 300
@@ -93,7 +93,7 @@ def _compare(
         for number in range(args.rounds):
             for each in chosen:
                 first = number * 10_000_000
-                rounds[each.key].append(run_load(each, directory, load_cores, args.seconds, script_from(first)))
+                rounds[each.key].append(run_load(each, directory, load_cores, args.seconds, first))
                 print(".", end="", flush=True, file=sys.stderr)
         print(file=sys.stderr)
         results = {each.key: report.summary(rounds[each.key], each.memory_mb()) for each in chosen}

@@ -32,9 +32,9 @@ class Round:
 
 
 def run_load(
-    contestant: Contestant, directory: Path, cores: str, seconds: int, text: str
+    contestant: Contestant, directory: Path, cores: str, seconds: int, first: int
 ) -> Round:
-    """Load *contestant* from *cores* with what wrk's script *text* makes.
+    """Load *contestant* from *cores*; users are numbered from *first*.
 
     Raises:
         RuntimeError: not every answer was a 200.
@@ -83,8 +83,7 @@ def run_script(
     )
 
 
-def script_from(first: int) -> str:
-    """Return wrk's script, whose users are numbered from *first*."""
+def _script(first: int) -> str:
     before, middle, after = PATH.format(user="|", days="|").split("|")
     after += " HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n"
     text = _SCRIPT.replace("{first}", str(first)).replace("{days}", str(DAYS))

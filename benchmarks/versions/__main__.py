@@ -10,18 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.requests.__main__ import ROOT, datafile_text
 from benchmarks.requests.contestants import Contestant, free_port, python_version
-from benchmarks.requests.load import CONNECTIONS, Round, run_load
+from benchmarks.requests.load import CONNECTIONS, Round, run_script
 
 from .cases import CASES, OTHER_KEY, Case
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SINK = Path(__file__).parents[1] / "events/sink.py"
 _SERVER_CORE, _LOAD_CORE = "0", "1"
@@ -37,8 +35,8 @@ datafile = "{datafile}"
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.versions", description=__doc__)
     parser.add_argument("--before", type=Path, required=True, help="the other checkout")
-    parser.add_argument("--rounds", type=int, default=8, help="(default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=6, help="of each (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=24, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each (default: %(default)s)")
     parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--python", default=sys.executable, help="that runs both servers")
     parser.add_argument("--json", type=Path, help="write the results there")
@@ -80,14 +78,12 @@ def _compare(case: Case, trees: dict[str, Path], args: argparse.Namespace) -> di
         for which, tree in trees.items():
             servers[which] = _server(which, tree, case, directory, collector, args.python)
             servers[which].start(_SERVER_CORE, 1)
-            run_load(servers[which], directory, _LOAD_CORE, 1, case.script(0))  # warmed up
+            run_script(servers[which], case.script(0), directory, _LOAD_CORE, 1)  # warmed up
         for number in range(args.rounds):
             order = list(trees) if number % 2 else list(trees)[::-1]
             for which in order:
-                _wait_until_quiet(servers.values())
                 script = case.script((number + 1) * 10_000_000)
-                found = run_load(servers[which], directory, _LOAD_CORE, args.seconds, script)
-                rounds[which].append(found)
+                rounds[which].append(_round(servers[which], script, directory, args.seconds))
     finally:
         for server in servers.values():
             server.stop()
@@ -95,6 +91,16 @@ def _compare(case: Case, trees: dict[str, Path], args: argparse.Namespace) -> di
         sink.wait()
         shutil.rmtree(directory)
     return _summary(rounds)
+
+
+def _round(server: Contestant, script: str, directory: Path, seconds: int) -> Round:
+    """Load it, and let it send its events; its processor time counts until that is done."""
+    _wait_until_quiet(server)
+    before_s = server.cpu_s()
+    found = run_script(server, script, directory, _LOAD_CORE, seconds)
+    _wait_until_quiet(server)
+    used_s = server.cpu_s() - before_s
+    return replace(found, cpu_us=used_s / (found.per_second * seconds) * 1e6)
 
 
 def _server(
@@ -118,13 +124,12 @@ def _server(
     return Contestant(which, "", [*command, "--datafile", str(datafile)], environ)
 
 
-def _wait_until_quiet(servers: Iterator[Contestant]) -> None:
-    """Wait until no server has anything left to do, such as events to send."""
-    for server in list(servers):
-        used, deadline = -1.0, time.monotonic() + 60
-        while server.cpu_s() - used > 0.01 and time.monotonic() < deadline:
-            used = server.cpu_s()
-            time.sleep(0.25)
+def _wait_until_quiet(server: Contestant) -> None:
+    """Wait until it has nothing left to do, such as events to send."""
+    used, deadline = -1.0, time.monotonic() + 60
+    while server.cpu_s() - used > 0.01 and time.monotonic() < deadline:  # a tick, at the most
+        used = server.cpu_s()
+        time.sleep(0.25)
 
 
 def _summary(rounds: dict[str, list[Round]]) -> dict[str, Any]:

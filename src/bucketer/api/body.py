@@ -42,6 +42,10 @@ _LEXEME = (
 )
 
 
+class _NameRepeated(Exception):
+    """A name stands twice in an object, which is rare: everything is decoded once more."""
+
+
 def parse_object(body: bytes, max_depth: int) -> dict[str, Any]:
     """Parse *body*, which must be one JSON object in UTF-8.
 
@@ -72,6 +76,19 @@ def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
         message = f"The body is not valid UTF-8 at byte {error.start}."
         raise InvalidRequest(message, field="body", position=error.start) from None
     check_cost(body, max_depth)
+    try:
+        try:
+            return (_DECODER_OF_SHORT if len(text) <= _MAX_DIGITS else _DECODER).decode(text), {}
+        except _NameRepeated:
+            return _decode_all(text)
+    except JSONDecodeError as error:
+        raise _no_json(text, error) from None
+    except ValueError:  # an integer of thousands of digits, NaN or Infinity
+        raise _no_number(text) from None
+
+
+def _decode_all(text: str) -> tuple[Any, Repeated]:
+    """Decode what has an object in which a name stands twice, and tell which."""
     repeated: Repeated = {}
 
     def remember_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,12 +100,7 @@ def parse_json(body: bytes, max_depth: int) -> tuple[Any, Repeated]:
     decoder = JSONDecoder(
         object_pairs_hook=remember_repeated, parse_int=_integer, parse_constant=_no_constant
     )
-    try:
-        return decoder.decode(text), repeated
-    except JSONDecodeError as error:
-        raise _no_json(text, error) from None
-    except ValueError:  # an integer of thousands of digits, NaN or Infinity
-        raise _no_number(text) from None
+    return decoder.decode(text), repeated
 
 
 def as_parameters(parsed: object, repeated: Repeated) -> dict[str, Any]:
@@ -128,6 +140,19 @@ def _integer(digits: str) -> int:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(pairs)
+    if len(built) < len(pairs):
+        raise _NameRepeated
+    return built
+
+
+# Made once: to make one costs as much as to decode a usual body. In a short text no integer can be
+# too long, so `int` itself reads them.
+_DECODER = JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_constant)
+_DECODER_OF_SHORT = JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
 
 
 def _no_json(text: str, error: JSONDecodeError) -> InvalidRequest:

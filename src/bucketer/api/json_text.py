@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from json import dumps
+from json import JSONEncoder, dumps
+
+#: Made once: `dumps` would make one each time that it is told to refuse NaN.
+_encode = JSONEncoder(allow_nan=False).encode
 
 
 def to_json(value: object) -> str:
     """Render *value* as JSON in ASCII; NaN and infinities, which JSON lacks, become null."""
     try:
-        return dumps(value, allow_nan=False)
+        return _encode(value)
     except ValueError:
         return dumps(_finite(value))
 

@@ -59,19 +59,20 @@ def parse_query(query: str, names: Mapping[str, str]) -> dict[str, str]:
     only_percent = "+" not in query and query.isascii()
     for piece in query.split("&"):
         name, _, value = piece.partition("=")
-        key = names.get(name)
-        if key is None:
+        if name not in names:
             name = _decoded_name(name)
-            key = names.get(name)
-            if key is None:
+            if name not in names:
                 continue
+        key = names[name]
         if only_percent:
             if "%" in value:
                 # The three that attributes are full of, done by C. None of them can be a part
                 # of another escape, nor make one, so what is left still means the same.
-                value = value.replace("%22", '"').replace("%3A", ":").replace("%2C", ",")
+                value = value.replace("%22", '"')
                 if "%" in value:
-                    value = _decoded_value(name, value)
+                    value = value.replace("%3A", ":").replace("%2C", ",")
+                    if "%" in value:
+                        value = _decoded_value(name, value)
         else:
             value = _decoded_value(name, value)
         if key in found:

@@ -122,7 +122,8 @@ class Handler:
         try:
             if request.body or len(request.path) + len(request.query) > self._suspect_url_chars:
                 self._check_size(request)
-            if SDK_KEY in request.headers or "sdk_key=" in request.query:
+            named = request.headers.get(SDK_KEY)
+            if (named is not None and named not in self._keys) or "sdk_key=" in request.query:
                 from .environment import check_environment
 
                 check_environment(request, self._keys, known)
@@ -166,13 +167,16 @@ class Handler:
         Raises:
             TooLarge: and which of the two it is.
         """
-        from .problems import BodyTooLarge, UrlTooLarge
-
         if len(request.body) > self._options.max_body_bytes:
+            from .problems import BodyTooLarge
+
             raise BodyTooLarge(self._options.max_body_bytes)
-        url = f"{request.path}?{request.query}" if request.query else request.path
-        if len(url.encode("utf-8", "surrogatepass")) > self._options.max_url_bytes:
-            raise UrlTooLarge(self._options.max_url_bytes)
+        if len(request.path) + len(request.query) > self._suspect_url_chars:
+            url = f"{request.path}?{request.query}" if request.query else request.path
+            if len(url.encode("utf-8", "surrogatepass")) > self._options.max_url_bytes:
+                from .problems import UrlTooLarge
+
+                raise UrlTooLarge(self._options.max_url_bytes)
 
     def _find(self, request: Request) -> Route:
         """Find the route that *request* is for, which isn't any of the paths to the letter.

@@ -15,7 +15,7 @@ event/event_id_normalizer.py, helpers/event_tag_utils.py.
 
 from __future__ import annotations
 
-from json import dumps, loads
+from json import JSONDecoder, JSONEncoder, dumps
 from json.encoder import encode_basestring_ascii as quote
 
 from .envelope import Batch, Envelope
@@ -50,6 +50,7 @@ LARGEST_NUMBER = 2**53
 
 #: A tuple, not `int | float`: the union would be built anew on each check.
 _NUMBERS = (int, float)
+_NUMBERS_AND_TEXT = (int, float, str)
 
 #: A longer value isn't told, but its length.
 _MOST_SHOWN = 40
@@ -311,7 +312,7 @@ def _metrics(tags: Mapping[str, object]) -> str:
     if isinstance(revenue, int) and not isinstance(revenue, bool):
         text = f', "revenue": {_sendable("revenue", revenue)}'
     value = tags.get("value")
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
+    if isinstance(value, _NUMBERS_AND_TEXT) and not isinstance(value, bool):
         try:
             number = float(value)
         except ValueError:
@@ -358,7 +359,7 @@ def _shown(value: object) -> str:
 def _tags(tags: Mapping[str, object]) -> str:
     """The tags' JSON, as it is after the SDK's round trip: no null revenue, value, ... anywhere."""
     try:
-        cleaned = loads(dumps(dict(tags), allow_nan=False), object_pairs_hook=_without_nulls)
+        cleaned = _DECODER.decode(_encode(dict(tags)))
     except (TypeError, ValueError, RecursionError):
         for key, value in tags.items():
             _sendable(key, value)
@@ -371,10 +372,15 @@ def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in pairs if value is not None or key not in _NOT_NULL}
 
 
+# Made once, as `loads` and `dumps` would make them for each event.
+_DECODER = JSONDecoder(object_pairs_hook=_without_nulls)
+_encode = JSONEncoder(allow_nan=False).encode
+
+
 def _sendable(key: object, value: object) -> str:
     """The tag's JSON, or an error that names the tag."""
     try:
-        return dumps(value, allow_nan=False)
+        return _encode(value)
     except RecursionError:
         why = "it is nested too deep"
     except TypeError:

@@ -64,6 +64,7 @@ LATER = (
     "bucketer/api/bucketer/form",
     "bucketer/api/bucketer/idempotency",
     "bucketer/api/bucketer/names",
+    "bucketer/api/bucketer/posted",
     "bucketer/api/problems",
     "bucketer/api/refusals",
     "bucketer/api/bucketer/revision",

@@ -19,7 +19,7 @@ from time import monotonic
 from .files import sync_directory
 from .outbox import OutboxFull
 from .quota import write_quota
-from .records import header_line, seal, seed_of
+from .records import header_line, seal_all, seed_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ class Writer:
             OutboxFull: nothing was written; what had been written stays.
             OSError: likewise, for any other reason than room.
         """
-        seed = seed_of(batch)
-        data = b"".join([seal(visitor.encode("ascii"), seed) for visitor in visitors])
+        data = seal_all(visitors, seed_of(batch))
         with self._lock:
             if self._sealed:
                 raise LaneClosed("the outbox is closed")

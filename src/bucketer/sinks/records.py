@@ -26,13 +26,14 @@ from bucketer.core.events import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FORMAT = 3
 #: From before there were several batches in a segment; from before there were checksums.
 _SINGLE_FORMAT, _BARE_FORMAT = 2, 1
-_LINE = b'["%08x", %b]\n'
+_BEFORE, _BEHIND = b'["%08x", ', b"]\n"
+_LINE = _BEFORE + b"%b" + _BEHIND
 #: How many bytes of that stand in front of the text.
 _IN_FRONT = 13
 _HEADER_STARTS = b'{"bucketer": '
@@ -67,6 +68,15 @@ def seed_of(batch: Batch) -> int:
 def seal(text: bytes, seed: int = 0) -> bytes:
     """One line, its break included, of *text* and its checksum, which goes on from *seed*."""
     return _LINE % (crc32(text, seed), text)
+
+
+def seal_all(visitors: Iterable[str], seed: int) -> bytes:
+    """One line after the other, each as `seal` makes it."""
+    parts: list[bytes] = []
+    for visitor in visitors:
+        text = visitor.encode("ascii")
+        parts += (_BEFORE % crc32(text, seed), text, _BEHIND)  # copied once, into all of them
+    return b"".join(parts)
 
 
 def unseal(line: bytes, seed: int = 0) -> bytes | None:

@@ -85,24 +85,25 @@ def _parse_plain_list(text: str) -> dict[str, object] | None:
         what `_parse_list` would; None when there is anything in *text* that takes a closer look.
     """
     attributes: dict[str, object] = {}
+    if "\\" in text:
+        return None
     for item in text.split(","):
         key, _, value = item.partition(":")
         if not key.isidentifier():
             return None
-        if value[:1] == '"':
-            # Of a comma inside quotes there is only half a string here.
-            if value.count('"') != 2 or value[-1] != '"' or "\\" in value:  # noqa: PLR2004 -- a pair
-                return None
-            attributes[key] = value[1:-1]
+        if value.isidentifier():
+            attributes[key] = _WORDS.get(value, value)
         elif value.isdigit():
             # Digits of other scripts are digits to Python, and a word to JSON.
             if len(value) > _SHORT_DIGITS or value[0] == "0" or not value.isascii():
                 return None
             attributes[key] = int(value)
-        elif value.isidentifier():
-            attributes[key] = _WORDS.get(value, value)
         else:
-            return None
+            string = value[1:-1]
+            # Of a comma inside quotes there is only half a string here.
+            if value != f'"{string}"' or '"' in string:
+                return None
+            attributes[key] = string
     return attributes
 
 

@@ -29,21 +29,27 @@ def parsed_body(request: Request, max_depth: int) -> tuple[Any, Repeated]:
     """
     found: tuple[Any, Repeated] | InvalidRequest | None = request.parsed
     if found is None:
-        from .form import form_object, is_form  # JSON comes far more often
-
         try:
-            if not request.body and parse_query(request.query, _OF_USER).get("u"):
-                found = {}, {}
-            elif is_form(request):
-                found = form_object(request.body, lambda text: parse_tags(text, max_depth)), {}
-            else:
+            if request.body[:1] in {b"{", b"["}:  # nearly always
                 found = parse_json(request.body, max_depth)
+            else:
+                found = _parse_form_or_json(request, max_depth)
         except InvalidRequest as error:
             found = error
         request.parsed = found
     if isinstance(found, InvalidRequest):
         raise found.with_traceback(None)
     return found
+
+
+def _parse_form_or_json(request: Request, max_depth: int) -> tuple[Any, Repeated]:
+    from .form import form_object, is_form
+
+    if not request.body and parse_query(request.query, _OF_USER).get("u"):
+        return {}, {}
+    if is_form(request):
+        return form_object(request.body, lambda text: parse_tags(text, max_depth)), {}
+    return parse_json(request.body, max_depth)
 
 
 def parse_tags(text: str, max_depth: int) -> dict[str, Any]:

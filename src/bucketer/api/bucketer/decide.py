@@ -104,8 +104,9 @@ class BucketerRoute:
             ruleset = edition.ruleset
             exists = flag_key in ruleset.flags or experiment_key in ruleset.experiments
             user = self._user(user_id, attributes, known, may_need=exists)
-        is_long = len(request.query) + len(request.body) > _LONG_REQUEST
-        if is_long and track and self._makes_events:
+        makes_events = track and self._makes_events
+        is_long = makes_events and len(request.query) + len(request.body) > _LONG_REQUEST
+        if is_long:
             _refuse_above_limit(user_bytes(user, edition.ruleset))
         trace: list[Reason] | None = [] if debug and self._options.debug_allowed else None
         if flag_key:
@@ -117,7 +118,7 @@ class BucketerRoute:
         if known is not None or trace is not None:
             text = self._with_more(text, edition, now, user, decision, trace)
         events: tuple[Event, ...] = ()
-        if track and decision.impressions and self._makes_events:
+        if makes_events and decision.impressions:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
             if is_long:
@@ -177,24 +178,9 @@ class BucketerRoute:
         return understood
 
     def _fields_of_post(self, request: Request) -> dict[str, Any]:
-        """Read the parameters of a POST: the body's, and the query's beside them."""
-        from bucketer.api.body import as_parameters
+        from .posted import fields_of_post  # with all that it needs, which a cold start doesn't
 
-        from .body import parsed_body
-        from .names import add_query, check_user, fields_of, switch_of
-
-        body = as_parameters(*parsed_body(request, self._options.max_json_depth))
-        fields = fields_of(body, OF_BUCKETER)
-        if request.query:
-            given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
-            if given.get("a"):
-                given["a"] = parse_attributes(given["a"])
-            for name in ("debug", "track"):
-                if given.get(name):
-                    given[name] = switch_of(given[name], name)
-            add_query(fields, given)
-        check_user(body, OF_BUCKETER, named="u" in fields)
-        return fields
+        return fields_of_post(request, self._options.max_json_depth)
 
     def _user(
         self, user_id: str, attributes: dict[str, object], known: Known | None, *, may_need: bool

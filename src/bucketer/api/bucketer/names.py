@@ -24,6 +24,7 @@ _SWITCHES = {
 #: What an error's answer tells of its request.
 _TOLD = frozenset(("e", "f", "ev", "u"))
 _LONGEST_WORD = 5
+_TEXTS = frozenset(("e", "f", "ev", "u", "id", "timestamp"))
 _TEXT_OR_INTEGER = frozenset(("u", "id", "timestamp"))
 _EXAMPLES = {"a": '{"tier": "platinum"}', "tags": '{"revenue": 4200}'}
 #: What a user is called elsewhere: in lower case, letters and digits only.
@@ -59,18 +60,21 @@ def fields_of(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
             the user is named in a way that isn't understood.
     """
     fields: dict[str, Any] = {}
-    found_as: dict[str, str] = {}
     for name, found in given.items():
-        key = names.get(name)
-        if key is None:
+        if name not in names:
             continue
-        value = _from_json(key, name, found)
+        key = names[name]
+        if type(found) is str and key in _TEXTS:  # nearly always
+            value: Any = found
+        else:
+            value = _from_json(key, name, found)
         if value == "":
             continue
         if key in fields and not same(fields[key], value):
-            raise given_by_two(found_as[key], name)
+            empty = (None, "")
+            before = next(n for n in given if names.get(n) == key and given[n] not in empty)
+            raise given_by_two(before, name)
         fields[key] = value
-        found_as[key] = name
     return fields
 
 

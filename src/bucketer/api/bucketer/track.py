@@ -17,7 +17,7 @@ from bucketer.core.user import User
 
 from .attributes import parse_attributes
 from .body import parse_tags, parsed_body
-from .idempotency import MAX_KEY_CHARS, key_of, key_too_long, uuid_of
+from .idempotency import HEADER, MAX_KEY_CHARS, key_of, key_too_long, uuid_of
 from .names import add_query, check_user, check_user_of_query, fields_of, understood_of
 from .times import parse_timestamp
 
@@ -85,7 +85,7 @@ class TrackRoute:
         if edition is None:
             raise NoDatafile
         now_ms = round(now * 1000)
-        key = key_of(request)
+        key = key_of(request) if HEADER in request.headers else ""
         goals = found if isinstance(found, list) else [found]
         events: list[Event] = []
         for number, goal in enumerate(goals, start=1):
@@ -124,8 +124,9 @@ class TrackRoute:
     def _read(self, request: Request) -> dict[str, Any] | list[dict[str, Any]]:
         """The goals as the caller tells them, by the names that `OF_TRACK` gives."""
         query = request.query
-        given: dict[str, Any] = {**parse_query(query, OF_TRACK)}
-        if any(f"{name}=" in query for name in _OF_TAGS):
+        given: dict[str, Any] = {}
+        if query:
+            given.update(parse_query(query, OF_TRACK))
             _note_beside(given, parse_query(query, _OF_TAGS))
         if given.get("a"):
             given["a"] = parse_attributes(given["a"])
@@ -141,11 +142,9 @@ class TrackRoute:
             fields = fields_of(body, OF_TRACK)
             add_query(fields, given)
             _note_beside(fields, body)
+            check_user(body, OF_TRACK, named="u" in fields)
             if "u" not in fields:
-                check_user(body, OF_TRACK, named=False)
                 check_user_of_query(query, OF_TRACK)
-            else:
-                check_user(body, OF_TRACK, named=True)
             return fields
         if given:
             message = "Beside a list of events the query names nothing; say it in each of them."

@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from bucketer.api.client_address import read_address
-from bucketer.api.http import Needed, Request, is_sane_request_id
+from bucketer.api.http import SDK_KEY, Needed, Request, is_sane_request_id
 from bucketer.api.refusals import refusal
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.held import HeldAnswer
@@ -170,7 +170,10 @@ class Connection(RequestReader):
             self._answer_apart(request, said, None)
             return
         try:
-            handler = worker.runtime.handler_for(request.headers)
+            runtime, headers = worker.runtime, request.headers
+            handler = (
+                runtime.handler_for(headers) if SDK_KEY in headers else runtime.default.handler
+            )
             reply = handler.handle(request, time.time(), worker.new_uuid)
         except (PredictionNeeded, Needed) as needed:
             try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from bucketer.api.http import SDK_KEY
+
 if TYPE_CHECKING:
     from bucketer.api.http import Response
 
@@ -20,7 +22,7 @@ _STATUS_LINES = {
 }
 
 #: Lower-case text of the names that clients send most, so that they needn't be made each time.
-_KNOWN_NAMES = {
+KNOWN_NAMES = {
     spelling.encode(): name
     for name in (
         "accept",
@@ -39,7 +41,7 @@ _KNOWN_NAMES = {
         "x-request-id",
     )
     for spelling in (name, name.title(), name.upper())
-}
+} | dict.fromkeys((b"x-optimizely-sdk-key", b"X-Optimizely-SDK-Key"), SDK_KEY)
 
 
 def _length(size: int) -> bytes:
@@ -51,8 +53,8 @@ _LENGTHS = [_length(size) for size in range(_SHORT)]
 
 
 def header_name(raw: bytes) -> str:
-    """Return the lower-case text of a header's name as it came over the wire."""
-    return _KNOWN_NAMES.get(raw) or raw.lower().decode("latin-1")
+    """Return the lower-case text of a header's name that isn't among `KNOWN_NAMES`."""
+    return raw.lower().decode("latin-1")
 
 
 class Heads:

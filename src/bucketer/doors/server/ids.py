@@ -22,7 +22,7 @@ def request_ids() -> Callable[[], str]:
     count = itertools.count(1)
 
     def new_request_id() -> str:
-        return beginning + str(next(count))
+        return f"{beginning}{next(count)}"
 
     return new_request_id
 

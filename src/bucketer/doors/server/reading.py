@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from bucketer.doors.server.heads import header_name
+from bucketer.doors.server.heads import KNOWN_NAMES, header_name
 from bucketer.doors.server.targets import quoted, unknown_method
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ class RequestReader(asyncio.Protocol):
         """Take a header; several of one name are joined in the order they came."""
         if self._head_done:  # a trailer: it could claim to be any header, so it counts for none
             return
-        key = header_name(name)
+        key = KNOWN_NAMES.get(name) or header_name(name)
         text = value.decode("latin-1")
         headers = self._headers
         if key in headers:
