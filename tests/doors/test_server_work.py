@@ -84,7 +84,7 @@ def answered(connection, request):
         ("GET with its own key", lambda user: GET % (user, OWN_KEY), 83),
         ("GET with another's key", lambda user: GET % (user, OTHER_KEY), 83),
         ("POST", lambda user: post("/bucketer", BODY % user), 140),
-        ("a goal", lambda user: post("/track", GOAL % user), 207),
+        ("a goal", lambda user: post("/track", GOAL % user), 214),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
