@@ -279,7 +279,7 @@ READS_THE_WALL_CLOCK = {
     "doors/server/connection.py": "a request's time, for its events",
     "publishing/function.py": "when it was packaged",
     "publishing/pull.py": "when it was packaged",
-    "publishing/reception.py": "compared with a webhook's own time",
+    "publishing/webhook_queue.py": "compared with a webhook's own time",
     "runtime/environment.py": "the times of editions",
     "runtime/runtime.py": "the times of requests",
     "sinks/dead_letters.py": "a file's name",

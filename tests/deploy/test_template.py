@@ -13,7 +13,7 @@ from tests.lab.aws_tools import or_skip, sam_folder
 
 from bucketer.doors.cli.build import DEFAULT_PYTHON
 from bucketer.publishing.archive import PLATFORMS, PYTHONS
-from bucketer.publishing.desk import RESERVE_S
+from bucketer.publishing.publisher import RESERVE_S
 from bucketer.publishing.stack import release_of
 from bucketer.settings import BY_NAME
 

@@ -83,7 +83,7 @@ def test_what_is_left_out_exists():
 #: Imported by modules of the decision function for what it never is: a server, a receiver of
 #: webhooks, or the SDK's double.
 ELSEWHERE = {
-    "bucketer.api.service.webhook", "bucketer.publishing.desk", "bucketer.publishing.reception",
+    "bucketer.api.service.webhook", "bucketer.publishing.publisher", "bucketer.publishing.webhook_queue",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",
     "bucketer.runtime.refresher", "bucketer.sinks.pace", "bucketer.sources.shared",
     "bucketer.wiring.state_dir", "bucketer.wiring.webhooks",
@@ -250,7 +250,7 @@ def test_the_other_functions_get_what_they_need(tmp_path):
     found = archive.build(tmp_path / "f.zip", python="3.13", architecture="x86_64", everything=True)
     names = _names(found.path)
 
-    assert {"bucketer/doors/webhook.py", "bucketer/publishing/desk.py"} <= set(names)
+    assert {"bucketer/doors/webhook.py", "bucketer/publishing/publisher.py"} <= set(names)
     assert "bundle.bin" not in names
 
 

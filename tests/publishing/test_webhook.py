@@ -30,8 +30,8 @@ from bucketer.core.errors import (
 from bucketer.doors import webhook as door
 from bucketer.publishing.aws import open_client, open_session
 from bucketer.publishing.check import UnusableDatafile
-from bucketer.publishing.desk import Desk, Stale, build_desk
 from bucketer.publishing.function import FunctionCode
+from bucketer.publishing.publisher import Publisher, Stale, build_publisher
 from bucketer.publishing.s3_store import PublishError, S3Store
 from bucketer.settings import read_settings
 from bucketer.sources.url import UrlSource
@@ -163,7 +163,7 @@ def test_where_webhooks_are_not_taken_there_is_no_route():
     assert 404 == _ask(BODY, signed(BODY), rules=None).status
 
 
-# -- the desk: wait, check, publish -----------------------------------------------------------
+# -- the publisher: wait, check, publish -----------------------------------------------------------
 
 
 class Shelf:
@@ -193,9 +193,9 @@ class Waiting:
         return self.now
 
 
-def _desk(source, *targets, waiting=None, wait_s=20.0):
+def _publisher(source, *targets, waiting=None, wait_s=20.0):
     waiting = waiting or Waiting()
-    return Desk(source, targets, wait_s=wait_s, sleep=waiting.sleep, clock=waiting.clock)
+    return Publisher(source, targets, wait_s=wait_s, sleep=waiting.sleep, clock=waiting.clock)
 
 
 def _notice(number=5, **options):
@@ -206,7 +206,7 @@ def test_a_new_revision_goes_to_every_target():
     one, other = Shelf("one"), Shelf("other")
     source = FakeSource(revision(5))
 
-    report = _desk(source, one, other).take(_notice())
+    report = _publisher(source, one, other).publish(_notice())
 
     assert ("5", {}) == (report.revision, report.failed)
     assert [("5", source.label)] == one.kept == other.kept
@@ -218,7 +218,7 @@ def test_a_cdn_that_lags_is_waited_for():
     waiting.then = lambda: setattr(source, "content", revision(5)) if waiting.now > 7 else None
     shelf = Shelf()
 
-    report = _desk(source, shelf, waiting=waiting).take(_notice())
+    report = _publisher(source, shelf, waiting=waiting).publish(_notice())
 
     assert "5" == report.revision
     assert 7 < waiting.now < 12
@@ -228,7 +228,7 @@ def test_a_cdn_that_never_shows_it_is_given_up_and_nothing_is_published():
     waiting, shelf = Waiting(), Shelf()
 
     with pytest.raises(Stale, match="still shows revision 4, not 5"):
-        _desk(FakeSource(revision(4)), shelf, waiting=waiting).take(_notice())
+        _publisher(FakeSource(revision(4)), shelf, waiting=waiting).publish(_notice())
     assert [] == shelf.kept
     assert waiting.now <= 20
 
@@ -236,7 +236,7 @@ def test_a_cdn_that_never_shows_it_is_given_up_and_nothing_is_published():
 def test_a_cdn_that_is_ahead_is_believed():
     shelf = Shelf()
 
-    assert "6" == _desk(FakeSource(revision(6)), shelf).take(_notice()).revision
+    assert "6" == _publisher(FakeSource(revision(6)), shelf).publish(_notice()).revision
 
 
 def test_an_error_while_waiting_is_no_reason_to_stop():
@@ -244,7 +244,7 @@ def test_an_error_while_waiting_is_no_reason_to_stop():
     waiting = Waiting()
     waiting.then = lambda: setattr(source, "content", revision(5)) if waiting.now > 2 else None
 
-    assert "5" == _desk(source, Shelf(), waiting=waiting).take(_notice()).revision
+    assert "5" == _publisher(source, Shelf(), waiting=waiting).publish(_notice()).revision
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_what_cannot_be_used_is_not_published(content, error):
     shelf = Shelf()
 
     with pytest.raises(error):
-        _desk(FakeSource(content), shelf).take(_notice())
+        _publisher(FakeSource(content), shelf).publish(_notice())
     assert [] == shelf.kept
 
 
@@ -263,14 +263,16 @@ def test_a_datafile_of_another_project_is_not_published():
     shelf = Shelf()
 
     with pytest.raises(WebhookRefused, match="about project 12, and the datafile is of 11"):
-        _desk(FakeSource(revision(5)), shelf).take(_notice(project="12"))
+        _publisher(FakeSource(revision(5)), shelf).publish(_notice(project="12"))
     assert [] == shelf.kept
 
 
 def test_one_target_that_fails_does_not_stop_the_next():
     shelf = Shelf()
 
-    report = _desk(FakeSource(revision(5)), Shelf("full", "AccessDenied"), shelf).take(_notice())
+    report = _publisher(FakeSource(revision(5)), Shelf("full", "AccessDenied"), shelf).publish(
+        _notice()
+    )
 
     assert {"full": "AccessDenied"} == report.failed
     assert 1 == len(shelf.kept)
@@ -289,11 +291,11 @@ def _answer(event, source=None, *targets, **environ):
     environ = {"BUCKETER_WEBHOOK_SECRET": SECRET, "BUCKETER_PROJECT_ID": PROJECT, **environ}
     made = []
 
-    def make_desk():
+    def make_publisher():
         made.append(True)
-        return _desk(source or FakeSource(revision(5)), *(targets or (Shelf(),)))
+        return _publisher(source or FakeSource(revision(5)), *(targets or (Shelf(),)))
 
-    result = door.answer(event, read_settings(environ), make_desk)
+    result = door.answer(event, read_settings(environ), make_publisher)
     assert "nosniff" == result["headers"]["X-Content-Type-Options"]  # as every answer says
     return result["statusCode"], json.loads(result["body"]), made
 
@@ -388,7 +390,7 @@ def keys(monkeypatch, tmp_path):
 def _built(remaining_s=None, **environ):
     settings = read_settings({**PUBLISHING, **environ})
     environ = {"AWS_REGION": "eu-central-1"}
-    return build_desk(settings, FakeSource(revision(5)), environ, remaining_s)
+    return build_publisher(settings, FakeSource(revision(5)), environ, remaining_s)
 
 
 def test_the_clients_give_up_long_before_the_function_is_stopped(keys):
@@ -400,7 +402,7 @@ def test_the_clients_give_up_long_before_the_function_is_stopped(keys):
 
 
 class Silent:
-    """A desk's targets on a service that accepts and never answers."""
+    """A publisher's targets on a service that accepts and never answers."""
 
     def __init__(self, url, read_s):
         session = open_session("eu-central-1")
@@ -419,7 +421,9 @@ class Silent:
 def test_targets_that_accept_and_never_answer_fail_in_bounded_time(keys):
     started = time.monotonic()
     with Origin([60.0]) as origin:
-        report = _desk(FakeSource(revision(5)), *Silent(origin.url, 0.2).targets).take(_notice())
+        report = _publisher(FakeSource(revision(5)), *Silent(origin.url, 0.2).targets).publish(
+            _notice()
+        )
         asked = len(origin.requests)
 
     assert 4 == asked  # two targets, two tries each
@@ -448,7 +452,7 @@ def test_a_version_is_waited_for_as_long_as_is_left(keys, remaining_s, patience_
     assert 2 * patience_s == function._polls  # two looks a second
 
 
-def test_the_function_tells_the_desk_what_is_left(monkeypatch, keys):
+def test_the_function_tells_the_publisher_what_is_left(monkeypatch, keys):
     class Context:
         def get_remaining_time_in_millis(self):
             return 90_500
@@ -459,7 +463,7 @@ def test_the_function_tells_the_desk_what_is_left(monkeypatch, keys):
 
 def test_a_function_to_publish_to_without_a_region_is_one_clear_line(keys):
     with pytest.raises(SettingsError) as caught:
-        build_desk(read_settings(PUBLISHING), FakeSource(revision(5)), {})
+        build_publisher(read_settings(PUBLISHING), FakeSource(revision(5)), {})
 
     assert "BUCKETER_PUBLISH_FUNCTION: no region of AWS is known; set AWS_REGION" == str(
         caught.value

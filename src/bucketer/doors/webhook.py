@@ -22,7 +22,7 @@ from bucketer.core.errors import (
     SettingsError,
     WebhookRefused,
 )
-from bucketer.publishing.desk import Desk, build_desk
+from bucketer.publishing.publisher import Publisher, build_publisher
 from bucketer.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -35,26 +35,28 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one webhook. The settings are read anew each time: these functions live seconds."""
     try:
         settings = read_settings(os.environ)
-        return answer(event, settings, lambda: _desk(settings, os.environ, _remaining_s(context)))
+        return answer(
+            event, settings, lambda: _publisher(settings, os.environ, _remaining_s(context))
+        )
     except SettingsError as error:
         _log.error("webhook: %s", error)
         return _result(500, {"error": {"code": error.code, "message": "See the function's log."}})
 
 
-def answer(event: Mapping[str, Any], settings: Settings, make_desk: Any) -> dict[str, Any]:
+def answer(event: Mapping[str, Any], settings: Settings, make_publisher: Any) -> dict[str, Any]:
     """Check the webhook in *event*, have it acted on, and say what became of it.
 
     Args:
         event: of a Function URL, an HTTP API or a REST API.
         settings: secret and project.
-        make_desk: called once the webhook is known to be genuine.
+        make_publisher: called once the webhook is known to be genuine.
     """
     try:
         body, headers = _read(event)
         notice = read_notice(
             body, headers, secret=settings.webhook_secret, project_id=settings.project_id
         )
-        report = make_desk().take(notice)
+        report = make_publisher().publish(notice)
     except WebhookRefused as error:
         _log.warning("webhook: %s", error)
         return _failed(403, error)
@@ -79,14 +81,16 @@ def _remaining_s(context: Any) -> float | None:
     return None if ask is None else ask() / 1000
 
 
-def _desk(settings: Settings, environ: Mapping[str, str], remaining_s: float | None) -> Desk:
+def _publisher(
+    settings: Settings, environ: Mapping[str, str], remaining_s: float | None
+) -> Publisher:
     from bucketer import wiring
 
     if not settings.datafile_url:
         raise SettingsError(["DATAFILE_URL: found nothing; the webhook function needs it"])
     source = wiring.build_source(settings.datafile_url, settings, environ, place=wiring.COMMAND)
     assert source is not None  # noqa: S101 -- only ``packaged`` gives none, and that is no URL
-    return build_desk(settings, source, environ, remaining_s)
+    return build_publisher(settings, source, environ, remaining_s)
 
 
 def _read(event: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:

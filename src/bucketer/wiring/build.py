@@ -57,14 +57,14 @@ def build(
     if profiles is not None:
         options.reports["profiles"] = profiles.to_json
     environments = build_environments(settings, environ, options, place=place)
-    receptions = None
+    queues = None
     if place == SERVER:
         from .state_dir import state_watch
-        from .webhooks import build_receptions, other_rules
+        from .webhooks import build_webhook_queues, other_rules
 
         shared = [each for one in environments for each in shared_among(one.sources)]
         options.state_trouble = state_watch(settings, shared)
-        receptions = build_receptions(settings, environ, environments)
+        queues = build_webhook_queues(settings, environ, environments)
         options.other_webhooks = other_rules(settings, environments)
     if environments.are_several:
         options.reports["environments"] = lambda: report(environments)
@@ -74,7 +74,7 @@ def build(
         profiles=profiles,
         predictor=predictor,
         archive=build_archive(settings, environ, place, engine_of(settings)[1]),
-        on_notice=receptions,
+        on_notice=queues,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
     )

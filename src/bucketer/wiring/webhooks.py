@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bucketer.api.options import WebhookRule
-    from bucketer.publishing.reception import Reception
+    from bucketer.publishing.webhook_queue import WebhookQueue
     from bucketer.runtime.environment import Environment
     from bucketer.runtime.environments import Environments
     from bucketer.settings import Settings
 
 
-def build_receptions(
+def build_webhook_queues(
     settings: Settings, environ: Mapping[str, str], environments: Environments
 ) -> Callable[[bytes, tuple[str, ...]], None] | None:
     """Return what acts on webhooks; None where they are refused anyway.
@@ -32,28 +32,30 @@ def build_receptions(
             # What is published is the default environment's alone.
             theirs = theirs.but(publish="", publish_function="")
             wanted[listed.name] = (theirs, own[listed.name])
-    receptions = {name: _reception(*each, environ) for name, each in wanted.items()}
-    if not receptions:
+    queues = {name: _webhook_queue(*each, environ) for name, each in wanted.items()}
+    if not queues:
         return None
 
     def pass_on(body: bytes, names: tuple[str, ...]) -> None:
         for name in names:
-            if name in receptions:
-                receptions[name](body)
+            if name in queues:
+                queues[name](body)
 
     return pass_on
 
 
-def _reception(
+def _webhook_queue(
     settings: Settings, environment: Environment, environ: Mapping[str, str]
-) -> Reception:
-    from bucketer.publishing.desk import build_desk
-    from bucketer.publishing.reception import Reception
+) -> WebhookQueue:
+    from bucketer.publishing.publisher import build_publisher
+    from bucketer.publishing.webhook_queue import WebhookQueue
 
     source = build_source(published_at(settings), settings, environ, place=SERVER)
     assert source is not None  # noqa: S101 -- it is a URL
-    desk = build_desk(settings, source, environ)
-    return Reception(desk, environment, insist=environment.insist, wait_s=settings.webhook_wait)
+    publisher = build_publisher(settings, source, environ)
+    return WebhookQueue(
+        publisher, environment, insist=environment.insist, wait_s=settings.webhook_wait
+    )
 
 
 def other_rules(

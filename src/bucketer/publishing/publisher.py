@@ -70,7 +70,7 @@ class Report(NamedTuple):
     announced: bool = False
 
 
-class Desk:
+class Publisher:
     """Fetches from one source, publishes to several targets."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Desk:
         self._sleep = sleep
         self._clock = clock
 
-    def take(self, notice: Notice) -> Report:
+    def publish(self, notice: Notice) -> Report:
         """Act on *notice*.
 
         Raises:
@@ -145,13 +145,13 @@ class Desk:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def build_desk(
+def build_publisher(
     settings: Settings,
     source: DatafileSource,
     environ: Mapping[str, str],
     remaining_s: float | None = None,
-) -> Desk:
-    """Build the desk that *settings* describe.
+) -> Publisher:
+    """Build the publisher that *settings* describe.
 
     Args:
         settings: name the targets.
@@ -179,7 +179,7 @@ def build_desk(
 
         client = _client("BUCKETER_PUBLISH_FUNCTION", "lambda", region)
         targets.append(FunctionCode(settings.publish_function, client, patience_s=patience_s))
-    return Desk(source, targets, wait_s=wait_s)
+    return Publisher(source, targets, wait_s=wait_s)
 
 
 def _client(setting: str, service: str, region: str | None) -> Any:

@@ -11,8 +11,8 @@ from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, revision
 from tests.fakes.webhooks import body_of
 
-from bucketer.publishing.desk import Desk
-from bucketer.publishing.reception import Reception
+from bucketer.publishing.publisher import Publisher
+from bucketer.publishing.webhook_queue import WebhookQueue
 from bucketer.sources.shared import SharedSource
 
 
@@ -31,7 +31,7 @@ class GatedSource(FakeSource):
 
 @pytest.fixture
 def cdn():
-    """Where the desk looks, as slow as the test wants it."""
+    """Where the publisher looks, as slow as the test wants it."""
     return GatedSource(revision(5))
 
 
@@ -43,9 +43,9 @@ def runtime():
 
 
 @pytest.fixture
-def reception(cdn, runtime):
-    desk = Desk(cdn, [], wait_s=0.1)
-    return Reception(desk, runtime.default, insist=lambda revision: None, wait_s=0.1)
+def queue(cdn, runtime):
+    publisher = Publisher(cdn, [], wait_s=0.1)
+    return WebhookQueue(publisher, runtime.default, insist=lambda revision: None, wait_s=0.1)
 
 
 def _threads():
@@ -59,11 +59,11 @@ def _until(condition):
     assert condition()
 
 
-def test_many_webhooks_are_one_thread_and_two_looks(reception, cdn):
-    reception(body_of(5))
+def test_many_webhooks_are_one_thread_and_two_looks(queue, cdn):
+    queue(body_of(5))
     cdn.knocked.wait(10)
     for _ in range(400):
-        reception(body_of(5))
+        queue(body_of(5))
     most = len(_threads())
     cdn.gate.set()
     _until(lambda: not _threads())
@@ -72,12 +72,12 @@ def test_many_webhooks_are_one_thread_and_two_looks(reception, cdn):
     assert 2 == len(cdn.asked)  # the first webhook's, and one for the 400 that came meanwhile
 
 
-def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(reception, cdn, caplog):
+def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(queue, cdn, caplog):
     caplog.set_level(logging.WARNING, logger="bucketer")
-    reception(body_of(5))
+    queue(body_of(5))
     cdn.knocked.wait(10)
     for number in (5, 6, 5, 5):
-        reception(body_of(number))
+        queue(body_of(number))
     cdn.gate.set()
     _until(lambda: not _threads())
 
@@ -86,23 +86,23 @@ def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(reception, cdn,
     ]
 
 
-def test_a_webhook_after_a_quiet_time_is_acted_on_too(reception, cdn, runtime):
+def test_a_webhook_after_a_quiet_time_is_acted_on_too(queue, cdn, runtime):
     cdn.gate.set()
-    reception(body_of(5))
+    queue(body_of(5))
     _until(lambda: not _threads())
     runtime.default.sources[0].content = revision(6)
     cdn.content = revision(6)
-    reception(body_of(6))
+    queue(body_of(6))
     _until(lambda: runtime.edition.ruleset.revision == "6")
 
 
-def test_a_bug_in_the_acting_does_not_end_it_for_good(reception, cdn, caplog):
+def test_a_bug_in_the_acting_does_not_end_it_for_good(queue, cdn, caplog):
     cdn.gate.set()
     cdn.content = ZeroDivisionError("a bug")
-    reception(body_of(5))
+    queue(body_of(5))
     _until(lambda: not _threads())
     cdn.content = revision(5)
-    reception(body_of(5))
+    queue(body_of(5))
     _until(lambda: len(cdn.asked) == 2)
 
     assert ["webhook: failed in a way that nobody foresaw"] == [
@@ -123,11 +123,11 @@ def turned_back(tmp_path):
     runtime.load()
     source.content, source.etag = revision(4), '"4"'
     clock.now = 2000.0
-    desk = Desk(source, [], wait_s=0.1)
-    reception = Reception(desk, runtime.default, insist=shared.insist, wait_s=0.1, clock=clock)
+    publisher = Publisher(source, [], wait_s=0.1)
+    queue = WebhookQueue(publisher, runtime.default, insist=shared.insist, wait_s=0.1, clock=clock)
 
     def told(body):
-        reception(body)
+        queue(body)
         _until(lambda: not _threads())
         return runtime.edition.ruleset.revision
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bucketer.runtime.environment import Environment
 
-    from .desk import Desk
+    from .publisher import Publisher
 
 _log = logging.getLogger("bucketer")
 #: Between two looks, whether for one webhook or for the next.
@@ -30,12 +30,12 @@ _PAUSE_S = 1.0
 _SKEW_S = 300.0
 
 
-class Reception:
+class WebhookQueue:
     """Takes the bodies of genuine webhooks; one is worked on, and one waits."""
 
     def __init__(
         self,
-        desk: Desk,
+        publisher: Publisher,
         environment: Environment,
         *,
         insist: Callable[[str | None], None],
@@ -45,14 +45,14 @@ class Reception:
         """Take what is needed.
 
         Args:
-            desk: publishes, where targets are configured.
+            publisher: publishes, where targets are configured.
             environment: is refreshed.
             insist: makes the shared copy of the datafile be asked for anew; a revision that it is
                 given may replace a newer one.
             wait_s: how long to try.
             clock: epoch seconds.
         """
-        self._desk, self._environment = desk, environment
+        self._publisher, self._environment = publisher, environment
         self._insist, self._wait_s, self._clock = insist, wait_s, clock
         self._lock = threading.Lock()
         self._waiting: Notice | None = None
@@ -83,7 +83,7 @@ class Reception:
 
     def _act(self, notice: Notice) -> None:
         try:
-            report = self._desk.take(notice)
+            report = self._publisher.publish(notice)
         except BucketerError as error:
             _log.warning("webhook: %s", error)
             return
