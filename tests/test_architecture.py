@@ -107,6 +107,7 @@ ALLOWED_OURS = {
     "bucketer.runtime.runtime",
     "bucketer.runtime.seen",
     "bucketer.settings",
+    "bucketer.settings.agent",
     "bucketer.settings.datafile",
     "bucketer.settings.environments",
     "bucketer.settings.events",

@@ -27,6 +27,10 @@ EXAMPLES = [
     errors.WebhookRefused("its signature is missing or wrong"),
     errors.UnknownSdkKey(),
     errors.EnvironmentUnavailable("its datafile could not be fetched"),
+    errors.TokenRefused("empty token"),
+    errors.ClaimsRefused("token expired"),
+    errors.KeysUnavailable("status 500"),
+    errors.TokensBusy(),
     errors.NoDatafile(),
     errors.SourceError("cdn.example", "status 403"),
     errors.SettingsError(["BUCKETER_PORT: found 'x'; allowed: a whole number"]),
@@ -96,7 +100,7 @@ def test_no_two_errors_share_a_code_but_for_kinds_of_one():
 
     shared = {code for code, kinds in codes.items() if len(kinds) > 1}
 
-    assert {"invalid_request", "too_large"} == shared
+    assert {"invalid_request", "too_large", "unauthorized"} == shared
 
 
 @pytest.mark.parametrize(("chars", "whole"), [(200, True), (201, False)])

@@ -102,6 +102,38 @@ if TYPE_CHECKING:
             """Deliver or hand over what is left; the process is about to end."""
             ...
 
+    class TokenChecker(Protocol):
+        """Knows which tokens are genuine."""
+
+        def claims(self, token: str, now: float) -> Mapping[str, object]:
+            """Return the claims of a token that is genuine and good at *now*, epoch seconds.
+
+            Raises:
+                TokenRefused: it isn't.
+                WorkNeeded: the keys have to be fetched first.
+                KeysUnavailable: they can't be.
+            """
+            ...
+
+    class TokenIssuer(Protocol):
+        """Issues tokens.
+
+        Attributes:
+            ttl_s: how long one is good.
+        """
+
+        ttl_s: float
+
+        def issue(self, client: str, secret: str, now: float) -> str | None:
+            """Return a token for *client*, or None if that isn't its *secret*. Takes its time.
+
+            It is good from *now*, in epoch seconds.
+
+            Raises:
+                TokensBusy: too many ask at once.
+            """
+            ...
+
     class ProfileStore(Protocol):
         """Remembers which variation each user got. Shared by threads.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from bucketer.core.events import Event
@@ -149,6 +149,7 @@ class Known:
         asked: what had to be fetched by other means has been: a revision, a notice passed on.
         environment_asked: the environment that the request names has been looked for.
         refusal: why it isn't there, or None.
+        work: what each `WorkNeeded` gave, by its name.
     """
 
     __slots__ = (
@@ -159,6 +160,7 @@ class Known:
         "predictions",
         "profile",
         "refusal",
+        "work",
     )
 
     def __init__(
@@ -177,6 +179,7 @@ class Known:
         self.asked = asked
         self.environment_asked = False
         self.refusal: Exception | None = None
+        self.work: dict[str, object] = {}
 
 
 class Needed(Exception):
@@ -194,6 +197,20 @@ class EnvironmentNeeded(Needed):
         """Name the environment as the request did."""
         super().__init__(key)
         self.key = key
+
+
+class WorkNeeded(Needed):
+    """Do `work`, which takes its time, and call again with what it gave, or raised, in `known`.
+
+    Attributes:
+        name: what it gave stands below, in `Known.work`.
+        work: may wait, and may be done in another thread.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
+        """Take the work, and what to call it."""
+        super().__init__(name)
+        self.name, self.work = name, work
 
 
 class RevisionNeeded(Needed):

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from bucketer.ports import EditionFacts, Engine
+    from bucketer.ports import EditionFacts, Engine, TokenChecker, TokenIssuer
 
     from .route import Api
 
@@ -69,6 +69,8 @@ class ApiOptions:
         health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
         state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
+        tokens: knows which tokens are genuine, or None where none is asked for.
+        issuer: issues tokens, or None where nobody gets one here.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
         ofrep_bulk_impressions: True sends the impressions of all that OpenFeature's clients have
@@ -87,6 +89,7 @@ class ApiOptions:
         "events",
         "freshness",
         "health_max_age_s",
+        "issuer",
         "makes_events",
         "max_body_bytes",
         "max_json_depth",
@@ -101,6 +104,7 @@ class ApiOptions:
         "revisions",
         "show_datafile",
         "state_trouble",
+        "tokens",
         "webhook",
     )
 
@@ -138,6 +142,8 @@ class ApiOptions:
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None
+        self.tokens: TokenChecker | None = None
+        self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
 
     def but(self, **changes: object) -> ApiOptions:

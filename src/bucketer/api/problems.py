@@ -102,6 +102,9 @@ STATUS: dict[type[BucketerError], int] = {
     errors.WebhookRefused: 403,
     errors.UnknownSdkKey: 403,
     errors.EnvironmentUnavailable: _UNAVAILABLE,
+    errors.TokenRefused: 401,
+    errors.KeysUnavailable: _UNAVAILABLE,
+    errors.TokensBusy: _UNAVAILABLE,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
@@ -114,7 +117,12 @@ STATUS: dict[type[BucketerError], int] = {
 }
 
 #: What is unavailable and says so in its own words; the rest is about the datafile in use.
-_TOLD = (errors.RevisionUnavailable, errors.EnvironmentUnavailable)
+_TOLD = (
+    errors.RevisionUnavailable,
+    errors.EnvironmentUnavailable,
+    errors.KeysUnavailable,
+    errors.TokensBusy,
+)
 
 
 def status_of(error: Exception) -> int:
@@ -148,6 +156,8 @@ def headers_of(error: Exception) -> tuple[tuple[str, str], ...]:
     """Return the headers that *error* adds to its answer."""
     if isinstance(error, MethodNotAllowed):
         return (("Allow", error.allow),)
+    if isinstance(error, errors.TokenRefused):
+        return (("WWW-Authenticate", "Bearer"),)
     if status_of(error) == _UNAVAILABLE:
         return (("Retry-After", RETRY_AFTER_S),)
     return ()

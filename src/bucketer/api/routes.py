@@ -73,6 +73,8 @@ class Handler:
                 return BucketerRoute(asked, options, self.json_headers, engine)
 
             self._routes["/bucketer"] = RevisionRoute(edition, route_of)
+        if options.tokens is not None:
+            self._routes["/bucketer"] = self._guarded(self._routes["/bucketer"])
         if options.webhook is not None:
             from .service.webhook import PATH, WebhookRoute  # of no use to the decision function
 
@@ -199,14 +201,27 @@ class Handler:
         path = self._own_path(request)
         api = self._api_of(path)
         if api is not None:
-            return api.route(path)
+            route = api.route(path)
+            # One that has an order of its own, in which it checks tokens, says so.
+            if route is None or getattr(api, "checks_tokens", False):
+                return route
+            return self._guarded(route)
         if path not in {"", "/"}:
             return self._route(path.removesuffix("/"))
         if request.query:  # the URL of a function is often used bare
             return self._routes["/bucketer"]
         from .service.index import IndexRoute  # seldom looked at
 
-        return IndexRoute(self.edition, self._options, self.json_headers)
+        return self._guarded(IndexRoute(self.edition, self._options, self.json_headers))
+
+    def _guarded(self, route: Route) -> Route:
+        """Return *route*, which asks for a token first where that is configured."""
+        checker = self._options.tokens
+        if checker is None:
+            return route
+        from .tokens import Guarded
+
+        return Guarded(route, checker, self._keys)
 
     def _own_path(self, request: Request) -> str:
         """Return the path without the prefix that is set."""
@@ -232,7 +247,9 @@ class Handler:
         if path == "/track" and path not in self._routes:
             from .bucketer.track import TrackRoute
 
-            self._routes[path] = TrackRoute(self.edition, self._options, self.json_headers)
+            self._routes[path] = self._guarded(
+                TrackRoute(self.edition, self._options, self.json_headers)
+            )
         elif path == "/health" and path not in self._routes:
             from .service.health import HealthRoute
 

@@ -16,6 +16,10 @@ BucketerError
 ├── WebhookRefused           a webhook that is not, or not provably, from our Optimizely project
 ├── UnknownSdkKey            no environment has that SDK key
 ├── EnvironmentUnavailable   the datafile of an SDK key that nobody listed can't be had now
+├── TokenRefused             a token that is missing, not genuine, or no longer good
+│   └── ClaimsRefused            a genuine one that is for something else
+├── KeysUnavailable          the keys that tokens are checked by can't be had now
+├── TokensBusy               too many ask for a token at once
 ├── NoDatafile               nothing has been loaded yet
 ├── SourceError              a datafile could not be fetched
 └── SettingsError            the environment asks for something impossible
@@ -243,6 +247,53 @@ class NoDatafile(BucketerError):
 
     def __str__(self) -> str:
         return "No datafile could be loaded yet. Try again in a few seconds."
+
+
+class TokenRefused(BucketerError):
+    """A token that is missing, not genuine, or no longer good.
+
+    Attributes:
+        why: one clause, with nothing of the token in it.
+    """
+
+    code = "unauthorized"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"A token is needed, as `Authorization: Bearer`. This one was refused: {self.why}."
+
+
+class ClaimsRefused(TokenRefused):
+    """A genuine token, for something else than what was asked."""
+
+
+class KeysUnavailable(BucketerError):
+    """The keys that tokens are checked by can't be had now.
+
+    Attributes:
+        why: one clause.
+    """
+
+    code = "keys_unavailable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return "The keys that tokens are checked with can't be had. Try again in a few seconds."
+
+
+class TokensBusy(BucketerError):
+    """Too many ask for a token at once."""
+
+    code = "tokens_busy"
+
+    def __str__(self) -> str:
+        return "Too many ask for a token at once. Try again in a few seconds."
 
 
 class SourceError(BucketerError):

@@ -51,6 +51,7 @@ LEFT_OUT = (
     "doors/sqs.py",
     "doors/webhook.py",
     "lint",
+    "migration",
     "publishing",
     "reference",
     "verify",

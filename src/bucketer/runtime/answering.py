@@ -12,6 +12,7 @@ from bucketer.api.http import (
     NoticeReceived,
     ProfileNeeded,
     RevisionNeeded,
+    WorkNeeded,
 )
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.errors import BucketerError
@@ -88,10 +89,22 @@ class Answering:
                 known.edition = runtime.archive(needed.revision) if runtime.archive else None
             except BucketerError as error:
                 known.failure = error
+        elif isinstance(needed, WorkNeeded):
+            self._work(needed)
         elif isinstance(needed, NoticeReceived):
             known.asked = True
             if runtime.on_notice is not None:
                 runtime.on_notice(needed.body, needed.environments)
+
+    def _work(self, needed: WorkNeeded) -> None:
+        """Do the work, or keep why it failed."""
+        work = self._known.work
+        if needed.name in work:
+            raise AssertionError(needed.name) from needed  # it would go round for ever
+        try:
+            work[needed.name] = needed.work()
+        except BucketerError as error:
+            work[needed.name] = error
 
     def _find(self, needed: EnvironmentNeeded) -> None:
         """Find the environment that the request names, or why there is none."""

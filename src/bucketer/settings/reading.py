@@ -104,6 +104,13 @@ class Settings:
     sdk_key_secure_url: str
     environments_max: int
     environments_max_bytes: int
+    agent_notifications: bool
+    agent_batch_max: int
+    auth_hmac_secrets: tuple[bytes, ...]
+    auth_jwks_url: str
+    auth_jwks_age: float
+    auth_clients: tuple[tuple[str, bytes, tuple[str, ...]], ...]
+    auth_ttl: float
     environment: str
     sdk_key: str
     environments: tuple[Listed, ...]

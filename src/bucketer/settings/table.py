@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datafile, environments, events, http, openfeature, server, users, webhooks
+from . import agent, datafile, environments, events, http, openfeature, server, users, webhooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ TABLE: Final = (
     *openfeature.ROWS,
     *server.ROWS,
     *webhooks.ROWS,
+    *agent.ROWS,
 )
 
 BY_NAME: Final = {row.name: row for row in TABLE}

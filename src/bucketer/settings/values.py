@@ -279,3 +279,40 @@ def sdk_key(value: str) -> str:
 def quoted_key(key: str) -> str:
     """An SDK key as a URL's path has it: `+` and `=` stand for themselves, `/` doesn't."""
     return key.replace("/", "%2F")
+
+
+def secrets(value: str) -> tuple[bytes, ...]:
+    """Secrets in base64 between commas or white space."""
+    return tuple(_from_base64(each) for each in value.replace(",", " ").split())
+
+
+def auth_clients(value: str) -> tuple[tuple[str, bytes, tuple[str, ...]], ...]:
+    """Clients between white space: id, bcrypt hash, SDK keys."""
+    found = []
+    for each in value.split():
+        client, _, rest = each.partition(":")
+        written, _, listed = rest.partition(":")
+        keys = tuple(key for key in listed.split(",") if key)
+        if not (client and written):
+            raise Unusable("has a client without id or hash")
+        if not keys:
+            raise Unusable("has a client without SDK keys")
+        hashed = _from_base64(written)
+        if not re.fullmatch(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}", hashed):
+            raise Unusable("has a client whose hash isn't bcrypt's, in base64")
+        found.append((client, hashed, keys))
+    if len({client for client, _, _ in found}) < len(found):
+        raise Unusable("has two clients with one id")
+    return tuple(found)
+
+
+def _from_base64(text: str) -> bytes:
+    from base64 import b64decode
+
+    try:
+        found = b64decode(text, validate=True)
+    except ValueError:
+        raise Unusable("isn't base64") from None
+    if not found:
+        raise Unusable("has an empty secret")
+    return found

@@ -49,6 +49,10 @@ def build(
     options.makes_events = outbox is not None
     if outbox is not None:
         options.events = outbox.health
+    if settings.auth_hmac_secrets or settings.auth_jwks_url or settings.auth_clients:
+        from .tokens import add_tokens
+
+        add_tokens(settings, options)
     if place == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     profiles = build_profiles(settings)

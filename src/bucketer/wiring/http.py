@@ -35,7 +35,7 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_off_values = settings.ofrep_off == "values"
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
     options.revisions = settings.revisions != "off"
-    options.apis = (("/v1/", agent_api),)
+    options.apis = (("/v1/", agent_api), ("/oauth/", oauth_api))
     if settings.ofrep:
         options.apis += (("/ofrep/", openfeature_api),)
     return options
@@ -65,6 +65,19 @@ def openfeature_api(
     from bucketer.api.ofrep.api import OfrepApi
 
     return OfrepApi(edition, options, headers, engine, keys)
+
+
+def oauth_api(
+    edition: EditionFacts | None,
+    options: ApiOptions,
+    headers: tuple[tuple[str, str], ...],
+    engine: Engine,
+    keys: frozenset[str],
+) -> Api:
+    """Make the API that issues tokens, which fewer are asked for."""
+    from bucketer.api.agent.tokens import OAuthApi
+
+    return OAuthApi(edition, options, headers, engine, keys)
 
 
 def datafile_shown(settings: Settings) -> str:

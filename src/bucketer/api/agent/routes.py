@@ -18,9 +18,18 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from bucketer.api.environment import key_of
 from bucketer.api.http import SDK_KEY, Reply, Response
 from bucketer.api.problems import UNFORESEEN, MethodNotAllowed, NotFound, TooLarge, status_of
-from bucketer.core.errors import EnvironmentUnavailable, InvalidRequest, NoDatafile, UnknownSdkKey
+from bucketer.api.tokens import check_token
+from bucketer.core.errors import (
+    EnvironmentUnavailable,
+    InvalidRequest,
+    KeysUnavailable,
+    NoDatafile,
+    TokenRefused,
+    UnknownSdkKey,
+)
 
 from .call import Api, Call, Refused
 from .go_json import Fields, NoJson, document
@@ -52,6 +61,8 @@ _UNFORESEEN = 500
 
 class AgentApi:
     """Everything below `/v1/`, for one edition."""
+
+    checks_tokens = True
 
     def __init__(
         self,
@@ -116,6 +127,8 @@ class AgentRoute:
             check_key(request)
             if api.edition is None:
                 raise NoDatafile
+            if api.options.tokens is not None:
+                check_token(request, api.options.tokens, (key_of(request),), now)
             if self._takes_body and request.body:
                 check_type(request)
             return self._answer(Call(api, api.edition, request, now, new_uuid, known))
@@ -163,10 +176,14 @@ def refusal(api: Api, request: Request, refused: Refused) -> Response:
     return Response(refused.status, headers, body, request.request_id)
 
 
-def _as_agent(error: Exception, status: int) -> Refused:
+def _as_agent(error: Exception, status: int) -> Refused:  # noqa: PLR0911 -- a line for each kind
     """Put an error of the project into Agent's words."""
     if isinstance(error, Refused):
         return error
+    if isinstance(error, TokenRefused | KeysUnavailable):
+        from .tokens import token_refusal
+
+        return token_refusal(error, status)
     if isinstance(error, NotFound):
         return Refused(404, _NOT_FOUND, text=True)
     if isinstance(error, MethodNotAllowed):

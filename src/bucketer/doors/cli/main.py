@@ -38,6 +38,7 @@ COMMANDS: Final = (
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
     Command("build", "build", "Make package.zip, ready for AWS Lambda."),
     Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),
+    Command("migrate-agent", "migrate_agent", "Turn the options of Optimizely Agent into ours."),
     Command(
         "settings", "settings", "Show each setting: its value, where it is from, what is allowed."
     ),

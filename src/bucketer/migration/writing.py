@@ -1,0 +1,308 @@
+"""Agent's options in, the text of our TOML file out, with what has no counterpart."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from bucketer.settings import BY_NAME, refusal
+
+from .durations import seconds_of
+from .options import DEFAULTS, TAKEN, why_not
+from .reading import is_on, listed
+
+if TYPE_CHECKING:
+    from .reading import Options
+
+_PUBLIC = "https://cdn.optimizely.com/datafiles/%s.json"
+_SECURE = "https://config.optimizely.com/datafiles/auth/%s.json"
+_LEVELS = {"panic": "error", "fatal": "error", "trace": "debug", "warn": "warning"}
+_DAY_S = 86_400.0
+
+
+class Migration:
+    """What becomes of Agent's options.
+
+    Attributes:
+        text: the file.
+        notes: what has no counterpart, and what the reader should know; a sentence each.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.notes: list[str] = []
+        self._lines: list[str] = []
+        self._settings()
+        self._profiles()
+        self._datafiles()
+        self._auth()
+        environments = _environments(options, self)
+        if environments:
+            self._lines.append("")
+        self._tell_the_rest()
+        head = ["# Made by `bucketer migrate-agent` of the options of an Optimizely Agent."]
+        self.text = "\n".join([*head, *self._lines, *environments]) + "\n"
+
+    # -- what is said ----------------------------------------------------------------------
+
+    def said(self, option: str) -> Any:
+        """Return what an option says, if it says anything but Agent's default."""
+        value = self._options.values.get(option.lower())
+        default = DEFAULTS.get(option.lower())
+        if value is None or value == "" or str(value) == str(default):
+            return None
+        return value
+
+    def note(self, option: str, told: str) -> None:
+        """Say something of an option that isn't wholly taken over."""
+        self.notes.append(f"{option}: {told}")
+
+    def set(self, name: str, value: object, option: str) -> None:
+        """Write a setting, if it may be what it is."""
+        variable = self._options.variables.get(option.lower())
+        row = BY_NAME[name]
+        written = " ".join(value) if isinstance(value, list) else toml_text(value)
+        try:
+            row.parse(written)
+        except ValueError as error:
+            self.note(option, f"not taken over: {refusal(row, written, error)}")
+            return
+        if variable is not None and row.shown == "secret":
+            self._lines.append(f"{row.attribute} = {{ env = {json.dumps(variable)} }}")
+        else:
+            self._lines.append(f"{row.attribute} = {toml(value)}")
+
+    def seconds(self, name: str, option: str) -> None:
+        """Write a time, if the option says one."""
+        value = self.said(option)
+        if value is None:
+            return
+        try:
+            self.set(name, number(seconds_of(value)), option)
+        except ValueError:
+            self.note(option, f"not taken over: {str(value)[:40]!r} is no duration")
+
+    # -- areas -----------------------------------------------------------------------------
+
+    def _settings(self) -> None:
+        self._lines.append('sdk_keys = "any"  # as Agent: "listed" serves the keys below alone')
+        if (host := self.said("server.host")) is not None:
+            self.set("BUCKETER_HOST", str(host), "server.host")
+        if (port := self.said("api.port")) is not None:
+            if str(port) == "0":
+                self.note("api.port", "0 turns Agent's API off; here it would take any free port")
+            else:
+                self.set("BUCKETER_PORT", whole(port), "api.port")
+        if (level := self.said("log.level")) is not None:
+            chosen = _LEVELS.get(str(level).lower(), str(level).lower())
+            self.set("BUCKETER_LOG_LEVEL", chosen, "log.level")
+        pretty = is_on(self._options.values.get("log.pretty"))
+        self.set("BUCKETER_LOG_FORMAT", "text" if pretty else "json", "log.pretty")
+        interceptors = self.said("server.interceptors") or {}
+        for name in interceptors if isinstance(interceptors, dict) else ():
+            if str(name).lower() == "httplog":
+                self.set("BUCKETER_ACCESS_LOG", True, "server.interceptors")
+            else:
+                self.note(f"server.interceptors.{name}", "there are no plugins")
+        if is_on(self.said("api.enableNotifications")):
+            self.set("BUCKETER_AGENT_NOTIFICATIONS", True, "api.enableNotifications")
+        if is_on(self.said("api.enableOverrides")):
+            self._perhaps("BUCKETER_AGENT_OVERRIDES", True, "api.enableOverrides")
+        if (most := self.said("server.batchRequests.operationsLimit")) is not None:
+            option = "server.batchRequests.operationsLimit"
+            self.set("BUCKETER_AGENT_BATCH_MAX", whole(most), option)
+        self._cors()
+
+    def _perhaps(self, name: str, value: object, option: str) -> None:
+        """Write a setting, where this version has it."""
+        if name in BY_NAME:
+            self.set(name, value, option)
+        else:
+            self.note(option, "this version has no counterpart")
+
+    def _cors(self) -> None:
+        origins = listed(self.said("api.cors.allowedOrigins"))
+        if origins and origins != ["*"]:
+            self.set("BUCKETER_CORS_ORIGIN", origins, "api.cors.allowedOrigins")
+        headers = listed(self.said("api.cors.allowedHeaders"))
+        if headers == ["*"]:
+            told = "`*` is not taken over; the usual ones are allowed (BUCKETER_CORS_HEADERS)"
+            self.note("api.cors.allowedHeaders", told)
+        elif headers:
+            self.set("BUCKETER_CORS_HEADERS", headers, "api.cors.allowedHeaders")
+
+    def _profiles(self) -> None:
+        option = "client.userProfileService"
+        service, options = chosen_service(self.said(option))
+        if not service:
+            return
+        if service != "in-memory":
+            told = f'`{service}` has no counterpart; profiles="sqlite" keeps them in a file'
+            self.note(option, told)
+            return
+        self.set("BUCKETER_PROFILES", "memory", option)
+        if str(options.get("capacity", 0)) not in {"0", ""}:
+            self.set("BUCKETER_PROFILES_MAX", whole(options["capacity"]), f"{option}.capacity")
+
+    def _datafiles(self) -> None:
+        template = self.said("client.datafileURLTemplate")
+        if template is not None and template not in {_PUBLIC, _SECURE}:
+            url = str(template).replace("%s", "{}")
+            self.set("BUCKETER_SDK_KEY_URL", url, "client.datafileURLTemplate")
+            self.set("BUCKETER_SDK_KEY_SECURE_URL", url, "client.datafileURLTemplate")
+        if (endpoint := self.said("client.eventURL")) is not None:
+            self.set("BUCKETER_EVENTS_ENDPOINT", str(endpoint), "client.eventURL")
+        if (batch := self.said("client.batchSize")) is not None:
+            self.set("BUCKETER_EVENTS_BATCH", whole(batch), "client.batchSize")
+        self.seconds("BUCKETER_EVENTS_INTERVAL", "client.flushInterval")
+        self.seconds("BUCKETER_CMAB_TIMEOUT", "client.cmab.requestTimeout")
+        if (url := self.said("client.cmab.predictionEndpoint")) is not None:
+            option = "client.cmab.predictionEndpoint"
+            self.set("BUCKETER_CMAB_ENDPOINT", str(url).replace("%s", "{}"), option)
+        if is_on(self.said("client.odp.disable")):
+            self._perhaps("BUCKETER_ODP", "off", "client.odp.disable")
+        for option in ("client.odp.segmentsRequestTimeout", "client.odp.eventsRequestTimeout"):
+            if self.said(option) is not None:
+                if "BUCKETER_ODP_TIMEOUT" in BY_NAME and "segments" in option:
+                    self.seconds("BUCKETER_ODP_TIMEOUT", option)
+                else:
+                    self.note(option, "there is none of its own")
+
+    def _auth(self) -> None:
+        secrets = listed(self.said("api.auth.hmacSecrets"))
+        if secrets:
+            self.set("BUCKETER_AUTH_HMAC_SECRETS", secrets, "api.auth.hmacSecrets")
+        if (url := self.said("api.auth.jwksURL")) is not None:
+            self.set("BUCKETER_AUTH_JWKS_URL", str(url), "api.auth.jwksURL")
+            self.seconds("BUCKETER_AUTH_JWKS_AGE", "api.auth.jwksUpdateInterval")
+        clients = self.said("api.auth.clients")
+        if isinstance(clients, list) and clients:
+            written = []
+            for each in clients:
+                client = (
+                    {str(k).lower(): v for k, v in each.items()} if isinstance(each, dict) else {}
+                )
+                keys = ",".join(listed(client.get("sdkkeys")))
+                written.append(f"{client.get('id', '')}:{client.get('secrethash', '')}:{keys}")
+            self._options.variables.pop("api.auth.clients", None)  # it is JSON there
+            self.set("BUCKETER_AUTH_CLIENTS", written, "api.auth.clients")
+            self.seconds("BUCKETER_AUTH_TTL", "api.auth.ttl")
+        if secrets or url:
+            self.note("api.auth", "tokens are asked for by /bucketer and /track as well")
+
+    def _tell_the_rest(self) -> None:
+        """Say what has no counterpart: of options that say anything but Agent's default."""
+        for option in self._options.values:
+            if option in TAKEN or self.said(option) is None:
+                continue
+            found = why_not(option)
+            if found is not None:
+                self.note(found[0], f"no counterpart: {found[1]}")
+        for name in self._options.unknown:
+            self.notes.append(f"{name}: no option of Agent's, so not taken over")
+
+
+def _environments(options: Options, migration: Migration) -> list[str]:
+    """Return the tables of environments: of the keys that Agent is told to have at hand."""
+    projects = options.values.get("webhook.projects")
+    by_key: dict[str, tuple[str, dict[str, Any]]] = {}
+    for project, each in projects.items() if isinstance(projects, dict) else ():
+        mine = {str(k).lower(): v for k, v in each.items()} if isinstance(each, dict) else {}
+        if is_on(mine.get("skipsignaturecheck")):
+            option = f"webhook.projects.{project}.skipSignatureCheck"
+            migration.note(option, "no counterpart: signatures are always checked")
+        for key in listed(mine.get("sdkkeys")):
+            by_key.setdefault(key, (str(project), mine))
+    keys = list(dict.fromkeys([*listed(options.values.get("sdkkeys")), *by_key]))
+    # Agent's webhook concerns whatever begins with the key, `KEY:TOKEN` above all.
+    keys = [key for key in keys if not any(other.startswith(f"{key}:") for other in keys)]
+    lines: list[str] = []
+    polling = _polling(migration)
+    for number_of_it, written in enumerate(keys, 1):
+        name = f"environment_{number_of_it}"
+        key, _, token = written.partition(":")
+        project, mine = by_key.get(written) or by_key.get(key) or ("", {})
+        if (wrong := _not_a_key(key)) is not None:
+            migration.note("sdkKeys", f"the {number_of_it}. key is not taken over: {wrong}")
+            continue
+        lines += ["", f"[environments.{name}]", f"sdk_key = {toml(key)}"]
+        if token:
+            lines.append(f"access_token = {toml(token)}")
+        lines += polling
+        if mine.get("secret"):
+            variable = options.variables.get(f"webhook.projects.{project}.secret")
+            stands = (
+                f"{{ env = {json.dumps(variable)} }}" if variable else toml(str(mine["secret"]))
+            )
+            lines.append(f"webhook_secret = {stands}")
+            lines.append(f"project_id = {toml(project)}")
+    if not lines:
+        migration.note("sdkKeys", "none is listed, so requests have to name one, as with Agent")
+    return lines[1:] if lines else lines
+
+
+def _polling(migration: Migration) -> list[str]:
+    option = "client.pollingInterval"
+    value = migration.said(option)
+    if value is None:
+        return []
+    try:
+        age_s = seconds_of(value)
+    except ValueError:
+        migration.note(option, f"not taken over: {str(value)[:40]!r} is no duration")
+        return []
+    if age_s <= 0:
+        migration.note(option, "datafiles are always asked for anew; here once a day then")
+    age_s = min(age_s, _DAY_S) if age_s > 0 else _DAY_S
+    told = f"for keys that nobody lists, set the variable DATAFILE_MAX_AGE={number(age_s)}"
+    migration.note(option, told)
+    return [f"max_age = {number(age_s)}"]
+
+
+def _not_a_key(key: str) -> str | None:
+    from bucketer.settings.values import sdk_key
+
+    try:
+        sdk_key(key)
+    except ValueError:
+        return "an SDK key has letters, digits and `+/=_-`, 128 at most"
+    return None
+
+
+def chosen_service(value: object) -> tuple[str, dict[str, Any]]:
+    """Return which of the services of a plugin is chosen, and its options; empty for none."""
+    if not isinstance(value, dict):
+        return "", {}
+    lower = {str(key).lower(): each for key, each in value.items()}
+    name = str(lower.get("default") or "")
+    services = lower.get("services")
+    options = services.get(name) if isinstance(services, dict) else None
+    found = options if isinstance(options, dict) else {}
+    return name, {str(key).lower(): each for key, each in found.items()}
+
+
+def whole(value: object) -> object:
+    """Return *value* as the whole number that it is, or as it is."""
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text  # noqa: PLR2004 -- 64 bits
+
+
+def number(value: float) -> float:
+    """Return *value* without a needless fraction."""
+    return int(value) if value == int(value) else value
+
+
+def toml_text(value: object) -> str:
+    """Return *value* as a variable would say it."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def toml(value: object) -> str:
+    """Return *value* as TOML writes it: its basic strings are JSON's, but for one character."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

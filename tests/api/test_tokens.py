@@ -1,0 +1,298 @@
+"""Who may ask what with which token: the same for every API, each in its own words."""
+
+import json
+
+import pytest
+
+from bucketer.api.agent.tokens import OAuthApi
+from bucketer.api.http import Known, Request, WorkNeeded
+from bucketer.api.options import ApiOptions
+from bucketer.api.routes import Handler
+from bucketer.api.tokens import token_of
+from bucketer.core.errors import KeysUnavailable, TokenRefused, TokensBusy
+from bucketer.wiring.http import agent_api, oauth_api, openfeature_api
+from fakes.editions import NOW, AnEdition
+
+KEY = "AbC"
+APIS = (("/v1/", agent_api), ("/oauth/", oauth_api), ("/ofrep/", openfeature_api))
+
+
+class Checker:
+    """Takes the token `good` and what it stands for; refuses the others."""
+
+    def __init__(self, **claims):
+        self.good = {"exp": NOW + 1, "sdk_keys": [KEY], **claims}
+
+    def claims(self, token, now):
+        if token == "unavailable":
+            raise KeysUnavailable("status 500")
+        if token != "good":
+            raise TokenRefused("signature is invalid" if token else "empty token")
+        return self.good
+
+
+class Issuers:
+    ttl_s = 90.0
+
+    def __init__(self, *, busy=False):
+        self.busy = busy
+
+    def issue(self, client, secret, now):
+        if self.busy:
+            raise TokensBusy
+        return "a.b.c" if (client, secret) == ("shop", "s=e+c&r") else None
+
+
+def handler(checker=None, issuer=None):
+    options = ApiOptions()
+    options.apis, options.tokens, options.issuer = APIS, checker, issuer
+    return Handler(AnEdition(), options, keys=frozenset({KEY, f"{KEY}:token"}))
+
+
+def ask(path, token=None, *, method="GET", body=b"", checker=None, **headers):
+    sent = {"x-optimizely-sdk-key": KEY, "content-type": "application/json"}
+    if token is not None:
+        sent["authorization"] = f"Bearer {token}"
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {name: value for name, value in sent.items() if value is not None}
+    path, _, query = path.partition("?")
+    request = Request(method, path, query, sent, body, request_id="r")
+    return handler(checker or Checker()).handle(request, NOW, lambda: "u").response
+
+
+#: One request for each of what a token guards.
+GUARDED = {
+    "/bucketer?e=checkout_flow_experiment&u=ben": {},
+    "/bucketer/?e=checkout_flow_experiment&u=ben": {},
+    "/?e=checkout_flow_experiment&u=ben": {},
+    "/": {},
+    "/track": {"method": "POST", "body": b'{"event": "purchase", "user": "ben"}'},
+    "/v1/track?eventKey=purchase": {"method": "POST", "body": b'{"userId": "ben"}'},
+    "/ofrep/v1/evaluate/flags": {
+        "method": "POST",
+        "body": b'{"context": {"targetingKey": "ben"}}',
+    },
+    "/ofrep/v1/evaluate/flags/checkout_flow": {
+        "method": "POST",
+        "body": b'{"context": {"targetingKey": "ben"}}',
+    },
+}
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_without_a_genuine_token_nothing_is_answered(path):
+    for token in (None, "", "bad"):
+        answer = ask(path, token, **GUARDED[path])
+        assert 401 == answer.status
+        assert b"good" not in answer.body
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_with_one_it_is(path):
+    assert ask(path, "good", **GUARDED[path]).status in {200, 204}
+
+
+@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sdk_keys": ["Other"]},
+        {"sdk_keys": []},
+        {"sdk_keys": KEY},
+        {"sdk_keys": None},
+        {"sdk_keys": [1, None, [KEY], {KEY: 1}]},
+        {"exp": NOW},
+        {"exp": None},
+        {"exp": "x"},
+        {"exp": float("nan")},
+    ],
+)
+def test_a_genuine_token_for_something_else_is_none(path, claims):
+    assert 401 == ask(path, "good", checker=Checker(**claims), **GUARDED[path]).status
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_where_it_can_not_be_told_the_service_is_unavailable(path):
+    answer = ask(path, "unavailable", **GUARDED[path])
+
+    assert 503 == answer.status
+    assert b"status 500" not in answer.body
+
+
+def test_health_and_preflights_need_none():
+    assert 200 == ask("/health").status
+    for path in ("/bucketer", "/v1/track", "/ofrep/v1/evaluate/flags"):
+        assert 204 == ask(path, method="OPTIONS").status
+
+
+def test_our_own_api_says_what_is_needed():
+    answer = ask("/bucketer?e=checkout_flow_experiment&u=ben")
+
+    assert ("WWW-Authenticate", "Bearer") in answer.headers
+    assert "unauthorized" == json.loads(answer.body)["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("token", "claims", "body"),
+    [
+        (None, {}, b'{"error": "unauthorized, "reason": "empty token"}\n'),
+        ("bad", {}, b'{"error": "unauthorized, "reason": "signature is invalid"}\n'),
+        ("good", {"exp": None}, b'{"error":"token expired"}\n'),
+        (
+            "good",
+            {"sdk_keys": KEY},
+            b'{"error":"invalid claims: sdk_keys not found, or have the wrong type"}\n',
+        ),
+        (
+            "good",
+            {"sdk_keys": ["Other"]},
+            b'{"error":"SDK key given in X-Optimizely-Sdk-Key header was not found in the SDK keys in this token\'s claims"}\n',
+        ),
+    ],
+)
+def test_agents_api_says_it_in_agents_words(token, claims, body):
+    answer = ask("/v1/track", token, method="POST", body=b"{}", checker=Checker(**claims))
+
+    assert (401, body) == (answer.status, answer.body)
+
+
+def test_agent_looks_at_key_path_and_method_first_and_at_the_type_of_the_body_behind():
+    assert 400 == ask("/v1/track", method="POST", x_optimizely_sdk_key=None).status
+    assert 404 == ask("/v1/nothing").status
+    assert 405 == ask("/v1/track").status
+    wrong_type = {"method": "POST", "body": b"{}", "content_type": "text/plain"}
+    assert 401 == ask("/v1/track", **wrong_type).status
+    assert 415 == ask("/v1/track", "good", **wrong_type).status
+
+
+def test_agent_wants_the_key_in_the_token_as_the_header_has_it():
+    asked = {"method": "POST", "body": b'{"userId": "ben"}'}
+    path = "/v1/track?eventKey=purchase"
+
+    assert 401 == ask(path, "good", x_optimizely_sdk_key=f"{KEY}:token", **asked).status
+    whole = Checker(sdk_keys=[f"{KEY}:token"])
+    secure = {"x_optimizely_sdk_key": f"{KEY}:token", "checker": whole, **asked}
+    assert 200 == ask(path, "good", **secure).status
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, ""),
+        ({"authorization": "Bearer a.b"}, "a.b"),
+        ({"authorization": "bearer   a.b "}, "a.b"),
+        ({"authorization": "JWT a.b"}, "a.b"),
+        ({"authorization": "a.b"}, "a.b"),
+        ({"authorization": "Bearer"}, ""),
+        ({"authorization": "Bearer a.b, Bearer c.d"}, "a.b"),
+        ({"jwt": "a.b"}, "a.b"),
+        ({"auth": "a.b"}, "a.b"),
+        ({"auth": "1", "jwt": "2"}, "2"),
+        ({"auth": "1", "jwt": "2", "authorization": "Bearer 3"}, "3"),
+        ({"auth": "1", "authorization": "Bearer"}, ""),
+    ],
+)
+def test_where_a_token_may_stand(headers, token):
+    assert token == token_of(headers)
+
+
+# ---------------------------------------------------------------------------- /oauth/token
+
+FORM = "application/x-www-form-urlencoded"
+RIGHT = b"grant_type=client_credentials&client_id=shop&client_secret=s%3De%2Bc%26r"
+
+
+def token_for(body, content_type=FORM, issuer=None, path="/oauth/token", method="POST"):
+    """The answer, when the shell has done what there was to do."""
+    one = handler(Checker(), Issuers() if issuer is None else issuer or None)
+    request = Request(method, path, "", {"content-type": content_type}, body, request_id="r")
+    known = Known()
+    try:
+        response = one.handle(request, NOW, lambda: "u", known).response
+    except WorkNeeded as needed:
+        try:
+            known.work[needed.name] = needed.work()
+        except TokensBusy as busy:
+            known.work[needed.name] = busy
+        response = one.handle(request, NOW, lambda: "u", known).response
+    return response.status, response.body.decode()
+
+
+def test_a_client_gets_a_token():
+    expected = '{"access_token":"a.b.c","token_type":"bearer","expires_in":90}\n'
+
+    assert (200, expected) == token_for(RIGHT)
+    assert (200, expected) == token_for(RIGHT, f"{FORM}; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error", "description"),
+    [
+        (b"", 400, "invalid_request", "grant_type missing from request body"),
+        (b"grant_type=", 400, "invalid_request", "grant_type missing from request body"),
+        (b"grant_type=password", 400, "unsupported_grant_type", None),
+        (
+            b"grant_type=client_credentials",
+            401,
+            "invalid_client",
+            "client_id missing from request body",
+        ),
+        (
+            b"grant_type=client_credentials&client_id=shop",
+            401,
+            "invalid_client",
+            "client_secret missing from request body",
+        ),
+        (RIGHT + b"x", 401, "invalid_client", "invalid client_id or client_secret"),
+        (
+            b"\xff\x00=%zz&" + RIGHT + b"x",
+            401,
+            "invalid_client",
+            "invalid client_id or client_secret",
+        ),
+    ],
+)
+def test_nobody_else_does(body, status, error, description):
+    expected = {"error": error} | ({"error_description": description} if description else {})
+    found, text = token_for(body)
+
+    assert (status, expected) == (found, json.loads(text))
+
+
+@pytest.mark.parametrize("content_type", ["", "application/json", FORM.upper()])
+def test_it_has_to_be_a_form(content_type):
+    status, text = token_for(RIGHT, content_type)
+
+    assert 415 == status
+    assert f"Content-Type header value must be {FORM}" == json.loads(text)["error_description"]
+
+
+def test_where_nobody_is_configured_nobody_gets_one():
+    status, text = token_for(RIGHT, issuer=False)
+
+    assert (401, "invalid_client") == (status, json.loads(text)["error"])
+
+
+def test_too_many_at_once_are_told_to_come_again():
+    status, text = token_for(RIGHT, issuer=Issuers(busy=True))
+
+    assert 503 == status
+    assert "Too many" in json.loads(text)["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/oauth/token", "GET"),
+        ("/oauth/token", "PUT"),
+        ("/oauth/token/", "POST"),
+        ("/oauth/", "POST"),
+    ],
+)
+def test_nothing_else_stands_there(path, method):
+    assert (404, "404 page not found\n") == token_for(RIGHT, path=path, method=method)
+
+
+def test_no_secret_is_echoed():
+    assert "s=e+c" not in token_for(RIGHT + b"x")[1]
+    assert OAuthApi.checks_tokens  # it is where tokens come from
