@@ -29,6 +29,7 @@ from .record import record
 from .stubs import Stubs
 
 _SHOWN = 600
+_USUAL = (["Content-Type", "application/json"], ["X-Request-Id", "lab-request"])
 
 
 def main(argv=None):
@@ -117,6 +118,7 @@ def _compare(args):
     for each in open_ones[: args.show]:
         step = each.step or {}
         asked = " ".join(str(step.get(name, "")) for name in ("method", "path", "query", "body"))
+        asked += f" {[e for e in step.get('headers', ()) if e not in _USUAL]}"
         _say(f"\n{each.setting} {each.where} {each.part}: {asked[:_SHOWN]}")
         _say(f"  agent: {text_of(each.agents)[:_SHOWN]}\n  ours:  {text_of(each.ours)[:_SHOWN]}")
     both = len(agents.keys() & ours.keys())
@@ -137,7 +139,7 @@ def _write(path, values):
 
 
 def _say(text):
-    print(text, flush=True)  # noqa: T201
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ its conversation is over.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from . import level
 from .explained import EXPLAINED
@@ -21,7 +23,7 @@ class Difference:
         where: a conversation's id and the number of its step, or an account.
         part: status, body, headers, events, odp.
         agents: what Agent says; None where only ours sent it.
-        ours: what we say.
+        ours: what we say; None where only Agent sent it.
         step: what was asked.
         setting: which of the four Agents.
     """
@@ -36,7 +38,7 @@ class Difference:
     @property
     def kind(self):
         """The kind of its conversation."""
-        return self.where.rpartition("-")[0] or self.where
+        return "sent" if self.part in ("events", "odp") else self.where.rpartition("-")[0]
 
 
 def compare(conversations, agents, ours):
@@ -70,10 +72,18 @@ def _of_sent(conversations, agents, ours, part, one, by):
         for counter, told in zip(mine, (agents, ours), strict=True):
             counter.update(one(entry) for entry in told[each["id"]].get(part, ()))
     for group, (left, right) in sent.items():
-        for text in (left - right).elements():
-            yield Difference(f"{group} {part}", part, text, None)
-        for text in (right - left).elements():
-            yield Difference(f"{group} {part}", part, None, text)
+        by_visitor = {}
+        for place, texts in enumerate(((left - right).elements(), (right - left).elements())):
+            for text in texts:
+                by_visitor.setdefault(_visitor(text), ([], []))[place].append(json.loads(text))
+        for visitor, (missing, more) in by_visitor.items():
+            where = f"{group} {visitor}"
+            for one_of_each in zip_longest(missing, more):
+                yield Difference(where, part, *one_of_each)
+
+
+def _visitor(text):
+    return json.loads(text).get("visitor", {}).get("visitor_id", "")
 
 
 def explain(differences):

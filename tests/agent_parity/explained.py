@@ -5,4 +5,69 @@ docs/agent.md says the same for people.
 
 from __future__ import annotations
 
-EXPLAINED = {}
+import copy
+
+#: What Bucketer says of each answer beyond Agent's.
+_OURS = frozenset(
+    {
+        "cache-control",
+        "x-content-type-options",
+        "access-control-allow-origin",
+        "access-control-expose-headers",
+    }
+)
+#: Agent says it everywhere below /v1; ours where an answer really differs by origin.
+_THEIRS = frozenset({"vary"})
+
+
+def _more_headers(each):
+    if each.part != "headers":
+        return False
+    agents = [(name, value) for name, value in each.agents if name not in _THEIRS | _OURS]
+    ours = [(name, value) for name, value in each.ours if name not in _THEIRS | _OURS]
+    return agents == ours
+
+
+def _key_of(each):
+    found = [
+        v for n, v in (each.step or {}).get("headers", ()) if n.lower() == "x-optimizely-sdk-key"
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _no_key_in_errors(each):
+    if each.part != "body" or not isinstance(each.agents, dict) or not isinstance(each.ours, dict):
+        return False
+    said, ours = str(each.agents.get("error")), str(each.ours.get("error"))
+    return said == f"{ours}: {_key_of(each)}" and ours.startswith("failed to instantiate")
+
+
+def _of_untidied(each):
+    return str(_key_of(each)).startswith("raw") and each.part != "events"
+
+
+def _plainly(event):
+    """An event without what only says that there is nothing."""
+    made = copy.deepcopy(event)
+    made["head"]["anonymize_ip"] = bool(made["head"].get("anonymize_ip"))
+    visitor = made["visitor"]
+    silent = {"key": "$opt_bot_filtering", "value": False}
+    visitor["attributes"] = [e for e in visitor["attributes"] if not silent.items() <= e.items()]
+    for snapshot in visitor["snapshots"]:
+        for each in snapshot["events"]:
+            if each.get("tags") in ({}, None):
+                each.pop("tags", None)
+    return made
+
+
+def _says_of_nothing(each):
+    both = each.agents is not None and each.ours is not None
+    return each.part == "events" and both and _plainly(each.agents) == _plainly(each.ours)
+
+
+EXPLAINED = {
+    "no-store, nosniff and CORS headers stand on every answer": _more_headers,
+    "an SDK key is never repeated in an error": _no_key_in_errors,
+    "a datafile that Agent refuses whole decides by what can be read of it": _of_untidied,
+    "what an event says of nothing (no tags, no botFiltering in the datafile) is left out": _says_of_nothing,
+}

@@ -93,9 +93,14 @@ def _from_map(value):
     return isinstance(value, dict) and any(names <= value.keys() for names in _OF_A_MAP)
 
 
+#: Of an event: who sent it, and the region, by which ours chooses the host and says no more.
+OF_THE_SENDER = ("client_name", "client_version", "region")
+
+
 def event(entry):
-    """One visitor of an event as text, its attributes sorted."""
+    """One visitor of an event as text, its attributes sorted, without what names the sender."""
     made = json.loads(level(text_of(entry)))
+    made["head"] = {n: value for n, value in made["head"].items() if n not in OF_THE_SENDER}
     made["visitor"]["attributes"] = sorted(made["visitor"].get("attributes") or (), key=text_of)
     return text_of(made)
 

@@ -11,6 +11,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from .conversation import DEMO
+
 _START_S = 20.0
 #: The secret of a client, and the secrets that sign tokens: invented, and the same at Agent.
 CLIENT_SECRET_HASH = (
@@ -28,6 +30,8 @@ SETTINGS = {
 def settings(name, stubs_url, state):
     """Return the variables of the one of that name."""
     return {
+        # Not the packaged demonstration, whose events go nowhere.
+        "DATAFILE_URL": f"{stubs_url}/datafiles/{DEMO}.json",
         "BUCKETER_SDK_KEYS": "any",
         "BUCKETER_SDK_KEY_URL": f"{stubs_url}/datafiles/{{}}.json",
         "BUCKETER_SDK_KEY_SECURE_URL": f"{stubs_url}/datafiles/{{}}.json",

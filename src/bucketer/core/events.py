@@ -123,6 +123,7 @@ def track(
     event_key: str,
     user: User,  # noqa: ARG001 -- the interface of the core: who did it belongs to the call
     tags: Mapping[str, object] | None = None,
+    counted: Mapping[str, object] | None = None,
 ) -> Conversion:
     """Record that *user* reached the goal *event_key*.
 
@@ -132,6 +133,7 @@ def track(
         user: unused by the conversion itself; the event carries it.
         tags: any JSON object; `revenue` and `value` count as metrics when they are numbers as the
             SDK understands them. `None` sends no tags, `{}` sends an empty object.
+        counted: `revenue` and `value` where these shall count otherwise than the tags say.
 
     Raises:
         UnknownEvent: the datafile has no such event.
@@ -146,7 +148,8 @@ def track(
         from .slips import unknown
 
         raise unknown(ruleset, UnknownEvent, event_key)
-    tail = "" if tags is None else _metrics(tags) + ', "tags": ' + _tags(tags)
+    metrics = tags if counted is None else counted
+    tail = "" if tags is None else _metrics(metrics or {}) + ', "tags": ' + _tags(tags)
     rendered = (
         f'{{"snapshots": [{{"events": [{{"entity_id": {dumps(known.id)}, "uuid": "',
         f'", "key": {quote(event_key)}, "timestamp": ',

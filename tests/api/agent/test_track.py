@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from tests.fakes.agent_client import AgentClient
 
 from bucketer.core.events import visitor_json
@@ -36,3 +37,31 @@ def test_without_an_event_key_it_is_refused():
 def test_a_body_that_is_none_is_refused():
     told = AgentClient().told("/v1/track", b"{", query="eventKey=a")
     assert told == (400, {"error": "error parsing request body"})
+
+
+def test_a_body_that_is_none_is_refused_before_an_event_key_that_is_missing():
+    told = AgentClient().told("/v1/track", b"{", query="eventKey=")
+    assert told == (400, {"error": "error parsing request body"})
+
+
+@pytest.mark.parametrize(
+    ("tags", "counted"),
+    [
+        ({"revenue": 42.5}, {"revenue": 42}),
+        ({"revenue": -1.9, "value": 3}, {"revenue": -1, "value": 3}),
+        ({"revenue": 4200, "value": 1.5}, {"revenue": 4200, "value": 1.5}),
+        ({"revenue": "4200", "value": "1.5"}, {}),
+        ({"revenue": True, "value": False}, {}),
+        ({"revenue": 1e300}, {}),
+        ({"revenue": [1], "value": {"a": 1}}, {}),
+    ],
+)
+def test_revenue_and_value_count_as_agent_counts_them_and_stay_in_the_tags_as_they_are(
+    tags, counted
+):
+    agent = AgentClient()
+    event = next(iter(agent.edition.ruleset.events))
+    agent.told("/v1/track", {"userId": "ben", "eventTags": tags}, query=f"eventKey={event}")
+    sent = json.loads(visitor_json(agent.reply.events[0]))["snapshots"][0]["events"][0]
+    assert sent["tags"] == tags
+    assert {name: sent[name] for name in ("revenue", "value") if name in sent} == counted

@@ -15,11 +15,14 @@ from .go_json import Fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from bucketer.api.http import Reply
 
     from .call import Call
 
 SHAPE = {"userId": TEXT, "userAttributes": OBJECT, "eventTags": OBJECT}
+_INT64 = 2**63
 _NO_EVENT = "missing required path parameter: eventKey"
 
 
@@ -29,16 +32,35 @@ def answer(call: Call) -> Reply:
     Raises:
         Refused: 400.
     """
+    fields = call.fields(SHAPE)
     key = call.value("eventKey")
     if not key:
         raise Refused(400, _NO_EVENT)
-    fields = call.fields(SHAPE)
     user = User(fields["userId"], fields["userAttributes"])
     ruleset = call.edition.ruleset
     told = Fields(userId=user.id, eventKey=key)
     try:
-        conversion = track(ruleset, key, user, fields["eventTags"])
+        tags = fields["eventTags"]
+        conversion = track(ruleset, key, user, tags, _counted(tags))
     except UnknownEvent:
         told["error"] = f'event with key "{key}" not found'
         return call.reply(told)
     return call.reply(told, call.events((conversion,), user))
+
+
+def _counted(tags: dict[str, object]) -> dict[str, object]:
+    """Return `revenue` and `value` as Agent counts them: numbers alone, revenue without a fraction.
+
+    Source: go-sdk 2.3.1, pkg/event/event_tag_utils: as Agent's events show it.
+    """
+    counted: dict[str, object] = {}
+    revenue, value = tags.get("revenue"), tags.get("value")
+    if _is_number(revenue) and -_INT64 <= revenue < _INT64:
+        counted["revenue"] = int(revenue)
+    if _is_number(value):
+        counted["value"] = value
+    return counted
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
