@@ -190,7 +190,7 @@ def test_a_large_body_is_decided_beside_the_loop_and_answered_in_its_turn():
 
 
 @pytest.mark.parametrize(("size", "apart"), [(LARGE_BYTES, False), (LARGE_BYTES + 1, True)])
-def test_only_a_body_over_64_kib_goes_to_the_thread(size, apart):
+def test_only_a_large_body_goes_to_the_thread(size, apart):
     names = []
 
     class Naming(EchoHandler):

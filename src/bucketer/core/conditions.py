@@ -134,9 +134,31 @@ def version_test(match: str, value: str) -> VersionTest | None:
     return None if target is None else VersionTest(VERSION_MATCHES[match], target)
 
 
+class _LastVersion:
+    """What was split last: many conditions may ask for the same attribute of one user.
+
+    Told by identity, and kept in one piece, so that threads may share it.
+    """
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: tuple[str, semver.Version | None] = ("", None)
+
+    def parse(self, text: str) -> semver.Version | None:
+        last, version = self._last
+        if last is not text:
+            version = semver.parse(text)
+            self._last = (text, version)
+        return version
+
+
+_last_version = _LastVersion()
+
+
 def judge_version(test: VersionTest, text: str) -> bool | None:
     """Answer the comparison for a version's text."""
-    version = semver.parse(text)
+    version = _last_version.parse(text)
     order = None if version is None else semver.compare(version, test.target)
     return None if order is None else test.holds(order)
 

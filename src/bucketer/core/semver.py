@@ -20,12 +20,28 @@ class Version:
         build: it has a `+` before any `-`.
     """
 
-    __slots__ = ("build", "parts", "pre_release")
+    __slots__ = ("_read", "build", "parts", "pre_release")
 
     def __init__(self, parts: list[str], *, pre_release: bool, build: bool) -> None:
         self.parts = parts
         self.pre_release = pre_release
         self.build = build
+        self._read: dict[int, tuple[bool, int | None]] = {}
+
+    def read(self, index: int) -> tuple[bool, int | None]:
+        """Whether a part is all digits, and the number that it is; found out once.
+
+        None where it is none: `²`, a word, more digits than CPython reads.
+        """
+        found = self._read.get(index)
+        if found is None:
+            part = self.parts[index]
+            try:
+                number: int | None = int(part)
+            except ValueError:
+                number = None
+            found = self._read[index] = (part.isdigit(), number)
+        return found
 
 
 def parse(text: str) -> Version | None:
@@ -47,14 +63,6 @@ def parse(text: str) -> Version | None:
     return Version(parts + suffix, pre_release=pre_release, build=build)
 
 
-def _number(digits: str) -> int | None:
-    """Read *digits*; None where there is none: `²`, a word, more digits than CPython reads."""
-    try:
-        return int(digits)
-    except ValueError:
-        return None
-
-
 def compare(user: Version, target: Version) -> int | None:
     """Order *user* against *target*: negative, zero or positive; None where the reference raises.
 
@@ -66,8 +74,9 @@ def compare(user: Version, target: Version) -> int | None:
         if index >= len(user.parts):
             return 1 if target.pre_release or target.build else -1
         part = user.parts[index]
-        if part.isdigit():
-            have, want = _number(part), _number(wanted)
+        is_digits, have = user.read(index)
+        if is_digits:
+            _, want = target.read(index)
             if have is None or want is None:
                 return None
             if have != want:
