@@ -1,6 +1,6 @@
 """Two datafiles in, what changed between them out: by flag and rule, in words and as data. Pure.
 
-Everything that differs is told: in words where `wording` has some, else by the name of the field
+Everything that differs is told: in words where `describe` has some, else by the name of the field
 and a JSON pointer below it. What belongs together is found by key, then by id, so that what was
 renamed is the same thing still (docs/decisions/0106). An id that is another one is told where it
 stands; what refers to it hasn't changed.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.errors import InvalidDatafile
 
-from . import wording
+from . import describe
 from .changes import (
     ABSENT,
     Change,
@@ -30,8 +30,8 @@ from .changes import (
     told,
     translated,
 )
+from .describe import list_of
 from .matching import NOTHING, Together, View, renumbering
-from .wording import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -165,11 +165,11 @@ class _Comparison:
         olds, news = (parts_of(each.get("variations"), "key") for each in (old, new))
         yield from self._traffic(old, new, at, renumbering(match(olds, news).both))
         was, now = (_pick(each, "forcedVariations") for each in (old, new))
-        words = (wording.forced(*was.values()), wording.forced(*now.values()))
+        words = (describe.forced(*was.values()), describe.forced(*now.values()))
         yield from told(at, "forced variations", words, (was, now))
         was, now = (_pick(each, "includedRules") for each in (old, new))
         was = translated(was, ids.experiments)
-        words = (wording.listed(names, *was.values()), wording.listed(names, *now.values()))
+        words = (describe.listed(names, *was.values()), describe.listed(names, *now.values()))
         yield from told(at, "rules held out", words, (was, now), names)
         yield from compare(olds, news, "variation", at, self._variation)
 
@@ -178,7 +178,7 @@ class _Comparison:
     ) -> Iterator[Change]:
         was, now = (_pick(each, "trafficAllocation") for each in (old, new))
         was, names = translated(was, ids), self._names
-        words = (wording.ranges(names, *was.values()), wording.ranges(names, *now.values()))
+        words = (describe.ranges(names, *was.values()), describe.ranges(names, *now.values()))
         yield from told(at, "traffic", words, (was, now), names)
 
     def _variation(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
@@ -208,7 +208,7 @@ class _Comparison:
         yield from self._traffic(old, new, at, ids)
         was, now = (_members(each) for each in (old, new))
         was = translated(was, ids)
-        words = (wording.listed(self._names, was), wording.listed(self._names, now))
+        words = (describe.listed(self._names, was), describe.listed(self._names, now))
         yield from told(at, "experiments", words, ({"experiments": was}, {"experiments": now}))
 
     def event(self, old: Entity, new: Entity, at: Where) -> Iterator[Change]:
@@ -232,10 +232,10 @@ def _audience(old: Entity, new: Entity, at: Where) -> Iterator[Change]:
     names = [each.get("name") for each in (old, new)]
     told_as_renamed = all(isinstance(each, str) for each in names)
     yield from rest(old, new, at, ("conditions", "name") if told_as_renamed else ("conditions",))
-    read = [wording.read_conditions(each) for each in (old, new)]
+    read = [describe.read_conditions(each) for each in (old, new)]
     words, new_words = (
-        wording.condition(each)
-        if not wording.is_too_deep(each) and wording.says_all(each)
+        describe.condition(each)
+        if not describe.is_too_deep(each) and describe.says_all(each)
         else None
         for each in read
     )
@@ -267,9 +267,9 @@ def _who(fields_: Entity, names: Mapping[str, str], *, ids_stay: bool) -> str | 
     if not isinstance(ids, list):
         return None
     if tree is None:
-        return wording.who(["or", *ids] if len(ids) > 1 else ids, names)
-    words = wording.who(tree, names)
-    follows = words is not None and set(wording.leaves_of(tree)) == set(map(str, ids))
+        return describe.who(["or", *ids] if len(ids) > 1 else ids, names)
+    words = describe.who(tree, names)
+    follows = words is not None and set(describe.leaves_of(tree)) == set(map(str, ids))
     return words if ids_stay or (follows and len(set(map(str, ids))) == len(ids)) else None
 
 
