@@ -19,7 +19,7 @@ settings = read_settings(os.environ)
 # Each extension costs callers a little, so there is none where it will never have any work.
 works_later = wiring.works_after_responses(settings)
 extension = ask_to_register(os.environ) if works_later else None
-runtime = wiring.build(settings, place=wiring.LAMBDA)
+runtime = wiring.build(settings, mode=wiring.LAMBDA)
 answered = start(runtime, extension, settings.events_flush) if works_later else None
 # A copy of a snapshot may be days old: it asks for a fresh datafile, and for its invocations.
 run_after_restore(runtime.expire, *([extension.ask_again] if extension else []))

@@ -130,7 +130,7 @@ ALLOWED_OURS = {
     "bucketer.wiring.environments",
     "bucketer.wiring.events",
     "bucketer.wiring.http",
-    "bucketer.wiring.places",
+    "bucketer.wiring.modes",
     "bucketer.wiring.users",
 }
 

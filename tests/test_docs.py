@@ -31,7 +31,7 @@ def generate():
 @pytest.fixture(scope="module")
 def ask():
     """Put one request to the handler, on the demonstration datafile."""
-    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.COMMAND)
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, mode=wiring.COMMAND)
 
     def get(url):
         parts = urlsplit(url)

@@ -101,8 +101,8 @@ def test_it_is_looked_at_only_where_something_would_be_written(more, needed):
 
 
 def test_a_command_and_lambda_need_none():
-    for place in (wiring.COMMAND, wiring.LAMBDA):
-        wiring.check(_settings("/etc/hostname"), {}, place=place)
+    for mode in (wiring.COMMAND, wiring.LAMBDA):
+        wiring.check(_settings("/etc/hostname"), {}, mode=mode)
 
 
 def test_bucketer_serve_says_so_and_leaves_no_trace():

@@ -21,7 +21,7 @@ CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
 
 @pytest.fixture(scope="module")
 def runtime():
-    return wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.LAMBDA)
+    return wiring.build(environ={"BUCKETER_EVENTS": "off"}, mode=wiring.LAMBDA)
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +296,7 @@ def test_a_stage_that_is_called_as_a_path_is_not_taken_for_one():
 )
 def test_behind_a_custom_domain_the_prefix_can_be_set_where_the_event_says_nothing(name):
     settings = {"BUCKETER_EVENTS": "off", "BUCKETER_PATH_PREFIX": "/decisions"}
-    handler = make_handler(wiring.build(environ=settings, place=wiring.LAMBDA))
+    handler = make_handler(wiring.build(environ=settings, mode=wiring.LAMBDA))
 
     assert handler(event(name), CONTEXT)["statusCode"] == 200
 

@@ -359,7 +359,7 @@ def function(bandit, datafile, tmp_path):
             "BUCKETER_CMAB_ENDPOINT": bandit.url,
             "BUCKETER_PROFILES": f"sqlite:{tmp_path}/profiles.sqlite",
         },
-        place=wiring.LAMBDA,
+        mode=wiring.LAMBDA,
     )
     yield make_handler(runtime)
     runtime.close()

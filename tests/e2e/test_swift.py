@@ -68,6 +68,6 @@ def test_what_is_not_there_is_missing(swift):
 def test_a_runtime_decides_by_what_lies_there(swift):
     swift.s3.put_object(Bucket=BUCKET, Key="live.json", Body=revision(41))
     settings = read_settings({"BUCKETER_DATAFILE": f"s3://{BUCKET}/live.json"})
-    runtime = build(settings, swift.environ, place=COMMAND)
+    runtime = build(settings, swift.environ, mode=COMMAND)
 
     assert ("41", "s3") == (runtime.edition.ruleset.revision, runtime.edition.source)

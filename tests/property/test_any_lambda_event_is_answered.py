@@ -13,7 +13,7 @@ from tests.fakes.recorded_events import RECORDED, headers_of
 from bucketer import wiring
 from bucketer.doors.aws_lambda import make_handler
 
-HANDLER = make_handler(wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.LAMBDA))
+HANDLER = make_handler(wiring.build(environ={"BUCKETER_EVENTS": "off"}, mode=wiring.LAMBDA))
 CONTEXT = SimpleNamespace(aws_request_id="context-1")
 STATUSES = {200, 204, 400, 404, 405, 413, 414}
 

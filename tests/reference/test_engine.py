@@ -119,7 +119,7 @@ def test_get_bucketer_answers_the_same_with_either_engine(asked):
     answers = []
     for name in ("bucketer", "sdk"):
         settings = read_settings({"BUCKETER_ENGINE": name, "BUCKETER_EVENTS": "off"})
-        runtime = wiring.build(settings, {}, place=wiring.COMMAND)
+        runtime = wiring.build(settings, {}, mode=wiring.COMMAND)
         query = f'{asked}&u=cooper34523569&a=tier:"platinum",member_since_days:56'
         request = Request(
             method="GET",

@@ -196,9 +196,9 @@ def test_an_event_that_cannot_be_spelt_out_costs_no_other(caplog):
 def build(tmp_path):
     opened = []
 
-    def build_(place, **environ):
+    def build_(mode, **environ):
         environ = {"BUCKETER_STATE_DIR": str(tmp_path), **environ}
-        outbox = build_outbox(read_settings(environ), environ, place=place)
+        outbox = build_outbox(read_settings(environ), environ, mode=mode)
         if outbox is not None:
             opened.append(outbox)
         return outbox
@@ -209,15 +209,15 @@ def build(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "events", "sink"),
+    ("mode", "events", "sink"),
     [
         (SERVER, "auto", "Durable"),
         (SERVER, "outbox", "Durable"),
         (SERVER, "stdout", "Lines"),
     ],
 )
-def test_each_place_has_its_sink(build, place, events, sink):
-    assert type(build(place, BUCKETER_EVENTS=events)._sink).__name__ == sink
+def test_each_mode_has_its_sink(build, mode, events, sink):
+    assert type(build(mode, BUCKETER_EVENTS=events)._sink).__name__ == sink
 
 
 @pytest.mark.parametrize("events", ["auto", "flush"])
@@ -228,38 +228,38 @@ def test_lambda_opens_its_home_when_there_is_time(build, events):
     assert type(lazy._up_to_date()._sink).__name__ == "Buffer"
 
 
-@pytest.mark.parametrize(("place", "events"), [(COMMAND, "auto"), (SERVER, "off"), (LAMBDA, "off")])
-def test_events_can_be_off_and_commands_send_none(build, place, events):
-    assert build(place, BUCKETER_EVENTS=events) is None
+@pytest.mark.parametrize(("mode", "events"), [(COMMAND, "auto"), (SERVER, "off"), (LAMBDA, "off")])
+def test_events_can_be_off_and_commands_send_none(build, mode, events):
+    assert build(mode, BUCKETER_EVENTS=events) is None
 
 
 @pytest.mark.parametrize(
-    ("place", "events", "allowed"),
+    ("mode", "events", "allowed"),
     [
         (SERVER, "flush", "auto, outbox, stdout, off, sqs://…"),
         (LAMBDA, "outbox", "auto, flush, stdout, off, sqs://…"),
     ],
 )
 def test_a_home_that_a_place_does_not_have_is_told_at_the_start_with_all_that_it_has(
-    build, place, events, allowed
+    build, mode, events, allowed
 ):
     with pytest.raises(SettingsError) as caught:
-        build(place, BUCKETER_EVENTS=events)
+        build(mode, BUCKETER_EVENTS=events)
 
     [problem] = caught.value.problems
     assert problem.startswith(f"BUCKETER_EVENTS: found '{events}', but ")
     assert problem.endswith(f"allowed here: {allowed}")
 
 
-@pytest.mark.parametrize("place", [SERVER, LAMBDA, COMMAND])
-def test_a_check_finds_what_a_place_does_not_have_and_begins_nothing(place, tmp_path):
+@pytest.mark.parametrize("mode", [SERVER, LAMBDA, COMMAND])
+def test_a_check_finds_what_a_mode_does_not_have_and_begins_nothing(mode, tmp_path):
     environ = {"BUCKETER_STATE_DIR": str(tmp_path / "state"), "AWS_REGION": "x"}
-    sound = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "stdout"}[place]
-    check(read_settings(environ | {"BUCKETER_EVENTS": sound}), environ, place=place)
-    check(read_settings(environ | {"BUCKETER_EVENTS": "sqs://h:81/1/q"}), environ, place=place)
+    sound = {SERVER: "outbox", LAMBDA: "flush", COMMAND: "stdout"}[mode]
+    check(read_settings(environ | {"BUCKETER_EVENTS": sound}), environ, mode=mode)
+    check(read_settings(environ | {"BUCKETER_EVENTS": "sqs://h:81/1/q"}), environ, mode=mode)
     for queue in ("sqs://h", "sqs://h:abc/1/q", "sqs://ftp://h/1/q", "sqs://u@h/1/q"):
         with pytest.raises(SettingsError, match=r"^BUCKETER_EVENTS: .*allowed: sqs://QUEUE-URL"):
-            check(read_settings(environ | {"BUCKETER_EVENTS": queue}), environ, place=place)
+            check(read_settings(environ | {"BUCKETER_EVENTS": queue}), environ, mode=mode)
 
     assert [] == list((tmp_path / "state").glob("*"))
 

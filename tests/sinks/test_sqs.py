@@ -62,14 +62,14 @@ def collector():
 def outbox_for(collector):
     opened = []
 
-    def open_(queue_setting, place, **more):
+    def open_(queue_setting, mode, **more):
         environ = {
             **AWS,
             "BUCKETER_EVENTS": queue_setting,
             "BUCKETER_EVENTS_ENDPOINT": collector.url,
             **more,
         }
-        opened.append(build_outbox(read_settings(environ), environ, place=place))
+        opened.append(build_outbox(read_settings(environ), environ, mode=mode))
         return opened[-1]
 
     yield open_

@@ -19,8 +19,8 @@ WITH_SECRET = {"BUCKETER_AUTH_HMAC_SECRETS": base64.b64encode(SECRET).decode()}
 PATH, QUERY = "/bucketer", "e=checkout_flow_experiment&u=ben"
 
 
-def runtime(place=wiring.COMMAND, **environ):
-    return wiring.build(environ={"BUCKETER_EVENTS": "off", **environ}, place=place)
+def runtime(mode=wiring.COMMAND, **environ):
+    return wiring.build(environ={"BUCKETER_EVENTS": "off", **environ}, mode=mode)
 
 
 def ask(runtime, token="", path=PATH, query=QUERY, **more):

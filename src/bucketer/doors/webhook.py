@@ -88,7 +88,7 @@ def _publisher(
 
     if not settings.datafile_url:
         raise SettingsError(["DATAFILE_URL: found nothing; the webhook function needs it"])
-    source = wiring.build_source(settings.datafile_url, settings, environ, place=wiring.COMMAND)
+    source = wiring.build_source(settings.datafile_url, settings, environ, mode=wiring.COMMAND)
     assert source is not None  # noqa: S101 -- only ``packaged`` gives none, and that is no URL
     return build_publisher(settings, source, environ, remaining_s)
 

@@ -7,7 +7,7 @@ from .build import build, check
 from .datafiles import build_source, build_sources
 from .events import build_outbox, build_transport, events_sink, works_after_responses
 from .http import api_options, engine_of
-from .places import COMMAND, LAMBDA, SERVER
+from .modes import COMMAND, LAMBDA, SERVER
 from .users import PredictionLine, open_predictor
 
 __all__ = [

@@ -12,7 +12,7 @@ from .datafiles import build_archive, shared_among
 from .environments import build_environments, report
 from .events import build_outbox, build_queue, events_sink
 from .http import api_options, engine_of
-from .places import COMMAND, LAMBDA, SERVER
+from .modes import COMMAND, LAMBDA, SERVER
 from .users import PredictorWhenNeeded, build_predictor, build_profiles
 
 TYPE_CHECKING = False
@@ -26,25 +26,25 @@ def build(
     settings: Settings | None = None,
     environ: Mapping[str, str] | None = None,
     *,
-    place: str = SERVER,
+    mode: str = SERVER,
 ) -> Runtime:
     """Build the runtime that *settings* ask for, with a first edition if one can be had.
 
     Args:
         settings: read from *environ* when None.
         environ: the process's own when None; beside settings it holds AWS's variables.
-        place: SERVER, LAMBDA or COMMAND.
+        mode: SERVER, LAMBDA or COMMAND.
 
     Raises:
         SettingsError: the environment asks for something impossible.
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(environ) if settings is None else settings
-    if place == SERVER:
+    if mode == SERVER:
         from .state_dir import check_state_dir
 
         check_state_dir(settings)
-    outbox = build_outbox(settings, environ, place=place)
+    outbox = build_outbox(settings, environ, mode=mode)
     options = api_options(settings)
     options.makes_events = outbox is not None
     if outbox is not None:
@@ -53,16 +53,16 @@ def build(
         from .tokens import add_tokens
 
         add_tokens(settings, options)
-    if place == SERVER:
+    if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     profiles = build_profiles(settings)
     predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
     options.reports["predictions"] = predictor.to_json
     if profiles is not None:
         options.reports["profiles"] = profiles.to_json
-    environments = build_environments(settings, environ, options, place=place)
+    environments = build_environments(settings, environ, options, mode=mode)
     queues = None
-    if place == SERVER:
+    if mode == SERVER:
         from .state_dir import state_watch
         from .webhooks import build_webhook_queues, other_rules
 
@@ -77,19 +77,19 @@ def build(
         outbox=outbox,
         profiles=profiles,
         predictor=predictor,
-        archive=build_archive(settings, environ, place, engine_of(settings)[1]),
+        archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
         on_notice=queues,
         name_event=getattr(outbox, "name_event", new_uuid),
-        inline=place == COMMAND or (place == LAMBDA and not _has_extensions(environ)),
+        inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
     )
-    runtime.load(local_first=place == LAMBDA and settings.cold_start == "packaged")
+    runtime.load(local_first=mode == LAMBDA and settings.cold_start == "packaged")
     return runtime
 
 
 def check(
-    settings: Settings, environ: Mapping[str, str] | None = None, *, place: str = SERVER
+    settings: Settings, environ: Mapping[str, str] | None = None, *, mode: str = SERVER
 ) -> None:
-    """Find what is impossible in *place* though each setting is allowed; nothing is begun.
+    """Find what is impossible in *mode* though each setting is allowed; nothing is begun.
 
     A server's state directory is made, to see whether it can be.
 
@@ -99,15 +99,15 @@ def check(
         SettingsError: `build` would raise it as well.
     """
     environ = os.environ if environ is None else environ
-    chosen = events_sink(settings, place)
+    chosen = events_sink(settings, mode)
     if chosen.startswith("sqs://"):
         build_queue(chosen, environ)
     engine_of(settings)
-    if place == SERVER:
+    if mode == SERVER:
         from .state_dir import check_state_dir
 
         check_state_dir(settings)
-    if place == SERVER and settings.webhook_secret:
+    if mode == SERVER and settings.webhook_secret:
         from .webhooks import published_at
 
         published_at(settings)

@@ -8,7 +8,7 @@ from bucketer.runtime.compiling import compile_quietly
 from bucketer.runtime.edition import Edition
 from bucketer.runtime.freshness import Freshness
 
-from .places import COMMAND, LAMBDA, SERVER
+from .modes import COMMAND, LAMBDA, SERVER
 
 _MAX_AGE_S = {"s3": 10.0, "url": 60.0, "file": 2.0}
 #: A maximum age of 0 means "ask after every response"; to the runtime 0 is "never".
@@ -29,7 +29,7 @@ def build_sources(
     settings: Settings,
     environ: Mapping[str, str],
     *,
-    place: str = SERVER,
+    mode: str = SERVER,
     locations: Sequence[str] = (),
     share: bool = True,
 ) -> list[DatafileSource]:
@@ -38,16 +38,16 @@ def build_sources(
     Args:
         settings: of one environment.
         environ: for AWS's own variables.
-        place: SERVER, LAMBDA or COMMAND.
+        mode: SERVER, LAMBDA or COMMAND.
         locations: in place of those that *settings* name.
         share: let the processes of a server share what they fetch, in the state directory.
     """
     chosen = locations or settings.datafile
     if not chosen:
         chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
-    found = (build_source(each, settings, environ, place=place, among=chosen) for each in chosen)
+    found = (build_source(each, settings, environ, mode=mode, among=chosen) for each in chosen)
     sources = [source for source in found if source is not None]
-    if place == SERVER and share:
+    if mode == SERVER and share:
         has_makeshift = any(source.kind in {"file", "package"} for source in sources)
         sources = [_shared(source, settings, has_makeshift) for source in sources]
     if sources:
@@ -62,7 +62,7 @@ def build_source(
     settings: Settings,
     environ: Mapping[str, str],
     *,
-    place: str = SERVER,
+    mode: str = SERVER,
     among: Sequence[str] = (),
 ) -> DatafileSource | None:
     """Return the source for one location; None for ``packaged`` where nothing is packaged.
@@ -71,7 +71,7 @@ def build_source(
         location: a path, a URL, ``packaged`` or ``demonstration``.
         settings: say how old it may grow, and with which token it is asked.
         environ: for AWS's own variables.
-        place: SERVER, LAMBDA or COMMAND.
+        mode: SERVER, LAMBDA or COMMAND.
         among: other locations that are asked as well; they decide whose the token is.
     """
     if location == "demonstration":
@@ -93,7 +93,7 @@ def build_source(
     if kind == "s3":
         from bucketer.sources.s3 import S3Source
 
-        return S3Source.from_url(location, max_age_s, environ, timeout_s=_TIMEOUT_S[place])
+        return S3Source.from_url(location, max_age_s, environ, timeout_s=_TIMEOUT_S[mode])
     from bucketer.sources.url import UrlSource
 
     token = settings.datafile_access_token or None
@@ -101,7 +101,7 @@ def build_source(
     return UrlSource(
         location,
         max_age_s,
-        timeout_s=_TIMEOUT_S[place],
+        timeout_s=_TIMEOUT_S[mode],
         token=token if is_ours else None,
         withheld=not is_ours,
     )
@@ -158,7 +158,7 @@ def shared_among(sources: Sequence[DatafileSource]) -> list[SharedSource]:
 def build_archive(
     settings: Settings,
     environ: Mapping[str, str],
-    place: str,
+    mode: str,
     compile_raw: Callable[[bytes], Ruleset] | None,
 ) -> Callable[[str], Edition | None] | None:
     """Return what finds the edition of an older revision, and keeps the last few; or None."""
@@ -169,7 +169,7 @@ def build_archive(
     base = settings.revisions.rstrip("/")
 
     def find(revision: str) -> Edition:
-        source = build_source(f"{base}/{revision}.json", settings, environ, place=place)
+        source = build_source(f"{base}/{revision}.json", settings, environ, mode=mode)
         assert source is not None  # noqa: S101 -- it is a path or an S3 URL
         fetched = source.fetch(None)
         assert fetched is not None  # noqa: S101 -- nothing was asked conditionally

@@ -8,7 +8,7 @@ from bucketer.runtime.environments import Environments
 
 from .datafiles import build_sources, shared_among
 from .http import build_engine, datafile_shown
-from .places import SERVER
+from .modes import SERVER
 
 #: How much of answers, and of decisions, each environment but the default one may remember.
 REMEMBERED_BYTES = 1024 * 1024
@@ -27,7 +27,7 @@ def build_environments(
     environ: Mapping[str, str],
     options: ApiOptions,
     *,
-    place: str = SERVER,
+    mode: str = SERVER,
     clock: Callable[[], float] | None = None,
 ) -> Environments:
     """Return all environments that *settings* ask for; nothing is fetched yet.
@@ -36,16 +36,16 @@ def build_environments(
         settings: those of the default environment, with the others inside.
         environ: for AWS's own variables.
         options: of the default environment's API.
-        place: SERVER, LAMBDA or COMMAND.
+        mode: SERVER, LAMBDA or COMMAND.
         clock: seconds that only go forward and pace all fetching; one of their own unless given.
     """
     from bucketer.clock import SteadyClock
 
     steady = clock or SteadyClock()
-    default = _environment(settings, environ, options, place, steady)
+    default = _environment(settings, environ, options, mode, steady)
     others = options.but(revisions=False, webhook=None, reports={}, answers_bytes=REMEMBERED_BYTES)
     listed = [
-        _environment(settings.of(each), environ, others, place, steady, is_default=False)
+        _environment(settings.of(each), environ, others, mode, steady, is_default=False)
         for each in settings.environments
     ]
     open_key = None
@@ -56,7 +56,7 @@ def build_environments(
 
             own = settings.of(unlisted(key))
             # Its datafile is this process's alone: what strangers name leaves no file behind.
-            return _environment(own, environ, others, place, steady, name=key, is_default=False)
+            return _environment(own, environ, others, mode, steady, name=key, is_default=False)
 
     return Environments(
         default,
@@ -71,7 +71,7 @@ def _environment(
     settings: Settings,
     environ: Mapping[str, str],
     options: ApiOptions,
-    place: str,
+    mode: str,
     steady: Callable[[], float],
     *,
     name: str = "",
@@ -79,8 +79,8 @@ def _environment(
 ) -> Environment:
     """Return one environment, with *settings* of its own."""
     locations = () if is_default else settings.datafile or (settings.datafile_url,)
-    share = place == SERVER and not name
-    sources = build_sources(settings, environ, place=place, locations=locations, share=share)
+    share = mode == SERVER and not name
+    sources = build_sources(settings, environ, mode=mode, locations=locations, share=share)
     shared = shared_among(sources) if share else []
     keys = [key for key in (settings.sdk_key, name) if key]
     if settings.sdk_key and settings.datafile_access_token and not name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bucketer.runtime.ids import new_uuid
 
-from .places import COMMAND, LAMBDA, SERVER
+from .modes import COMMAND, LAMBDA, SERVER
 
 #: Where events may go, beside a queue; what `auto` means comes first.
 _EVENTS_SINKS = {
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from bucketer.sinks.sqs import Queue
 
 
-def events_sink(settings: Settings, place: str) -> str:
-    """Return what the setting for events means in *place*: `auto` is the first that it has.
+def events_sink(settings: Settings, mode: str) -> str:
+    """Return what the setting for events means in *mode*: `auto` is the first that it has.
 
     Raises:
-        SettingsError: there is no such sink in *place*.
+        SettingsError: there is no such sink in *mode*.
     """
-    chosen, sinks = settings.events, _EVENTS_SINKS[place]
+    chosen, sinks = settings.events, _EVENTS_SINKS[mode]
     if chosen == "auto":
         return sinks[0]
     if chosen in sinks or chosen.startswith("sqs://"):
         return chosen
     from bucketer.core.errors import SettingsError
 
-    why = {SERVER: "a server does not freeze", LAMBDA: "Lambda keeps no files"}[place]
+    why = {SERVER: "a server does not freeze", LAMBDA: "Lambda keeps no files"}[mode]
     allowed = f"auto, {', '.join(sinks)}, sqs://…"
     raise SettingsError([f"BUCKETER_EVENTS: found '{chosen}', but {why}; allowed here: {allowed}"])
 
@@ -56,24 +56,24 @@ def works_after_responses(settings: Settings) -> bool:
 
 
 def build_outbox(
-    settings: Settings, environ: Mapping[str, str], *, place: str = SERVER
+    settings: Settings, environ: Mapping[str, str], *, mode: str = SERVER
 ) -> Outbox | LazyOutbox | None:
     """Return what takes the events; None where they are off (a command sends none).
 
     Raises:
-        SettingsError: they can't go there from *place*.
+        SettingsError: they can't go there from *mode*.
     """
-    chosen = events_sink(settings, place)
+    chosen = events_sink(settings, mode)
     if chosen == "off":
         return None
-    if place == LAMBDA and chosen == "flush":
+    if mode == LAMBDA and chosen == "flush":
         from bucketer.sinks.lazy_outbox import LazyOutbox
 
-        return LazyOutbox(lambda: _open_outbox(chosen, settings, environ, place), new_uuid)
-    return _open_outbox(chosen, settings, environ, place)
+        return LazyOutbox(lambda: _open_outbox(chosen, settings, environ, mode), new_uuid)
+    return _open_outbox(chosen, settings, environ, mode)
 
 
-def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], place: str) -> Outbox:
+def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], mode: str) -> Outbox:
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.outbox import Outbox
 
@@ -83,12 +83,12 @@ def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], pl
         from bucketer.sinks.dedup import Deduplication
 
         repeats = Deduplication(settings.events_dedup)
-    sink = _build_sink(chosen, settings, environ, counters, place)
+    sink = _build_sink(chosen, settings, environ, counters, mode)
     return Outbox(sink, counters, repeats, with_demonstration=chosen == "stdout")
 
 
 def _build_sink(
-    chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, place: str
+    chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, mode: str
 ) -> Sink:
     """Return the sink for events by the word in `BUCKETER_EVENTS`."""
     if chosen == "stdout":
@@ -96,7 +96,7 @@ def _build_sink(
 
         return Lines()
     queue = build_queue(chosen, environ) if chosen.startswith("sqs://") else None
-    if chosen == "flush" or place == LAMBDA:
+    if chosen == "flush" or mode == LAMBDA:
         from bucketer.sinks.buffer import Buffer
 
         delivery = _delivery(settings)

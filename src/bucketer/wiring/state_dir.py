@@ -9,7 +9,7 @@ from pathlib import Path
 from bucketer.core.errors import SettingsError
 
 from .events import events_sink
-from .places import SERVER
+from .modes import SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .datafiles import build_source
-from .places import SERVER
+from .modes import SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _webhook_queue(
     from bucketer.publishing.publisher import build_publisher
     from bucketer.publishing.webhook_queue import WebhookQueue
 
-    source = build_source(published_at(settings), settings, environ, place=SERVER)
+    source = build_source(published_at(settings), settings, environ, mode=SERVER)
     assert source is not None  # noqa: S101 -- it is a URL
     publisher = build_publisher(settings, source, environ)
     return WebhookQueue(

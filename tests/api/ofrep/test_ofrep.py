@@ -317,7 +317,7 @@ class TestAllFlags:
 
 
 def test_other_paths_and_methods_are_refused_as_json():
-    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.COMMAND)
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, mode=wiring.COMMAND)
     for method, path, status in [
         ("POST", "/ofrep/v1/configuration", 404),
         ("GET", FLAGS, 405),
@@ -341,7 +341,7 @@ def test_without_a_datafile_every_answer_is_an_error_that_clients_can_read():
 
 def test_it_can_be_switched_off():
     runtime = wiring.build(
-        environ={"BUCKETER_EVENTS": "off", "BUCKETER_OFREP": "off"}, place=wiring.COMMAND
+        environ={"BUCKETER_EVENTS": "off", "BUCKETER_OFREP": "off"}, mode=wiring.COMMAND
     )
 
     answer = runtime.serve(Request("POST", FLAGS, body=b"{}"))

@@ -167,7 +167,7 @@ def test_json_tells_of_a_bandit_that_is_not_asked_as_the_url_does(tmp_path, demo
     ],
 )
 def test_json_of_an_error_is_the_url_s_body_beside_the_line_for_people(argv, query):
-    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, place=wiring.COMMAND)
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off"}, mode=wiring.COMMAND)
     url = runtime.serve(Request("GET", "/bucketer", query, ip="::1"))
     runtime.close()
 

@@ -81,7 +81,7 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
         return _server_status(args, terminal)
     from bucketer import wiring
 
-    sources = wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND)
+    sources = wiring.build_sources(settings, terminal.environ, mode=wiring.COMMAND)
     rows = [_ask(source) for source in sources]
     first = next((row for row in rows if row["state"] == "ok"), None)
     if args.json:
@@ -110,7 +110,7 @@ def accept_command(args: argparse.Namespace, terminal: Terminal) -> None:
     from bucketer.wiring.datafiles import shared_among
 
     settings = settings_of(args, terminal)
-    sources = shared_among(wiring.build_sources(settings, terminal.environ, place=wiring.SERVER))
+    sources = shared_among(wiring.build_sources(settings, terminal.environ, mode=wiring.SERVER))
     if not sources:
         message = "No URL is named that a server would fetch from: set DATAFILE_URL."
         raise InvalidRequest(message)
@@ -165,7 +165,7 @@ def _source(
 ) -> DatafileSource:
     from bucketer import wiring
 
-    source = wiring.build_source(where, settings, environ, place=wiring.COMMAND, among=among)
+    source = wiring.build_source(where, settings, environ, mode=wiring.COMMAND, among=among)
     if source is None:
         message = "Nothing is packaged; `bucketer datafile pull` stores a datafile in the package."
         raise InvalidRequest(message)

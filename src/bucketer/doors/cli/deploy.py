@@ -174,7 +174,7 @@ def _pull(args: argparse.Namespace, given: Mapping[str, str], terminal: Terminal
         return None
     token = given.get("DatafileAccessToken", settings.datafile_access_token)
     settings = settings.but(datafile_url=url, datafile_access_token=token)
-    source = wiring.build_source(url, settings, terminal.environ, place=wiring.COMMAND)
+    source = wiring.build_source(url, settings, terminal.environ, mode=wiring.COMMAND)
     assert source is not None  # noqa: S101 -- only ``packaged`` gives none, and that is no URL
     try:
         checked = fetch_checked(source)

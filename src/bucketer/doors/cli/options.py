@@ -222,7 +222,7 @@ def _first(settings: Settings, terminal: Terminal, use: Callable[[bytes], Used])
     from bucketer import wiring
 
     trouble: BucketerError | None = None
-    for source in wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND):
+    for source in wiring.build_sources(settings, terminal.environ, mode=wiring.COMMAND):
         if trouble is not None:
             terminal.fail(trouble.code, f"{trouble}; trying the {source.kind} datafile instead")
         try:

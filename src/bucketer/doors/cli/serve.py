@@ -66,7 +66,7 @@ def _tell_what_is_missing(settings: Settings, terminal: Terminal) -> None:
     """
     from bucketer import wiring
 
-    for source in wiring.build_sources(settings, terminal.environ, place=wiring.COMMAND):
+    for source in wiring.build_sources(settings, terminal.environ, mode=wiring.COMMAND):
         why = what_is_missing(source)
         if why is not None:
             terminal.say(f"bucketer: {source.where}: {why}; the server goes on looking for it")
