@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.cdn import Cdn
 from tests.fakes.runtimes import an_environment
 from tests.fakes.sources import Clock, FakeSource, down, revision
+from tests.fakes.waiting import wait_until
 
 from bucketer import demo, wiring
 from bucketer.api.http import Request
@@ -19,7 +20,10 @@ from bucketer.doors.server.limits import Limits
 from bucketer.runtime import environments as module
 from bucketer.runtime.compiling import compile_quietly
 from bucketer.runtime.environments import Environments
+from bucketer.runtime.refresher import FETCHING, Refresher
+from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
+from bucketer.wiring.environments import lacking
 
 
 def environments_that_open(source_of, **limits):
@@ -362,3 +366,155 @@ def test_settings_of_the_file_are_told_without_secrets(tmp_path):
     settings = read_settings({"BUCKETER_CONFIG": str(path)})
 
     assert [each.name for each in settings.environments] == ["two"]
+
+
+class TestKeysThatDatafilesTell:
+    def test_a_datafile_does_not_take_the_key_of_a_listed_environment(self):
+        listed = an_environment(FakeSource(revision(2)), keys=("K",))
+        default = an_environment(FakeSource(revision(1, sdkKey="K")))
+        environments = Environments(default, [listed])
+
+        default.load()
+
+        assert environments.get("K") is listed
+        assert default.keys == frozenset()
+
+
+class TestStayingInBounds:
+    def test_a_datafile_that_grows_has_others_let_go(self):
+        small, large = revision(3), revision(4, padding="x" * 20_000)
+        sources = {key: FakeSource(small) for key in "AB"}
+        environments = environments_that_open(
+            sources.__getitem__, max_bytes=len(small) + len(large) - 1
+        )
+        first, second = environments.find("A"), environments.find("B")
+        both = environments.get("A"), environments.get("B")
+
+        sources["B"].content = large
+        second.refresh()
+
+        assert both == (first, second)
+        assert environments.get("A") is None
+        assert environments.get("B") is second
+
+
+class TestTakingTurns:
+    def runtime(self, count, clock):
+        """A runtime with environments whose sources take a second each, all of them used."""
+
+        class Slow(FakeSource):
+            def fetch(self, mark):
+                clock.now += 1.0
+                return super().fetch(mark)
+
+        sources = [Slow(revision(number + 1)) for number in range(count)]
+        wired = {"clock": clock, "monotonic": clock}
+        default, *listed = (an_environment(each, **wired) for each in sources)
+        for environment in (default, *listed):
+            environment.load()
+        runtime = Runtime(Environments(default, listed), clock=clock, monotonic=clock)
+        clock.now += 1_000.0
+        return runtime, sources
+
+    def test_after_a_response_no_more_are_refreshed_than_there_is_time_for(self):
+        runtime, sources = self.runtime(20, Clock())
+
+        runtime.after_response(3.0)
+
+        assert sum(len(each.asked) for each in sources) == 20 + 3
+
+    def test_the_rest_has_its_turn_after_the_next_ones(self):
+        runtime, sources = self.runtime(20, Clock())
+
+        for _ in range(7):
+            runtime.after_response(3.0)
+
+        assert [len(each.asked) for each in sources] == [2] * 20
+
+    def test_without_time_one_is_refreshed_all_the_same(self):
+        runtime, sources = self.runtime(3, Clock())
+
+        runtime.after_response(0.0)
+
+        assert sum(len(each.asked) for each in sources) == 3 + 1
+
+
+class TestRefreshing:
+    def test_sources_that_hang_do_not_hold_up_the_default_environment(self):
+        gates = [Gate(revision(2)) for _ in range(FETCHING + 2)]
+        source = FakeSource(revision(1))
+        default = an_environment(source)
+        environments = Environments(default, [an_environment(gate) for gate in gates])
+        default.load()
+        refresher = Refresher(environments)
+        refresher.start()
+
+        wait_until(lambda: sum(gate.knocked.is_set() for gate in gates) == FETCHING)
+        default.expire()
+        wait_until(lambda: len(source.asked) == 2)
+
+        for gate in gates:
+            gate.gate.set()
+        refresher.stop()
+
+    def test_a_start_waits_until_each_was_asked_but_not_for_ever(self):
+        gate = Gate(revision(2))
+        broken, listed = an_environment(FakeSource(down())), an_environment(gate)
+        runtime = Runtime(Environments(an_environment(FakeSource(revision(1))), [broken, listed]))
+        runtime.keep_fresh()
+
+        runtime.wait_for_all(0.1)
+        before = listed.edition
+        gate.gate.set()
+        runtime.wait_for_all(10.0)
+
+        assert before is None
+        assert listed.edition is not None
+        assert broken.edition is None
+        runtime.close()
+
+    def test_the_log_names_the_environment(self, caplog):
+        environment = an_environment(FakeSource(down()), name="production")
+
+        environment.refresh()
+
+        assert caplog.messages == ["datafile of production: cdn.example: Connection refused"]
+
+
+class TestHealth:
+    def test_it_is_degraded_where_an_environment_has_no_datafile(self, built):
+        runtime = built(f'{TWO}[environments.three]\nsdk_key = "nobody"\n')
+        before = self.health(runtime)
+
+        runtime.environments.listed[1].refresh()
+        without = self.health(runtime)
+
+        assert before["status"] == "ok"
+        assert without["status"] == "degraded"
+        assert without["why"] == [
+            {"code": "environments_lacking", "message": "No datafile for three."}
+        ]
+
+    def health(self, runtime):
+        response = runtime.serve(Request("GET", "/health", "", {}))
+        assert response.status == 200
+        return json.loads(response.body)
+
+    def test_no_more_are_named_than_a_person_reads(self):
+        listed = [an_environment(FakeSource(down()), name=f"e{number}") for number in range(9)]
+        environments = Environments(an_environment(FakeSource(revision(1))), listed)
+        for each in listed:
+            each.refresh()
+
+        assert lacking(environments, None, 0.0) == "No datafile for e0, e1, e2, e3, e4 and 4 more."
+
+    def test_it_is_degraded_where_a_datafile_of_one_is_too_old(self):
+        clock = Clock()
+        listed = an_environment(FakeSource(revision(1)), name="old", clock=clock)
+        environments = Environments(an_environment(FakeSource(revision(1))), [listed])
+        listed.refresh()
+
+        assert lacking(environments, 100.0, clock.now + 100) == ""
+        assert lacking(environments, None, clock.now + 101) == ""
+        told = lacking(environments, 100.0, clock.now + 101)
+        assert told == "Not confirmed for 100 s: old."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hmac
 import json
 import sys
 import time
@@ -17,9 +18,9 @@ from tests.fakes.sources import FakeSource, down, revision
 from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
 
 from bucketer.api.http import Known, NoticeReceived, Request
-from bucketer.api.options import ApiOptions
+from bucketer.api.options import ApiOptions, WebhookRule
 from bucketer.api.routes import Handler
-from bucketer.api.service.webhook import MAX_BODY_BYTES, read_notice
+from bucketer.api.service.webhook import MAX_BODY_BYTES, concerned, read_notice
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,
@@ -478,3 +479,58 @@ def test_publishing_without_boto3_is_one_clear_line(monkeypatch):
     assert "BUCKETER_PUBLISH: this needs the extra [aws]: pip install 'bucketer[aws]'" == str(
         caught.value
     )
+
+
+# -- whose is it, of many environments --------------------------------------------------------
+
+
+@pytest.fixture
+def signatures(monkeypatch):
+    """The secrets with which signatures were made."""
+    made = []
+    digest = hmac.digest
+    monkeypatch.setattr(
+        hmac, "digest", lambda key, *rest: made.append(key.decode()) or digest(key, *rest)
+    )
+    return made
+
+
+def _rules(count):
+    """Environments of as many projects, each with a secret, and the default one without."""
+    listed = [WebhookRule(f"e{n}", f"secret-{n}", str(n)) for n in range(count)]
+    return [WebhookRule("", "", ""), *listed]
+
+
+def test_a_webhook_is_checked_with_the_secrets_of_its_own_project_alone(signatures):
+    body = json.dumps({"project_id": 77}).encode()
+    headers = {"x-hub-signature": signature_of(body, "secret-77")}
+    signatures.clear()
+
+    assert concerned(body, headers, _rules(1_000)) == ("e77",)
+    assert signatures == ["secret-77"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"project_id": 1001}', b"{}", b"[" * 50_000, b"\xff", b"", b"x" * (MAX_BODY_BYTES + 1)],
+    ids=lambda body: f"{body[:20]}",
+)
+def test_what_nobody_can_have_signed_costs_one_signature_at_most(signatures, body):
+    with pytest.raises(WebhookRefused):
+        concerned(body, {"x-hub-signature": "sha1=00"}, _rules(1_000))
+
+    assert len(signatures) <= 1
+
+
+def test_the_secret_of_another_project_makes_no_webhook_genuine():
+    body = json.dumps({"project_id": 77}).encode()
+
+    with pytest.raises(WebhookRefused):
+        concerned(body, {"x-hub-signature": signature_of(body, "secret-78")}, _rules(1_000))
+
+
+def test_an_environment_whose_project_is_not_known_yet_takes_what_it_has_signed():
+    body = json.dumps({"project_id": 77}).encode()
+    rules = [*_rules(10), WebhookRule("new", "hers", "")]
+
+    assert concerned(body, {"x-hub-signature": signature_of(body, "hers")}, rules) == ("new",)

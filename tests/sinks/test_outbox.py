@@ -122,6 +122,18 @@ def test_events_of_the_demonstration_are_never_sent(caplog):
     assert "the demonstration datafile is in use" in caplog.text
 
 
+def test_the_demonstration_is_told_of_once_though_environments_take_turns(caplog):
+    outbox = an_outbox(Lines(io.StringIO()))
+    one, other = demonstration(), a_ruleset()
+
+    for _ in range(5):
+        outbox.add(some_events(1, one))
+        outbox.add(some_events(1, other))
+
+    assert caplog.text.count("the demonstration datafile is in use") == 1
+    assert outbox.counters.accepted == 5
+
+
 def test_standard_output_shows_events_of_the_demonstration_too():
     out = io.StringIO()
     outbox = an_outbox(Lines(out), with_demonstration=True)

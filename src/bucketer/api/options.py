@@ -77,6 +77,8 @@ class ApiOptions:
             evaluated at once.
         ofrep_experiments: True lets them ask for experiments by their keys.
         ofrep_off_values: True tells them the values of a flag that is off, in place of none.
+        environments_trouble: gives what other environments lack at a moment, or ""; None where
+            there are none.
         other_webhooks: gives the rules of other environments, or None where there are none.
     """
 
@@ -86,6 +88,7 @@ class ApiOptions:
         "answers_bytes",
         "apis",
         "debug_allowed",
+        "environments_trouble",
         "events",
         "freshness",
         "health_max_age_s",
@@ -145,6 +148,7 @@ class ApiOptions:
         self.tokens: TokenChecker | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
+        self.environments_trouble: Callable[[float], str] | None = None
 
     def but(self, **changes: object) -> ApiOptions:
         """A copy with some values replaced: what the settings say of another environment."""

@@ -124,6 +124,7 @@ class BucketerApp:
             if self._runtime is None:
                 self._runtime = await asyncio.to_thread(wiring.build)
                 self._runtime.keep_fresh()
+                await asyncio.to_thread(self._runtime.wait_for_all)
             settings = read_settings(os.environ)
             if self._proxies is None:
                 self._proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)

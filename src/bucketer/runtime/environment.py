@@ -34,6 +34,8 @@ MAX_PAUSE_WITHOUT_DATAFILE_S = 30.0
 #: The longest pause while an older datafile serves (or the source's own age, if that is longer).
 MAX_PAUSE_AFTER_FAILURES_S = 60.0
 NEVER = float("inf")
+#: The name of the only one, which needs no naming.
+DEFAULT = "default"
 _LOCAL = frozenset({"package", "demonstration", "file"})
 
 
@@ -44,6 +46,8 @@ class Environment:
         name: what logs and health call it.
         sdk_key: what requests name it by; empty where only its datafile tells, or none does.
         keys: all that `X-Optimizely-SDK-Key` may say to mean it.
+        keys_of_all: what the settings call any environment: a datafile that names one of these
+            doesn't make it the name of another.
         sources: where its datafile comes from, in order of preference.
         handler: answers requests; replaced whole when the edition changes, so take it once per
             request.
@@ -69,6 +73,7 @@ class Environment:
         "freshness",
         "handler",
         "keys",
+        "keys_of_all",
         "missing",
         "name",
         "on_change",
@@ -81,7 +86,7 @@ class Environment:
         sources: Sequence[DatafileSource],
         make_handler: Callable[[Edition | None, Environment], Handler],
         *,
-        name: str = "default",
+        name: str = DEFAULT,
         keys: Sequence[str] = (),
         compile_raw: Callable[[bytes], Ruleset] | None = None,
         has_news: Callable[[], bool] | None = None,
@@ -106,8 +111,8 @@ class Environment:
         """
         self.name = name
         self.sdk_key = keys[0] if keys else ""
-        self.keys = self._given_keys = frozenset(keys)
-        self.freshness = Freshness()
+        self.keys = self._given_keys = self.keys_of_all = frozenset(keys)
+        self.freshness = Freshness("" if name == DEFAULT else name)
         self.due_at = 0.0
         self.missing = False
         self.on_change: Callable[[], None] | None = None
@@ -174,10 +179,12 @@ class Environment:
         """Return the seconds until the sources are to be asked; infinite if they never change."""
         return self.due_at - self._steady()
 
-    def refresh_if_due(self) -> None:
-        """Ask the sources if their answer is older than it may be."""
-        if self._steady() >= self.due_at:
+    def refresh_if_due(self) -> bool:
+        """Ask the sources if their answer is older than it may be; say whether it was."""
+        due = self._steady() >= self.due_at
+        if due:
             self.refresh()
+        return due
 
     def _pause(self) -> float:
         """Return the seconds until the sources should be asked again."""
@@ -221,8 +228,10 @@ class Environment:
                 or rank <= self._used_rank
                 or is_newer(edition.ruleset.revision, current.ruleset.revision)
             ):
-                if edition.ruleset.sdk_key:
-                    self.keys = self._given_keys | {edition.ruleset.sdk_key}
+                told = edition.ruleset.sdk_key
+                self.keys = self._given_keys
+                if told and told not in self.keys_of_all:
+                    self.keys |= {told}
                 self.handler = self._make_handler(edition, self)  # the swap
                 self.edition = edition
                 self._used_rank = rank

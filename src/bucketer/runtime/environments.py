@@ -84,7 +84,9 @@ class Environments:
         self._opened: OrderedDict[str, Environment] = OrderedDict()
         self._opening: dict[str, _Opening] = {}
         self._refused: OrderedDict[str, tuple[BucketerError, float]] = OrderedDict()
+        given = frozenset(key for each in (default, *self.listed) for key in each.keys)
         for environment in (default, *self.listed):
+            environment.keys_of_all = given
             environment.on_change = self._index
         self._index()
 
@@ -167,7 +169,8 @@ class Environments:
             with self._lock:
                 if opening.found is not None:
                     self._opened[key] = opening.found
-                    self._make_room()
+                    opening.found.on_change = self._make_room
+                    self._make_room_alone()
                 elif opening.error is not None:
                     self._refused[key] = (opening.error, self._clock() + REFUSED_FOR_S)
                     while len(self._refused) > MAX_REFUSED:
@@ -191,6 +194,11 @@ class Environments:
             raise EnvironmentUnavailable("its datafile is larger than all of them may be")
 
     def _make_room(self) -> None:
+        """A datafile has changed, and perhaps grown."""
+        with self._lock:
+            self._make_room_alone()
+
+    def _make_room_alone(self) -> None:
         total = sum(_size_of(each) for each in self._opened.values())
         while len(self._opened) > self._max_opened or total > self._max_bytes:
             _, oldest = self._opened.popitem(last=False)

@@ -30,6 +30,7 @@ class Freshness:
     __slots__ = (
         "_by_each",
         "_logged",
+        "_of",
         "failing_since",
         "failures",
         "failures_in_a_row",
@@ -37,7 +38,9 @@ class Freshness:
         "trouble",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, environment: str = "") -> None:
+        """Begin with nothing; where there are several, logs name the *environment*."""
+        self._of = f"datafile of {environment}" if environment else "datafile"
         self._logged = ""  # the gist of the present trouble, if this process has logged it
         self._by_each = False  # every other process has found it out as well
         self.refreshes = 0
@@ -67,14 +70,15 @@ class Freshness:
             if gist != self._logged and not all(each.heard for each in troubles):
                 self._by_each = all(each.found_by_each for each in troubles)
                 extra = {"found_by_each": self._by_each}
-                _datafile_log.warning("datafile: %s", trouble, extra=extra)
+                _datafile_log.warning("%s: %s", self._of, trouble, extra=extra)
                 self._logged = gist
         elif self.trouble:
             if self._logged:
                 failures = self.failures_in_a_row
                 plural = "s" * (failures != 1)
                 _datafile_log.info(
-                    "datafile: after %d failure%s %s serves",
+                    "%s: after %d failure%s %s serves",
+                    self._of,
                     failures,
                     plural,
                     serving,

@@ -1,13 +1,15 @@
 """Keeps the datafiles of a server fresh: one thread looks what is due, a few fetch.
 
-Several fetch, so that a source that is slow to answer for one environment holds up no other. All
-are daemons: a fetch that hangs when the process ends is left to itself.
+Several fetch, so that a source that is slow to answer for one environment holds up few others. The
+default environment waits for none of them: it has a thread of its own. All are daemons: a fetch
+that hangs when the process ends is left to itself.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,9 @@ _log = logging.getLogger("bucketer")
 
 #: The longest until it is looked again whether something is due, or another process has fetched.
 LOOK_EVERY_S = 1.0
-#: How many are fetched at once.
+#: How many are fetched at once, beside the default one.
 FETCHING = 4
+_LOOK_AGAIN_S = 0.01
 
 
 class Refresher:
@@ -31,11 +34,13 @@ class Refresher:
         self._environments = environments
         self._stop = threading.Event()
         self._due: SimpleQueue[Environment | None] = SimpleQueue()
+        self._default_due: SimpleQueue[Environment | None] = SimpleQueue()
         self._busy: set[int] = set()
         self._looking = threading.Thread(target=self._look, name="datafile", daemon=True)
+        queues = [self._default_due, *([self._due] * FETCHING if environments.are_several else [])]
         self._fetching = [
-            threading.Thread(target=self._fetch, name=f"datafile-{number}", daemon=True)
-            for number in range(FETCHING if environments.are_several else 1)
+            threading.Thread(target=self._fetch, args=[due], name=f"datafile-{n}", daemon=True)
+            for n, due in enumerate(queues)
         ]
 
     def start(self) -> None:
@@ -47,7 +52,8 @@ class Refresher:
         """Stop looking."""
         self._stop.set()
         self._looking.join(timeout=1.0)
-        for _ in self._fetching:
+        self._default_due.put(None)
+        for _ in range(FETCHING):
             self._due.put(None)
         for thread in self._fetching:
             thread.join(timeout=1.0 / len(self._fetching))
@@ -61,12 +67,20 @@ class Refresher:
                     continue
                 if environment.is_due():
                     self._busy.add(id(environment))
-                    self._due.put(environment)
+                    is_default = environment is self._environments.default
+                    (self._default_due if is_default else self._due).put(environment)
                 else:
                     pause = min(pause, max(0.0, environment.due_in()))
 
-    def _fetch(self) -> None:
-        while (environment := self._due.get()) is not None:
+    def wait_for_all(self, seconds: float) -> None:
+        """Return when each listed environment was asked for once, or *seconds* have passed."""
+        waiting = list(self._environments.listed)
+        until = time.monotonic() + seconds
+        while waiting and time.monotonic() < until and not self._stop.wait(_LOOK_AGAIN_S):
+            waiting = [each for each in waiting if not each.freshness.refreshes]
+
+    def _fetch(self, due: SimpleQueue[Environment | None]) -> None:
+        while (environment := due.get()) is not None:
             try:
                 environment.refresh()
             except Exception:  # noqa: BLE001 -- or nothing would ever be fetched again

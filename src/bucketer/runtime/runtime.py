@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer")
 
 
+#: How long a server's start waits for the datafiles of environments beside the default one.
+PATIENCE_S = 10.0
+
+
 class Runtime:
     """Answers requests, each by its environment.
 
@@ -53,6 +57,7 @@ class Runtime:
         name_event: Callable[[], str] | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wire up; nothing is fetched before `load`.
 
@@ -69,6 +74,7 @@ class Runtime:
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
+            monotonic: seconds that only go forward.
         """
         self.default = environments.default
         self.environments = environments
@@ -79,7 +85,7 @@ class Runtime:
         self.archive = archive
         self.on_notice = on_notice
         self.name_event = name_event or new_uuid
-        self.clock = clock
+        self.clock, self._monotonic = clock, monotonic
         self._refresher: Refresher | None = None
 
     @property
@@ -195,14 +201,21 @@ class Runtime:
         leave of it would be too little for the datafile. So each has its own.
 
         Args:
-            deadline_s: seconds that events may take; a source's own time-out bounds a refresh.
+            deadline_s: seconds that events may take, and then refreshing; a source's own time-out
+                bounds the last refresh that is begun in it.
         """
         try:
             if self.outbox is not None:
                 self.outbox.after_response(deadline_s)
         finally:
-            for environment in self._used():
-                environment.refresh_if_due()
+            self._refresh_some(deadline_s)
+
+    def _refresh_some(self, deadline_s: float) -> None:
+        """Refresh what is due, for so long; at least one, and that which has waited longest."""
+        until = self._monotonic() + deadline_s
+        for environment in sorted(self._used(), key=lambda each: each.due_at):
+            if environment.refresh_if_due() and self._monotonic() >= until:
+                return
 
     def keep_fresh(self) -> None:
         """Refresh by age in threads of its own, until `close`. For server mode."""
@@ -211,6 +224,14 @@ class Runtime:
 
             self._refresher = Refresher(self.environments)
             self._refresher.start()
+
+    def wait_for_all(self, seconds: float = PATIENCE_S) -> None:
+        """Wait until each listed environment was asked for once, but no longer than *seconds*.
+
+        After `keep_fresh`: a server that answers before would refuse what it has in a moment.
+        """
+        if self._refresher is not None:
+            self._refresher.wait_for_all(seconds)
 
     def _used(self) -> Iterator[Environment]:
         """Go through the default environment and those that have been asked for."""

@@ -96,6 +96,7 @@ class Outbox:
         self._with_demonstration = with_demonstration
         self._demonstration: Ruleset | None = None
         self._checked: Ruleset | None = None
+        self._told_demonstration = False
         self._unlogged = 0
         self._why = ""
         self._log_every_s = log_every_s
@@ -207,11 +208,13 @@ class Outbox:
         return True
 
     def _check(self, ruleset: Ruleset) -> None:
-        """Once per edition: is it the demonstration, whose events go nowhere?"""
+        """When the edition changes: is it the demonstration, whose events go nowhere?"""
         self._checked = ruleset
         self._demonstration = None
         demonstration = is_demonstration(ruleset.account_id, ruleset.project_id)
         if demonstration and not self._with_demonstration:
             self._demonstration = ruleset
-            message = "outbox: the demonstration datafile is in use; its events are not sent"
-            _log.warning(message, extra={"found_by_each": True})
+            if not self._told_demonstration:  # environments take turns
+                self._told_demonstration = True
+                message = "outbox: the demonstration datafile is in use; its events are not sent"
+                _log.warning(message, extra={"found_by_each": True})

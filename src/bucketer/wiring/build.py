@@ -9,7 +9,7 @@ from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
 
 from .datafiles import build_archive, shared_among
-from .environments import build_environments, report
+from .environments import build_environments, lacking, report
 from .events import build_outbox, build_queue, events_sink
 from .http import api_options, engine_of
 from .modes import COMMAND, LAMBDA, SERVER
@@ -72,6 +72,9 @@ def build(
         options.other_webhooks = other_rules(settings, environments)
     if environments.are_several:
         options.reports["environments"] = lambda: report(environments)
+        options.environments_trouble = lambda now: lacking(
+            environments, settings.health_max_age, now
+        )
     runtime = Runtime(
         environments,
         outbox=outbox,

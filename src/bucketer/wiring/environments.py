@@ -13,6 +13,9 @@ from .modes import SERVER
 #: How much of answers, and of decisions, each environment but the default one may remember.
 REMEMBERED_BYTES = 1024 * 1024
 
+#: So many environments are named where something is amiss with them.
+_NAMED = 5
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,3 +130,24 @@ def report(environments: Environments) -> dict[str, object]:
     if environments.opened:
         told["(not listed)"] = {"count": environments.opened}
     return told
+
+
+def lacking(environments: Environments, max_age_s: float | None, now: float) -> str:
+    """Return which listed environments have no datafile *now*, or too old a one; "" if none."""
+    without, old = [], []
+    for environment in environments.listed:
+        edition = environment.edition
+        if edition is None:
+            if environment.freshness.refreshes:  # else nobody has asked for it yet
+                without.append(environment.name)
+        elif max_age_s and edition.checked_at is not None and now - edition.checked_at > max_age_s:
+            old.append(environment.name)
+    told = [f"No datafile for {_named(without)}."] if without else []
+    if old:
+        told.append(f"Not confirmed for {max_age_s:g} s: {_named(old)}.")
+    return " ".join(told)
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -104,6 +104,9 @@ class HealthRoute:
         if options.state_trouble is not None and (trouble := options.state_trouble()):
             message = f"The state directory can't be used: {trouble}."
             found.append({"code": "state_unwritable", "message": without_paths(message)})
+        lacks = options.environments_trouble
+        if lacks is not None and (lacking := lacks(now)):
+            found.append({"code": "environments_lacking", "message": lacking})
         return found
 
     def _refreshes(self) -> dict[str, object]:

@@ -80,7 +80,8 @@ def concerned(
 ) -> tuple[str, ...]:
     """Check that a webhook is genuine for one of the environments; name all whom it concerns.
 
-    Each secret is tried once, however many environments have it.
+    Each secret is tried once, however many environments have it, and only of those that the body
+    can be about: anybody may send one, and a thousand signatures take longer than a request may.
 
     Raises:
         WebhookRefused: it is genuine for none; why not for the first.
@@ -89,7 +90,7 @@ def concerned(
     refusal: WebhookRefused | None = None
     tried: dict[str, WebhookRefused | None] = {}
     names = []
-    for rule in rules:
+    for rule in _meant(body, rules):
         if rule.secret not in tried:
             tried[rule.secret] = None
             try:
@@ -101,12 +102,24 @@ def concerned(
             why = WebhookRefused(_OTHER_PROJECT)
         if why is None:
             names.append(rule.environment)
-        elif refusal is None or not rules[0].secret:
-            refusal = why
+        refusal = refusal or why
     if not names:
         raise refusal or WebhookRefused(_NO_SECRET)
     parse_notice(body)
     return tuple(names)
+
+
+def _meant(body: bytes, rules: Sequence[WebhookRule]) -> Sequence[WebhookRule]:
+    """Return those of *rules* that are for the project which *body* names; one, if none is."""
+    signed = [rule for rule in rules if rule.secret]
+    one = signed[:1] or rules[:1]
+    if len(signed) <= 1 or len(body) > MAX_BODY_BYTES:
+        return one
+    try:
+        project_id = parse_notice(body).project_id
+    except InvalidRequest:
+        return one
+    return [rule for rule in signed if rule.project_id in {"", project_id}] or one
 
 
 def parse_notice(body: bytes) -> Notice:

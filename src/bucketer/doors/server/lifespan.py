@@ -71,6 +71,7 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         runtime.keep_fresh()
+        await asyncio.to_thread(runtime.wait_for_all)
         loop = asyncio.get_running_loop()
         proxies = TrustedProxies(self._settings.trusted_proxies, self._settings.address_header)
         worker = Worker(
