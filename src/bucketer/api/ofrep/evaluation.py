@@ -287,7 +287,7 @@ def _reason(flag: Flag | None, rule: Experiment | None, decision: Decision, user
 
 
 def _of_experiment(rule: Experiment | None, user: User) -> str:
-    if rule is None or user.id in rule.whitelist:
+    if rule is None or rule.whitelist.get(user.id) is not None:
         return TARGETING_MATCH
     return SPLIT if _splits(rule) or rule.group is not None else TARGETING_MATCH
 
