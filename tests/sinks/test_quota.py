@@ -1,5 +1,7 @@
 """One limit for all that write to an outbox: processes, lanes that wait, and the command line."""
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -93,6 +95,24 @@ def test_four_processes_keep_no_more_than_one_limit_between_them(lanes, limit):
     assert used <= limit
     assert used > 0.85 * limit
     assert sum(taken) * len(VISITOR) < used
+
+
+def test_a_process_that_stopped_while_it_added_up_costs_no_event_until_a_part_is_full(lanes):
+    limit = 6_400_000
+    writer = Writer(open_lane(lanes, "busy"), Quota(lanes, limit))
+    with open(lanes.parent / "quota", "w") as held:  # noqa: PTH123 -- a descriptor to be locked
+        fcntl.flock(held, fcntl.LOCK_EX)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while count < 10_000:
+                writer.append(BATCH, [VISITOR])
+                count += 1
+        kept = all_bytes(lanes)
+    more = fill(Writer(open_lane(lanes, "other"), Quota(lanes, limit)))
+
+    assert 50 < count < 10_000
+    assert kept <= limit // 64 + 4 * len(VISITOR)
+    assert more > count
 
 
 def test_what_a_process_does_not_use_the_others_may_all_but_its_part(lanes):
