@@ -63,6 +63,10 @@ if TYPE_CHECKING:
         fetched_at: float | None
         checked_at: float | None
 
+        def datafile(self) -> bytes:
+            """Return the JSON text. It may have to be unpacked."""
+            ...
+
     class Engine(Protocol):
         """What decides. The module `bucketer.core.decide` is one, the official SDK another."""
 

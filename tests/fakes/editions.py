@@ -22,6 +22,7 @@ class AnEdition:
     def __init__(self, datafile=None, **facts):
         """Compile *datafile*, the demonstration if None; *facts* replace what stands below."""
         raw = Path(demo.PATH).read_bytes() if datafile is None else json.dumps(datafile).encode()
+        self.raw = raw
         self.ruleset = compile_datafile(parse_datafile(raw))
         self.label = "https://cdn.example/datafiles/SDK-KEY.json"
         self.where = "cdn.example"
@@ -32,6 +33,10 @@ class AnEdition:
         self.freshness = None
         for name, value in facts.items():
             setattr(self, name, value)
+
+    def datafile(self):
+        """Return the JSON text."""
+        return self.raw
 
 
 class Client:

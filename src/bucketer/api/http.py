@@ -150,10 +150,12 @@ class Known:
         environment_asked: the environment that the request names has been looked for.
         refusal: why it isn't there, or None.
         work: what each `WorkNeeded` gave, by its name.
+        datafile: the JSON text of the edition that was asked for, or None when none was.
     """
 
     __slots__ = (
         "asked",
+        "datafile",
         "edition",
         "environment_asked",
         "failure",
@@ -180,6 +182,7 @@ class Known:
         self.environment_asked = False
         self.refusal: Exception | None = None
         self.work: dict[str, object] = {}
+        self.datafile: bytes | None = None
 
 
 class Needed(Exception):
@@ -220,6 +223,15 @@ class RevisionNeeded(Needed):
         """Name the revision, which is plain enough for a path."""
         super().__init__(revision)
         self.revision = revision
+
+
+class DatafileNeeded(Needed):
+    """Unpack the datafile of `edition`, and call again with it, where that holds up nobody."""
+
+    def __init__(self, edition: EditionFacts) -> None:
+        """Name the edition, which is the handler's."""
+        super().__init__()
+        self.edition = edition
 
 
 class NoticeReceived(Needed):

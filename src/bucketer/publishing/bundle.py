@@ -79,6 +79,7 @@ LATER = (
     "bucketer/core/compile/faults",
     "bucketer/core/explain",
     "bucketer/core/flags",
+    "bucketer/core/optimizely_config",
     "bucketer/core/reasons",
     "bucketer/core/slips",
     "bucketer/demo/",

@@ -7,6 +7,7 @@ holds up nobody. Imported when a first request needs it.
 from __future__ import annotations
 
 from bucketer.api.http import (
+    DatafileNeeded,
     EnvironmentNeeded,
     Known,
     NoticeReceived,
@@ -91,6 +92,8 @@ class Answering:
                 known.failure = error
         elif isinstance(needed, WorkNeeded):
             self._work(needed)
+        elif isinstance(needed, DatafileNeeded):
+            known.datafile = needed.edition.datafile()
         elif isinstance(needed, NoticeReceived):
             known.asked = True
             if runtime.on_notice is not None:

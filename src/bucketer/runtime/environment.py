@@ -65,6 +65,7 @@ class Environment:
         "_given_keys",
         "_has_news",
         "_make_handler",
+        "_packs",
         "_seen",
         "_steady",
         "_used_rank",
@@ -91,6 +92,7 @@ class Environment:
         compile_raw: Callable[[bytes], Ruleset] | None = None,
         has_news: Callable[[], bool] | None = None,
         older_after_s: float = OLDER_AFTER_S,
+        packs: bool = True,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
     ) -> None:
@@ -105,6 +107,7 @@ class Environment:
             has_news: says, at little cost, that another process of this server has a newer one.
             older_after_s: an older revision of the same environment replaces a newer one when its
                 source has shown nothing newer for so long.
+            packs: keep the datafile's text compressed, which a cold start has no time for.
             clock: epoch seconds: of editions and troubles.
             steady: seconds that only go forward, which pace fetching; a `SteadyClock` of its own
                 unless given.
@@ -122,6 +125,7 @@ class Environment:
         self._make_handler = make_handler
         self._compile_raw = compile_raw or compile_quietly
         self._has_news = has_news
+        self._packs = packs
         self._clock, self._steady = clock, steady or SteadyClock(clock)
         self._busy = threading.Lock()
         self.handler = make_handler(None, self)
@@ -228,6 +232,8 @@ class Environment:
                 or rank <= self._used_rank
                 or is_newer(edition.ruleset.revision, current.ruleset.revision)
             ):
+                if self._packs:
+                    edition.pack()
                 told = edition.ruleset.sdk_key
                 self.keys = self._given_keys
                 if told and told not in self.keys_of_all:

@@ -101,6 +101,7 @@ def _environment(
         compile_raw=compile_raw,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
         older_after_s=settings.datafile_older_after,
+        packs=mode == SERVER or not is_default,
         steady=steady,
     )
     options.freshness = environment.freshness.to_json

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 #: Path → method and module.
 OPERATIONS = {
+    "/v1/config": ("GET", "config"),
+    "/v1/datafile": ("GET", "datafile"),
+    "/v1/activate": ("POST", "activate"),
     "/v1/decide": ("POST", "decide"),
     "/v1/track": ("POST", "track"),
 }
