@@ -18,6 +18,7 @@ from bucketer.api.http import Request
 from bucketer.api.options import ApiOptions
 from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceError
 from bucketer.ports import Fetched
+from bucketer.runtime.freshness import Freshness
 from bucketer.runtime.ids import new_uuid
 
 
@@ -673,3 +674,24 @@ def test_a_stored_copy_was_confirmed_when_it_was_fetched_and_not_when_it_was_rea
     runtime.load()
 
     assert _get(runtime, "/health")[1]["datafile"]["age_s"] == 500
+
+
+@pytest.mark.parametrize(
+    ("fails", "every_s", "told"),
+    [
+        ("yn" * 20, 60, ["WARNING", "INFO"]),  # it comes and goes: a CDN whose caches differ
+        ("ynyy" + "y" * 20 + "n", 60, ["WARNING", "INFO", "WARNING", "INFO"]),
+        ("ynyn", 3_600, ["WARNING", "INFO", "WARNING", "INFO"]),
+        ("ynYnynYn", 60, ["WARNING", "INFO"] * 2),  # something else fails
+    ],
+)
+def test_a_trouble_that_comes_and_goes_is_told_once_an_hour(caplog, fails, every_s, told):
+    caplog.set_level("INFO", "bucketer.datafile")
+    freshness = Freshness()
+    whys = {"y": "shows revision 21", "Y": "status 503"}
+    for number, letter in enumerate(fails):
+        troubles = [SourceError("h", whys[letter])] if letter != "n" else []
+        freshness.note(troubles, 1e9 + number * every_s, "revision 22")
+
+    assert told == [record.levelname for record in caplog.records]
+    assert freshness.failures == len(fails) - fails.count("n")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _datafile_log = logging.getLogger("bucketer.datafile")
 _datafile_log.setLevel(logging.INFO)
 
+_HOUR_S = 3600.0
+#: So many troubles that come and go are told apart.
+_MOST_TOLD = 7
+
 
 class Freshness:
     """Counters and the present trouble, if any: what health, debug and `datafile status` show.
@@ -31,6 +35,7 @@ class Freshness:
         "_by_each",
         "_logged",
         "_of",
+        "_told",
         "failing_since",
         "failures",
         "failures_in_a_row",
@@ -43,6 +48,7 @@ class Freshness:
         self._of = f"datafile of {environment}" if environment else "datafile"
         self._logged = ""  # the gist of the present trouble, if this process has logged it
         self._by_each = False  # every other process has found it out as well
+        self._told: dict[str, float] = {}  # troubles of the last hour, and when they were logged
         self.refreshes = 0
         self.failures = 0
         self.failures_in_a_row = 0
@@ -57,7 +63,8 @@ class Freshness:
     def note(self, troubles: Sequence[SourceError], now: float, serving: str) -> None:
         """Count one refresh, after which *serving* serves; log only when what fails has changed.
 
-        What another process of this server has heard is that one's to log.
+        What another process of this server has heard is that one's to log. What comes and goes
+        is logged once an hour, or when it stays for a second refresh.
         """
         self.refreshes += 1
         trouble = "; ".join(map(str, troubles))
@@ -67,7 +74,8 @@ class Freshness:
             if self.failing_since is None:
                 self.failing_since = now
             gist = "; ".join(each.gist for each in troubles)
-            if gist != self._logged and not all(each.heard for each in troubles):
+            heard = all(each.heard for each in troubles)
+            if gist != self._logged and not heard and self._is_news(gist, now):
                 self._by_each = all(each.found_by_each for each in troubles)
                 extra = {"found_by_each": self._by_each}
                 _datafile_log.warning("%s: %s", self._of, trouble, extra=extra)
@@ -88,3 +96,13 @@ class Freshness:
             self.failures_in_a_row = 0
             self.failing_since = None
         self.trouble = trouble
+
+    def _is_news(self, gist: str, now: float) -> bool:
+        """Say whether *gist* is to be logged, and remember that it was."""
+        recent = [(each, at) for each, at in self._told.items() if abs(now - at) < _HOUR_S]
+        self._told = dict(recent[-_MOST_TOLD:])
+        if gist in self._told and self.failures_in_a_row == 1:
+            return False
+        self._told.pop(gist, None)
+        self._told[gist] = now
+        return True
