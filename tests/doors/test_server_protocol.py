@@ -443,6 +443,36 @@ def test_a_target_with_a_host_that_is_too_long_is_never_answered_by_its_beginnin
     assert is_whole is (length < 8_192 and len(front) < 100)
 
 
+def test_zeros_in_front_of_a_length_say_nothing(server):
+    """A number of over 4,300 digits is one that Python doesn't read: that was a 500."""
+    with server.connect() as client:
+        client.send(f"POST /a HTTP/1.1\r\nHost: test\r\nContent-Length: {'0' * 5_000}4\r\n\r\nbody")
+        client.send(f"POST /b HTTP/1.1\r\nHost: test\r\nContent-Length: {'0' * 5_000}\r\n\r\n")
+
+        assert client.answer()[2] == b"POST /a - 127.0.0.1 body"
+        assert client.answer()[2] == b"POST /b - 127.0.0.1 -"
+
+
+def test_chunks_in_http_1_0_are_refused_as_one_of_two_must_be_wrong(server):
+    head = "POST /a HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n"
+    answer = server.ask(
+        f"{head}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n" + get("/b")
+    )
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(("version", "first"), [("1.0", 200), ("1.1", 100)])
+def test_only_http_1_1_is_told_to_go_on(server, version, first):
+    with server.connect() as client:
+        client.send(
+            post("body", "/a", "Expect: 100-continue").replace("HTTP/1.1", f"HTTP/{version}")
+        )
+
+        assert client.answer()[0] == first
+
+
 def test_a_body_announced_over_the_limit_is_refused_without_being_sent(server):
     with server.connect() as client:
         client.send("POST /a HTTP/1.1\r\nHost: test\r\nContent-Length: 1048577\r\n")

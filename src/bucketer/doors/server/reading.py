@@ -367,11 +367,18 @@ class RequestReader(asyncio.Protocol):
     def _expect_body(self) -> None:
         headers = self._headers
         self._check_version()
-        if int(headers.get("content-length", 0)) > self._worker.limits.body_bytes:
+        is_old = self._parser.get_http_version() == "1.0"
+        if (
+            is_old and "transfer-encoding" in headers
+        ):  # RFC 9112, 6.1: whoever sent it knows neither
+            self._refuse(400)
+            raise StopParsing
+        # The parser has seen to it that it is a number, but zeros may stand in front without end.
+        if int(headers.get("content-length", "").lstrip("0") or 0) > self._worker.limits.body_bytes:
             self._refuse_oversized(self._worker.oversized_body)
             raise StopParsing
         self._body = bytearray()
         self._body_seen = 0
         self._framing_bytes = 0
-        if headers.get("expect", "").lower() == "100-continue":
+        if headers.get("expect", "").lower() == "100-continue" and not is_old:  # RFC 9110, 10.1.1
             self._send(_CONTINUE)
