@@ -13,8 +13,9 @@ from tests.fakes.recorded_events import RECORDED, check_result, headers_of
 from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies
 from bucketer.api.http import Response
+from bucketer.api.problems import STATUS
 from bucketer.api.routes import Handler
-from bucketer.doors.aws_lambda import make_handler, run_after_restore, to_request
+from bucketer.doors.aws_lambda import make_handler, run_after_restore, to_request, to_result
 
 CONTEXT = SimpleNamespace(aws_request_id="5e66d96f-7491-4f09-b2a7-d18acf3d0500")
 
@@ -421,6 +422,7 @@ def test_unknown_status_still_has_a_description():
     [
         ({"X-Request-Id": "mine", "HOST": "h"}, {"x-request-id": "mine", "host": "h"}),
         ({"A": "1", "a": "2"}, {"a": "1, 2"}),
+        ({"A": None, "b": "2"}, {"b": "2"}),
         ({}, {}),
         (None, {}),
     ],
@@ -431,7 +433,22 @@ def test_single_headers_are_read_with_small_names_and_equal_ones_joined(given, r
     assert request.headers == read
 
 
-def test_a_header_that_is_used_and_no_text_is_refused(lambda_handler):
-    result = lambda_handler({**event("http_api"), "headers": {"x-request-id": 1}}, CONTEXT)
+@pytest.mark.parametrize("value", [1, ["key"], {}, True])
+@pytest.mark.parametrize(
+    "name",
+    ["x-request-id", "x-optimizely-sdk-key", "origin", "content-type", "idempotency-key", "other"],
+)
+@pytest.mark.parametrize("trigger", ["http_api", "http_api_post_text", "alb_single", "rest_single"])
+def test_a_header_that_is_no_text_is_refused(lambda_handler, trigger, name, value):
+    """A list where a key was looked up was a 500."""
+    asked = {**event(trigger), "multiValueHeaders": None, "headers": {name: value}}
+    result = lambda_handler(asked, CONTEXT)
 
     assert result["statusCode"] == 400
+    assert "expected a string" in json.loads(result["body"])["error"]["message"]
+
+
+def test_every_status_of_ours_has_a_description_for_load_balancers():
+    for status in {*STATUS.values(), 200, 202, 204}:
+        result = to_result(event("alb_single"), Response(status, (), b"{}", "r"))
+        assert "Unknown" not in result["statusDescription"]

@@ -33,8 +33,11 @@ _SPARE_S = 0.5
 #: `statusDescription`, which load balancers insist on.
 _REASONS = {
     200: "OK",
+    202: "Accepted",
     204: "No Content",
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     413: "Content Too Large",
@@ -44,6 +47,7 @@ _REASONS = {
 }
 
 
+_TEXT = frozenset((str,))
 #: What is believed unless a setting says more: nobody but AWS.
 _NOBODY = TrustedProxies()
 
@@ -272,9 +276,9 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
     if multiple is None:
         single = event.get("headers") or {}
         headers = {name.lower(): value for name, value in single.items()}
-        if len(headers) == len(single):
+        if len(headers) == len(single) and _TEXT.issuperset(map(type, headers.values())):
             return headers
-        multiple = _as_lists(single)
+        multiple = _as_lists({name: each for name, each in single.items() if each is not None})
     return one_value_each(
         (name, _text(value)) for name, values in multiple.items() for value in values
     )
