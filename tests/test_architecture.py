@@ -4,9 +4,11 @@ What may import what among our own modules stands in `.importlinter`; `make test
 """
 
 import ast
+import functools
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -314,6 +316,47 @@ def _reads_the_wall_clock(path):
         )
         for node in ast.walk(tree)
     )
+
+
+def test_no_module_has_more_than_400_lines():
+    sizes = {
+        path.relative_to(SOURCE).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in SOURCE.rglob("*.py")
+    }
+
+    assert {} == {name: lines for name, lines in sizes.items() if lines > 400}
+
+
+def test_no_module_imports_in_a_circle_in_types_neither():
+    imported = {name: set(imports_of(path, name)) for name, path in modules().items()}
+
+    TopologicalSorter(imported).prepare()  # raises CycleError, which names the circle
+
+
+@functools.cache
+def modules():
+    """Every module of the package, by its name."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        parts = ["bucketer", *path.relative_to(SOURCE).with_suffix("").parts]
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imports_of(path, name):
+    """The modules that one imports, at whatever time, and for whomever."""
+    known = modules()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*(parts if node.level else []), *filter(None, [node.module])])
+        for each in node.names:
+            whole = f"{base}.{each.name}"
+            target = whole if whole in known else base
+            if target in known and target != name:
+                yield target
 
 
 def test_who_reads_the_wall_clock_is_listed_with_the_reason():

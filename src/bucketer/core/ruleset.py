@@ -309,16 +309,13 @@ class Ruleset:
     Attributes:
         version, revision, account_id, project_id, region: as the datafile has them; the region
             defaults to `US`.
-        environment: what tells the environments of the project apart; "" where nothing does. It
-            may be the SDK key, so it is never shown.
-        environment_key: its name in Optimizely; "" where the datafile doesn't say.
-        sdk_key: the key that the datafile says it is published under; "" where it doesn't.
+        environment: tells the project's environments apart, maybe by the SDK key: never shown.
+        environment_key, sdk_key: its name and key, as the datafile says them, or "".
         anonymize_ip: copied into events as it stands.
         bot_filtering: True or False where the datafile says so, else None.
         send_flag_decisions: whether delivery rules and "no variation" call for impressions.
-        experiments: by key, as the reference resolves keys: among experiments, delivery rules
-            and group members the last one wins.
-        experiments_by_id: the same by id.
+        experiments, experiments_by_id: by key and id, as the reference resolves them: among
+            experiments, delivery rules and group members the last one wins.
         flags: by key; `flag_order` lists the keys as the datafile does.
         holdouts: running global holdouts, in order.
         audiences: by id; typed audiences win over their dummy twins.

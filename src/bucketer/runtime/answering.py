@@ -21,11 +21,30 @@ from bucketer.core.errors import BucketerError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from bucketer.api.http import Needed, Reply, Request
     from bucketer.api.routes import Handler
+    from bucketer.ports import Predictor, ProfileStore
 
-    from .runtime import Runtime
+    from .edition import Edition
+    from .environment import Environment
+    from .environments import Environments
+
+    class Shell(Protocol):
+        """What answering a request may need of the runtime, which has these attributes."""
+
+        environments: Environments
+        profiles: ProfileStore | None
+        predictor: Predictor | None
+        archive: Callable[[str], Edition | None] | None
+        on_notice: Callable[[bytes, tuple[str, ...]], None] | None
+        name_event: Callable[[], str]
+        clock: Callable[[], float]
+
+        def fresh_handler(self, environment: Environment) -> Handler:
+            """Return what answers for *environment*, fetched first where nobody does that."""
+            ...
 
 
 class Answering:
@@ -35,7 +54,7 @@ class Answering:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: Shell,
         request: Request,
         handler: Handler,
         deadline: Callable[[], float | None] | None = None,
