@@ -328,7 +328,7 @@ def test_no_module_has_more_than_400_lines():
 
 
 def test_no_module_imports_in_a_circle_in_types_neither():
-    imported = {name: set(imports_of(path, name)) for name, path in modules().items()}
+    imported = {name: set(imported_by(path, name)) for name, path in modules().items()}
 
     TopologicalSorter(imported).prepare()  # raises CycleError, which names the circle
 
@@ -343,7 +343,7 @@ def modules():
     return found
 
 
-def imports_of(path, name):
+def imported_by(path, name):
     """The modules that one imports, at whatever time, and for whomever."""
     known = modules()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]

@@ -319,8 +319,7 @@ class Ruleset:
         flags: by key; `flag_order` lists the keys as the datafile does.
         holdouts: running global holdouts, in order.
         audiences: by id; typed audiences win over their dummy twins.
-        attribute_ids: attribute key → id.
-        events: by key.
+        attribute_ids, events: attribute key → id; events by key.
         overrides: variation id → variable id → value text; keyed by variation id over the whole
             datafile, the last writer wins.
         diagnostics: what the compiler gave up on.
