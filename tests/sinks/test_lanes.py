@@ -393,3 +393,41 @@ def test_who_delivers_a_lane_for_a_process_that_is_gone_counts_once(
     assert 20 == status.waiting
     assert not told.exists()
     outbox.close()
+
+
+@pytest.mark.parametrize("name", ["sent", "lock", "0000000001.jsonl"])
+def test_a_lane_that_cannot_be_read_is_told_of_until_somebody_has_mended_it(
+    open_outbox, collector, leave_lane, name
+):
+    damaged = leave_lane(3) / name
+    good = damaged.read_bytes()
+    damaged.unlink()
+    damaged.symlink_to(damaged)
+    outbox = open_outbox()
+
+    wait_until(lambda: outbox.counters.stuck)
+
+    assert outbox.counters.stuck == (
+        "1 lane of events can't be read (Too many levels of symbolic links)"
+    )
+    assert outbox.health()["stuck"] == outbox.counters.stuck
+    assert [] == collector.payloads
+
+    damaged.unlink()
+    damaged.write_bytes(good)
+    outbox._sink._sender._backlog.look_again()
+
+    collector.wait_for(3)
+    wait_until(lambda: not outbox.counters.stuck)
+
+
+def test_how_much_was_written_is_known_before_delivery_waits(open_outbox, collector, tmp_path):
+    collector.judge = lambda payload: 500
+    outbox = open_outbox(first_wait_s=30.0, longest_wait_s=60.0)
+
+    outbox.add(some_events(3))
+    wait_until(lambda: outbox.counters.retried)
+
+    [cursor] = tmp_path.glob("outbox/lanes/*/sent")
+    [segment] = tmp_path.glob("outbox/lanes/*/*.jsonl")
+    assert segment.stat().st_size == int(cursor.read_bytes().split()[3])

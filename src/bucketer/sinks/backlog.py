@@ -47,6 +47,8 @@ class Backlog:
         self._looked_at = -LOOK_EVERY_S
         #: Lanes whose trouble has been told.
         self._troubled: set[str] = set()
+        #: Lanes that can't be read now, each with why.
+        self._unread: dict[str, str] = {}
         #: Lanes that are delivered and can't be removed: not to be delivered again.
         self._spent: set[str] = set()
 
@@ -69,9 +71,20 @@ class Backlog:
             found = lanes_in(self._directory / "lanes")
         except OSError as error:
             self._tell("lanes/", "can't be listed", error)
+            self._unread["lanes/"] = _why(error)
             return
         self._troubled.discard("lanes/")
         self._found = deque(path for path in found if path.name not in mine)
+        there = {path.name for path in found}
+        self._unread = {name: why for name, why in self._unread.items() if name in there}
+
+    def stuck(self) -> str:
+        """What waits and can't be read, and why; "" if all can."""
+        if not self._unread:
+            return ""
+        whys = ", ".join(sorted(set(self._unread.values())))
+        lanes = len(self._unread)
+        return f"{lanes} {'lane' if lanes == 1 else 'lanes'} of events can't be read ({whys})"
 
     def next(self, max_events: int, max_bytes: int) -> tuple[Reader, Parcel] | None:
         """The oldest parcel and whose it is; None when nothing is left that can be read."""
@@ -79,10 +92,11 @@ class Backlog:
             try:
                 parcel = reader.next(max_events, max_bytes)
             except Exception as error:  # noqa: BLE001 -- no lane may block the others
-                self._tell(reader.lane.name, "can't be read", error)
+                self._cannot_read(reader.lane.name, "can't be read", error)
                 self._drop(reader)
                 self.let_go(reader)
                 continue
+            self._unread.pop(reader.lane.name, None)
             if parcel is not None:
                 return reader, parcel
             self._drop(reader)
@@ -121,7 +135,7 @@ class Backlog:
             try:
                 self._open = self._adopt(path)
             except Exception as error:  # noqa: BLE001 -- no lane may block the others
-                self._tell(path.name, "can't be opened", error)
+                self._cannot_read(path.name, "can't be opened", error)
         return self._open
 
     def _adopt(self, path: Path) -> Reader | None:
@@ -160,8 +174,16 @@ class Backlog:
             self._spent.add(lane.name)
             self._tell(lane.name, "is delivered and can't be removed", error)
 
+    def _cannot_read(self, name: str, what: str, error: Exception) -> None:
+        self._unread[name] = _why(error)
+        self._tell(name, what, error)
+
     def _tell(self, name: str, what: str, error: Exception) -> None:
         """Log the trouble with a lane, once: it is looked at again every few seconds."""
         if name not in self._troubled:
             self._troubled.add(name)
             _log.error("outbox: lane %s %s (%r); the others go on", name, what, error)
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__

@@ -20,9 +20,10 @@ class Counters:
         oldest_ms: when the oldest event that waits was decided (ms since 1970), or None.
         trouble: why the last attempt failed, "" when it did not.
         refusing: why the last events were refused, "" when they were taken.
+        stuck: what can't be read of what waits, and why; "" when all can.
     """
 
-    __slots__ = (*NAMES, "oldest_ms", "refusing", "trouble")
+    __slots__ = (*NAMES, "oldest_ms", "refusing", "stuck", "trouble")
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -36,6 +37,7 @@ class Counters:
         self.oldest_ms: int | None = None
         self.trouble = ""
         self.refusing = ""
+        self.stuck = ""
 
     def to_json(self, now: float) -> dict[str, object]:
         """The numbers, and the age of the oldest waiting event in seconds (0 when none waits)."""
@@ -47,6 +49,8 @@ class Counters:
             found["trouble"] = self.trouble
         if self.refusing:
             found["refusing"] = self.refusing
+        if self.stuck:
+            found["stuck"] = self.stuck
         return found
 
 

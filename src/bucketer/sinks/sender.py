@@ -69,8 +69,8 @@ class Sender(threading.Thread):
         writer: our own lane's.
         delivery: makes the attempts.
         dead: takes what is refused.
-        counters: `sent`, `retried`, `dead`, `lost`, `damaged`, `oldest_ms` and `trouble` are ours
-            to keep.
+        counters: `sent`, `retried`, `dead`, `lost`, `damaged`, `oldest_ms`, `trouble` and `stuck`
+            are ours to keep.
         pace: how fast.
     """
 
@@ -154,6 +154,7 @@ class Sender(threading.Thread):
     def _suffer(self, error: OSError) -> None:
         """Try our own lane again and, if it is the lane's fault, go on in another one."""
         self._unreadable += 1
+        self._counters.stuck = f"our own lane can't be read ({error.strerror or error!r})"
         self._due_at = monotonic() + self._pace.interval_s
         if self._unreadable == 1:
             _log.error("outbox: what waits can't be read (%r); it is tried again", error)
@@ -172,6 +173,7 @@ class Sender(threading.Thread):
             self._move()
             self._backlog.look(self._writer.lane.name)
             reader, parcel = self._next()
+            self._counters.stuck = self._backlog.stuck()
             if parcel is None:
                 self._counters.oldest_ms = None
                 self._published.refresh(self._writer.lane, self._counters)
@@ -230,8 +232,8 @@ class Sender(threading.Thread):
             return True
         reader.done_with(parcel, left[0])
         finder.pass_over(parcel.visitors[: left[0]])
+        reader.note_end()  # before the wait, in which the process may end
         self._wait_for(list(put_off.values()))
-        reader.note_end()
         return False
 
     def _deliver_batch(self, reader: Reader, batch: Batch, visitors: Sequence[str]) -> Outcome:

@@ -62,6 +62,7 @@ def test_a_datafile_older_than_is_allowed_degrades(age_s, max_age_s, status):
     [
         (options(events={"refused": 3, "refusing": "No space left on device"}), "events_refused", "No space left"),
         (options(events={"refusing": "/var/lib/b/outbox can't be used: full"}), "events_refused", "refused: outbox can't"),
+        (options(events={"stuck": "1 lane of events can't be read (/v/l: no)"}), "events_stuck", "read (l: no)"),
         (options(state="Permission denied"), "state_unwritable", "Permission denied"),
         (options(state="/var/lib/b is gone"), "state_unwritable", "used: b is gone"),
     ],

@@ -101,6 +101,9 @@ class HealthRoute:
         if refusing := events.get("refusing"):
             message = f"Events are refused: {refusing}."
             found.append({"code": "events_refused", "message": without_paths(message)})
+        if stuck := events.get("stuck"):
+            message = f"Events wait for somebody to look: {stuck}."
+            found.append({"code": "events_stuck", "message": without_paths(message)})
         if options.state_trouble is not None and (trouble := options.state_trouble()):
             message = f"The state directory can't be used: {trouble}."
             found.append({"code": "state_unwritable", "message": without_paths(message)})
