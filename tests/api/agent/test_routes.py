@@ -31,6 +31,16 @@ def test_a_key_that_is_none_is_refused(agent):
     assert told == (400, {"error": "sdkKey failed validation"})
 
 
+def test_a_key_with_a_hyphen_answers_where_it_is_listed_and_else_is_none_to_agent(agent):
+    known = Known()
+    known.environment_asked, known.refusal = True, UnknownSdkKey()
+    told = agent.told("/v1/track", {}, known=known, x_optimizely_sdk_key="with-hyphen")
+    assert told == (400, {"error": "sdkKey failed validation"})
+    listed = AgentClient(keys=frozenset({"with-hyphen"}))
+    asked = listed.ask("/v1/decide", {"userId": "a"}, x_optimizely_sdk_key="with-hyphen")
+    assert asked.status == 200
+
+
 def test_another_key_is_for_the_shell_to_find(agent):
     with pytest.raises(EnvironmentNeeded, match="AnotherKey"):
         agent.ask("/v1/track", {}, x_optimizely_sdk_key="AnotherKey")

@@ -65,3 +65,12 @@ def test_revenue_and_value_count_as_agent_counts_them_and_stay_in_the_tags_as_th
     sent = json.loads(visitor_json(agent.reply.events[0]))["snapshots"][0]["events"][0]
     assert sent["tags"] == tags
     assert {name: sent[name] for name in ("revenue", "value") if name in sent} == counted
+
+
+def test_without_tags_none_are_sent():
+    agent = AgentClient()
+    event = next(iter(agent.edition.ruleset.events))
+    for body in ({"userId": "ben"}, {"userId": "ben", "eventTags": {}}):
+        agent.told("/v1/track", body, query=f"eventKey={event}")
+        visitor = json.loads(visitor_json(agent.reply.events[0]))
+        assert "tags" not in visitor["snapshots"][0]["events"][0]

@@ -92,6 +92,8 @@ class AgentApi:
     def refuse(self, request: Request, error: Exception, status: int) -> Response:
         """Answer *error* as Agent would."""
         refused = _as_agent(error, status)
+        if isinstance(error, UnknownSdkKey) and "-" in request.headers.get(SDK_KEY, ""):
+            refused = Refused(400, _BAD_KEY)  # which is no SDK key to Agent; to us it can be
         if isinstance(error, NotFound | MethodNotAllowed):
             try:
                 check_key(request)  # which Agent looks at before path and method

@@ -41,7 +41,8 @@ def answer(call: Call) -> Reply:
     told = Fields(userId=user.id, eventKey=key)
     try:
         tags = fields["eventTags"]
-        conversion = track(ruleset, key, user, tags, _counted(tags))
+        # No tags are none at all: Agent leaves an empty object out.
+        conversion = track(ruleset, key, user, tags or None, _counted(tags))
     except UnknownEvent:
         told["error"] = f'event with key "{key}" not found'
         return call.reply(told)
