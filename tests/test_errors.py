@@ -39,6 +39,7 @@ EXAMPLES = [
     problems.BodyTooLarge(1024),
     problems.UrlTooLarge(8192),
     problems.ImpressionTooLarge(8192),
+    problems.SegmentsUnavailable(),
 ]
 
 

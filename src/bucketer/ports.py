@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bucketer.core.bandit import PredictionNeeded
     from bucketer.core.decision import Decision
     from bucketer.core.events import Event
+    from bucketer.core.integration import Integration
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import Prediction, User
@@ -152,6 +153,71 @@ if TYPE_CHECKING:
             """Remember the whole of *profile*; what else is stored for the user may stay."""
             ...
 
+        def replace(self, user_id: str, profile: Mapping[str, str]) -> object:
+            """Remember *profile* and nothing else of the user.
+
+            A guard of stores says whether that could be done.
+            """
+            ...
+
+        def close(self) -> None:
+            """Let go of what is held open."""
+            ...
+
+    class Overrides(Protocol):
+        """Keeps overrides: variations that somebody gave a user. Shared by threads.
+
+        A *place* stands for one environment. Any of it may raise what its store raises.
+
+        Attributes:
+            is_quick: `of` never waits, and never raises.
+        """
+
+        is_quick: bool
+
+        def of(self, place: str, user_id: str) -> Mapping[str, str]:
+            """Return the user's overrides: experiment key → variation key."""
+            ...
+
+        def put(self, place: str, user_id: str, experiment_key: str, variation_key: str) -> str:
+            """Keep one, or remove it if *variation_key* is empty; return the one before, or ""."""
+            ...
+
+        def forget(self, place: str) -> None:
+            """Remove all of *place*."""
+            ...
+
+        def close(self) -> None:
+            """Let go of what is held open."""
+            ...
+
+    class Segments(Protocol):
+        """Asks ODP which segments users are in. Shared by threads."""
+
+        def fetch(
+            self,
+            odp: Integration,
+            user_id: str,
+            *,
+            ignore_cache: bool = False,
+            reset: bool = False,
+            deadline: float | None = None,
+        ) -> tuple[str, ...] | None:
+            """Return the user's segments; None when they can't be had.
+
+            Args:
+                odp: whom to ask, and about which segments.
+                user_id: of whom.
+                ignore_cache: ask whatever is remembered, and remember nothing.
+                reset: forget all users of the account first.
+                deadline: by `time.monotonic`: after it nobody waits for the answer.
+            """
+            ...
+
+        def forget(self, odp: Integration) -> None:
+            """Forget what was said of the users of one account."""
+            ...
+
         def close(self) -> None:
             """Let go of what is held open."""
             ...
@@ -172,6 +238,10 @@ if TYPE_CHECKING:
                 options: the decide options that concern its cache.
                 deadline: by `time.monotonic`: after it nobody waits for the answer.
             """
+            ...
+
+        def reset(self) -> None:
+            """Forget all answers."""
             ...
 
         def close(self) -> None:

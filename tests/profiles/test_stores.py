@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bucketer.profiles.database import LAYOUT, UnusableFile
 from bucketer.profiles.memory import MemoryProfiles
 from bucketer.profiles.shape import MAX_USER_ID_CHARS, MalformedProfile, read_profile
-from bucketer.profiles.sqlite import LAYOUT, SqliteProfiles, UnusableFile
+from bucketer.profiles.sqlite import SqliteProfiles
 
 
 @pytest.fixture(params=["memory", "sqlite"])

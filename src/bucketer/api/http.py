@@ -147,6 +147,10 @@ class Known:
         edition: the archived edition that was asked for; None when none was, or it isn't there.
         failure: why the archive could not be asked for it, or None.
         asked: what had to be fetched by other means has been: a revision, a notice passed on.
+        segments: those that the user is in; None where they could not be had.
+        segments_asked: they have been asked for.
+        overrides: the user's, by experiment key; None when they were not asked for.
+        previous: the variation that the override given had before; "" for none.
         environment_asked: the environment that the request names has been looked for.
         refusal: why it isn't there, or None.
         work: what each `WorkNeeded` gave, by its name.
@@ -159,9 +163,13 @@ class Known:
         "edition",
         "environment_asked",
         "failure",
+        "overrides",
         "predictions",
+        "previous",
         "profile",
         "refusal",
+        "segments",
+        "segments_asked",
         "work",
     )
 
@@ -179,6 +187,10 @@ class Known:
         self.edition = edition
         self.failure: Exception | None = None
         self.asked = asked
+        self.segments: tuple[str, ...] | None = None
+        self.segments_asked = False
+        self.overrides: Mapping[str, str] | None = None
+        self.previous = ""
         self.environment_asked = False
         self.refusal: Exception | None = None
         self.work: dict[str, object] = {}

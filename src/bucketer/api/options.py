@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from bucketer.ports import EditionFacts, Engine, TokenChecker, TokenIssuer
+    from bucketer.ports import EditionFacts, Engine, Overrides, TokenChecker, TokenIssuer
 
     from .route import Api
 
@@ -58,6 +58,11 @@ class ApiOptions:
         max_url_bytes: path and query together; more is 414.
         max_body_bytes: more is 413.
         max_json_depth: open brackets of a body; more is 400.
+        odp: True when ODP may be asked for segments, and told of events.
+        forced: True when `forced=` is heard.
+        overrides: what keeps them, or None where there are none. Only to be asked by `api`, and
+            only where it says that it is quick; else see `needs.OverridesNeeded`.
+        place: what the environment's overrides are kept under.
         path_prefix: what may stand in front of each path: ``/experiments``; empty for nothing.
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
@@ -90,6 +95,7 @@ class ApiOptions:
         "debug_allowed",
         "environments_trouble",
         "events",
+        "forced",
         "freshness",
         "health_max_age_s",
         "issuer",
@@ -97,11 +103,14 @@ class ApiOptions:
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "odp",
         "ofrep_bulk_impressions",
         "ofrep_experiments",
         "ofrep_off_values",
         "other_webhooks",
+        "overrides",
         "path_prefix",
+        "place",
         "profiles",
         "reports",
         "revisions",
@@ -142,6 +151,9 @@ class ApiOptions:
         self.health_max_age_s: float | None = None
         self.state_trouble: Callable[[], str] | None = None
         self.path_prefix = ""
+        self.odp = self.forced = False
+        self.overrides: Overrides | None = None
+        self.place = ""
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None

@@ -92,6 +92,15 @@ class ImpressionTooLarge(EventTooLarge):
     remedy = "Send less in the attributes, or track=off to decide without one."
 
 
+class SegmentsUnavailable(BucketerError):
+    """The user's segments were asked for, and could not be had: nothing is decided without."""
+
+    code = "segments_unavailable"
+
+    def __str__(self) -> str:
+        return "The user's segments can't be had from ODP (Optimizely Data Platform) now."
+
+
 #: Status by error class; a class that isn't in here has its parent's.
 STATUS: dict[type[BucketerError], int] = {
     BucketerError: _UNFORESEEN,
@@ -105,6 +114,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.TokenRefused: 401,
     errors.KeysUnavailable: _UNAVAILABLE,
     errors.TokensBusy: _UNAVAILABLE,
+    SegmentsUnavailable: _UNAVAILABLE,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
@@ -122,6 +132,7 @@ _TOLD = (
     errors.EnvironmentUnavailable,
     errors.KeysUnavailable,
     errors.TokensBusy,
+    SegmentsUnavailable,
 )
 
 

@@ -31,6 +31,8 @@ OF_BUCKETER = {
     **_SHARED,
     "debug": "debug",
     "track": "track",
+    "segments": "segments",
+    "forced": "forced",
 }
 OF_TRACK = {
     **dict.fromkeys(("ev", "event"), "ev"),

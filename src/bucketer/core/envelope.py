@@ -7,11 +7,15 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+#: What stands for a region in batches that go to ODP, whose head names host and account.
+ODP = "ODP"
+
+
 class Batch(tuple[str, str]):
     """What events must have in common to travel in one payload. Hashable, and small to store.
 
     Attributes:
-        region: "US" or "EU": whose endpoint.
+        region: "US" or "EU": whose endpoint; or "ODP".
         head: the payload's text up to its first visitor: account, project, revision, client,
             `anonymize_ip` and `enrich_decisions`. Two payloads differ in any of them exactly when
             their heads differ.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .decision import Source
     from .diagnostic import Diagnostic
     from .envelope import Envelope
+    from .integration import Integration
     from .membership import Membership
 
 #: What the decisions that flags remember may take, for one datafile; and what one takes.
@@ -307,8 +308,7 @@ class Ruleset:
     """A compiled datafile.
 
     Attributes:
-        version, revision, account_id, project_id, region: as the datafile has them; the region
-            defaults to `US`.
+        version, revision, account_id, project_id, region: as the datafile has them (region: `US`).
         environment: tells the project's environments apart, maybe by the SDK key: never shown.
         environment_key, sdk_key: its name and key, as the datafile says them, or "".
         anonymize_ip: copied into events as it stands.
@@ -317,11 +317,10 @@ class Ruleset:
         experiments, experiments_by_id: by key and id, as the reference resolves them: among
             experiments, delivery rules and group members the last one wins.
         flags: by key; `flag_order` lists the keys as the datafile does.
-        holdouts: running global holdouts, in order.
-        audiences: by id; typed audiences win over their dummy twins.
+        holdouts: running global ones, in order. audiences: by id; typed win over dummy twins.
         attribute_ids, events: attribute key → id; events by key.
-        overrides: variation id → variable id → value text; keyed by variation id over the whole
-            datafile, the last writer wins.
+        overrides: variation id → variable id → value text; the last writer wins.
+        odp: what the datafile says of ODP, or None.
         diagnostics: what the compiler gave up on.
         room_bytes: what may still be remembered of decisions.
     """
@@ -345,6 +344,7 @@ class Ruleset:
         "flags",
         "holdouts",
         "memberships",
+        "odp",
         "overrides",
         "places",
         "project_id",
@@ -377,9 +377,9 @@ class Ruleset:
         self.attribute_ids: dict[str, str] = {}
         self.events: dict[str, EventType] = {}
         self.overrides: dict[str, Mapping[str, object]] = {}
-        #: Audience functions by the JSON of their tree, so that equal trees share one.
+        self.odp: Integration | None = None
+        #: Functions of audiences, and of audience and traffic, by the JSON of their shared trees.
         self.memberships: dict[str, Membership] = {}
-        #: The same for audience and traffic as one function.
         self.places: dict[str, PlaceFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
         #: Names of attributes that conditions ask for; made by `slips` when first needed.

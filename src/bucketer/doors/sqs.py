@@ -195,5 +195,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     global _handler  # noqa: PLW0603 -- the execution environment outlives the call
     if _handler is None:
         settings = read_settings(os.environ)
-        _handler = make_handler(Delivery(settings.events_endpoint), settings.events_batch)
+        delivery = Delivery(settings.events_endpoint, odp_host=settings.odp_host)
+        _handler = make_handler(delivery, settings.events_batch)
     return _handler(event, context)

@@ -123,6 +123,11 @@ class CachedPredictor:
             self._land(flight, key, seen)
         return flight.prediction
 
+    def reset(self) -> None:
+        """Forget all answers."""
+        with self._lock:
+            self._cache.reset()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()

@@ -78,6 +78,18 @@ class GuardedProfiles:
         else:
             self._note("save", None)
 
+    def replace(self, user_id: str, profile: Mapping[str, str]) -> bool:
+        """Save *profile* in place of all that is stored of the user; say whether it was done."""
+        self.saves += 1
+        try:
+            self.store.replace(user_id, profile)
+        except Exception as error:  # noqa: BLE001 -- as in `lookup`
+            self.failed_saves += 1
+            self._note("save", error)
+            return False
+        self._note("save", None)
+        return True
+
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()

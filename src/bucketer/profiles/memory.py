@@ -38,13 +38,20 @@ class MemoryProfiles:
 
     def save(self, user_id: str, profile: Mapping[str, str]) -> None:
         """Remember *profile* beside what another request has saved meanwhile."""
+        self._put(user_id, profile, keep=True)
+
+    def replace(self, user_id: str, profile: Mapping[str, str]) -> None:
+        """Remember *profile* and nothing else of the user."""
+        self._put(user_id, profile, keep=False)
+
+    def _put(self, user_id: str, profile: Mapping[str, str], *, keep: bool) -> None:
         if len(user_id) > MAX_USER_ID_CHARS:
             return
         with self._lock:
             before = self._profiles.pop(user_id, None)
             if before is not None:
                 self._bytes -= _size_of(user_id, before)
-            merged = self._profiles[user_id] = merge(before or {}, profile)
+            merged = self._profiles[user_id] = merge((before or {}) if keep else {}, profile)
             self._bytes += _size_of(user_id, merged)
             while len(self._profiles) > self._max_users or self._bytes > self._max_bytes:
                 self._bytes -= _size_of(*self._profiles.popitem(last=False))

@@ -25,18 +25,16 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Needed, Reply, Request
     from bucketer.api.routes import Handler
-    from bucketer.ports import Predictor, ProfileStore
 
     from .edition import Edition
     from .environment import Environment
     from .environments import Environments
+    from .users import Stores
 
-    class Shell(Protocol):
+    class Shell(Stores, Protocol):
         """What answering a request may need of the runtime, which has these attributes."""
 
         environments: Environments
-        profiles: ProfileStore | None
-        predictor: Predictor | None
         archive: Callable[[str], Edition | None] | None
         on_notice: Callable[[bytes, tuple[str, ...]], None] | None
         name_event: Callable[[], str]
@@ -117,6 +115,10 @@ class Answering:
             known.asked = True
             if runtime.on_notice is not None:
                 runtime.on_notice(needed.body, needed.environments)
+        else:
+            from .users import provide  # few requests need any of it
+
+            provide(needed, known, runtime, None if self._deadline is None else self._deadline())
 
     def _work(self, needed: WorkNeeded) -> None:
         """Do the work, or keep why it failed."""

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bucketer.api.http import EnvironmentNeeded, Needed, ProfileNeeded, RevisionNeeded
+from bucketer.api.needs import OverrideGiven, OverridesNeeded, ProfileGiven, SegmentsNeeded
 from bucketer.core.bandit import PredictionNeeded
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ _WAITING_BYTES = 2048
 #: What is needed → whose threads wait for it. What isn't here (a webhook passed on) takes no time.
 _KINDS: dict[type[Exception], str] = {
     PredictionNeeded: "predictions",
-    ProfileNeeded: "profiles",
+    SegmentsNeeded: "segments",
+    **dict.fromkeys((ProfileNeeded, ProfileGiven, OverridesNeeded, OverrideGiven), "profiles"),
     EnvironmentNeeded: "environments",
     RevisionNeeded: "revisions",
 }
 _OTHER = "others"
 _LARGE = "large"
-#: How much of the room each kind has: eighths.
-_EIGHTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
+#: How much of the room each kind has: ninths.
+_NINTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
 
 
 class TooMuchAtOnce(Exception):
@@ -62,12 +64,12 @@ class Apart:
         """
         self._runtime = runtime
         self._wait_s = wait_s
-        self._room = {kind: room_bytes * part // 8 for kind, part in _EIGHTHS.items()}
-        self._kept = dict.fromkeys(_EIGHTHS, 0)
+        self._room = {kind: room_bytes * part // 9 for kind, part in _NINTHS.items()}
+        self._kept = dict.fromkeys(_NINTHS, 0)
         self._lock = threading.Lock()
         self._pools = {
             kind: ThreadPoolExecutor(1 if kind == _LARGE else threads, f"bucketer-{kind}")
-            for kind in _EIGHTHS
+            for kind in _NINTHS
         }
 
     def serve(self, request: Request, needed: Need) -> Future[Response]:

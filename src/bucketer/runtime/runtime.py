@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Reply, Request, Response
     from bucketer.api.routes import Handler
-    from bucketer.ports import Outbox, Predictor, ProfileStore
+    from bucketer.ports import Outbox, Overrides, Predictor, ProfileStore, Segments
 
     from .answering import Answering
     from .edition import Edition
@@ -52,6 +52,9 @@ class Runtime:
         outbox: Outbox | None = None,
         profiles: ProfileStore | None = None,
         predictor: Predictor | None = None,
+        segments: Segments | None = None,
+        odp_events: Outbox | None = None,
+        overrides: Overrides | None = None,
         archive: Callable[[str], Edition | None] | None = None,
         on_notice: Callable[[bytes, tuple[str, ...]], None] | None = None,
         name_event: Callable[[], str] | None = None,
@@ -66,6 +69,9 @@ class Runtime:
             outbox: takes the events; None drops them (events are off).
             profiles: the profile store, if one is configured; one that never raises.
             predictor: asks for CMAB predictions; without one each prediction counts as failed.
+            segments: asks ODP; without it segments can't be had.
+            odp_events: takes events for ODP; None drops them.
+            overrides: keeps forced variations, where that is allowed.
             archive: finds the edition of an older revision, or None; or raises
                 RevisionUnavailable.
             on_notice: passes a webhook's body on, with the names of the environments that it
@@ -82,6 +88,8 @@ class Runtime:
         self.inline = inline
         self.profiles = profiles
         self.predictor = predictor
+        self.segments, self.overrides = segments, overrides
+        self.odp_events = odp_events
         self.archive = archive
         self.on_notice = on_notice
         self.name_event = name_event or new_uuid
@@ -192,6 +200,8 @@ class Runtime:
         """Say whether `after_response` would do anything now."""
         if self.outbox is not None and self.outbox.waits():
             return True
+        if self.odp_events is not None and self.odp_events.waits():
+            return True
         return any(each.is_due() for each in self._used())
 
     def after_response(self, deadline_s: float) -> None:
@@ -207,6 +217,8 @@ class Runtime:
         try:
             if self.outbox is not None:
                 self.outbox.after_response(deadline_s)
+            if self.odp_events is not None and self.odp_events.waits():
+                self.odp_events.after_response(deadline_s)
         finally:
             self._refresh_some(deadline_s)
 
@@ -244,12 +256,13 @@ class Runtime:
         if self._refresher is not None:
             self._refresher.stop()
         try:
-            for held in (self.predictor, self.profiles):
+            for held in (self.predictor, self.profiles, self.segments, self.overrides):
                 if held is not None:
                     held.close()
         finally:
-            if self.outbox is not None:
-                self.outbox.close()
+            for outbox in (self.odp_events, self.outbox):
+                if outbox is not None:
+                    outbox.close()
 
 
 def _to_the_end(answering: Answering, needed: PredictionNeeded | Needed) -> Reply:

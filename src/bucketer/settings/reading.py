@@ -72,6 +72,13 @@ class Settings:
     profiles_max: int | None
     cmab_endpoint: str
     cmab_timeout: float
+    overrides: bool
+    forced: bool
+    odp: bool
+    odp_host: str
+    odp_timeout: float
+    odp_cache_size: int
+    odp_cache_age: float
     debug: bool
     debug_url: str
     cors_origin: tuple[str, ...]

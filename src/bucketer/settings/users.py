@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import BANDITS, number, profiles_home, text, web_url, whole_or_auto
+from .values import BANDITS, number, profiles_home, switch, text, web_url, whole, whole_or_auto
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,5 +49,59 @@ ROWS: Final = (
         "seconds from 0.05 to 60",
         "The longest that one attempt to get a prediction may take. There is a second after 0.1 s, "
         "if the request has time for it; without a prediction the user gets no variation.",
+    ),
+    Setting(
+        "BUCKETER_OVERRIDES",
+        "off",
+        switch,
+        "`on` or `off`",
+        "Whether `/v1/override` gives users variations, as Agent's `api.enableOverrides`. They are "
+        "kept beside the profiles where those are in a file, else in this process. Anybody who may "
+        "send requests may then change what others get.",
+    ),
+    Setting(
+        "BUCKETER_FORCED",
+        "off",
+        switch,
+        "`on` or `off`",
+        "Whether `forced=flag:variation` is heard, for those who want to look at a variation. Such "
+        "a request sends no impression and saves no profile.",
+    ),
+    Setting(
+        "BUCKETER_ODP",
+        "on",
+        switch,
+        "`on` or `off`",
+        "Whether Optimizely Data Platform (ODP) is asked for a user's segments when a request "
+        "wants them, and takes events, where the datafile is integrated with it.",
+    ),
+    Setting(
+        "BUCKETER_ODP_HOST",
+        "",
+        web_url,
+        "an https:// or http:// URL without a path of ODP's",
+        "Who is asked in the place of the host that a datafile names. Hosts of datafiles are only "
+        "asked by https://.",
+    ),
+    Setting(
+        "BUCKETER_ODP_TIMEOUT",
+        "10",
+        number(0.05, 60),
+        "seconds from 0.05 to 60",
+        "The longest that fetching a user's segments may take. There is one attempt.",
+    ),
+    Setting(
+        "BUCKETER_ODP_CACHE_SIZE",
+        "10000",
+        whole(0, 1_000_000),
+        "a whole number from 0 to 1000000",
+        "Users whose segments are remembered; 16 MiB at most. 0 remembers none.",
+    ),
+    Setting(
+        "BUCKETER_ODP_CACHE_AGE",
+        "600",
+        number(0, 86_400),
+        "seconds from 0 to 86400",
+        "How long they are remembered.",
     ),
 )

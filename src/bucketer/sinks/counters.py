@@ -55,7 +55,12 @@ class Counters:
 
 
 def timestamp_of(visitor: str) -> int | None:
-    """When the event in this visitor's JSON was decided, ms since 1970; None if it doesn't say."""
+    """When the event in this visitor's JSON was decided, ms since 1970; None if it doesn't say.
+
+    Events for ODP don't: what stands in them is their sender's.
+    """
+    if not visitor.startswith('{"snapshots"'):
+        return None
     _, found, rest = visitor.partition('"timestamp": ')
     digits = rest[:20].partition("}")[0].partition(",")[0]
     return int(digits) if found and digits.isdecimal() else None

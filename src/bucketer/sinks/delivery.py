@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bucketer.core.envelope import ODP
 from bucketer.core.errors import SourceError
 from bucketer.core.events import ENDPOINTS, payload
 
@@ -23,6 +24,10 @@ DIVISIBLE = frozenset({400, 413, 422})
 #: Nobody can ask us to wait longer than this.
 _LONGEST_WAIT_S = 3_600.0
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "bucketer"}
+
+
+class NotSendable(Exception):
+    """Nothing is sent to where these events should go; the message says why."""
 
 
 class Verdict:
@@ -107,11 +112,14 @@ class Delivery:
 
     Args:
         endpoint: a URL that replaces Optimizely's, or "" for theirs.
+        odp_host: replaces the host of ODP that a datafile names, or "".
         ca_file: a PEM file of trusted roots in place of the system's, or None.
     """
 
-    def __init__(self, endpoint: str = "", ca_file: str | None = None) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, endpoint: str = "", ca_file: str | None = None, *, odp_host: str = ""
+    ) -> None:
+        self._endpoint, self._odp_host = endpoint, odp_host
         self._ca_file = ca_file
         self._posters: dict[str, Poster] = {}
 
@@ -124,24 +132,44 @@ class Delivery:
 
         from .post import Poster  # after the first answer, in Lambda
 
+        headers = _HEADERS
         try:
-            url = self._endpoint or ENDPOINTS[batch.region]
-            body = payload(batch, visitors)
+            if batch.region == ODP:
+                url, headers, body = self._to_odp(batch, visitors)
+            else:
+                url = self._endpoint or ENDPOINTS[batch.region]
+                body = payload(batch, visitors)
+        except NotSendable as error:
+            return Verdict(NEVER, 0, str(error), None)
         except (KeyError, TypeError, ValueError):  # of a file or a message that somebody changed
             return Verdict(NEVER, 0, "what they have in common is damaged", None)
         try:
             poster = self._posters.get(url)
             if poster is None:
                 poster = self._posters[url] = Poster(url, self._ca_file)
-            answer = poster.post(body, _HEADERS, timeout_s)
+            answer = poster.post(body, headers, timeout_s)
         except ExchangeFailed as failure:
             return Verdict(LATER, 0, failure.why, None)
         except SourceError as error:  # a setting that can't be asked: somebody will mend it
             return Verdict(LATER, 0, f"the endpoint is no URL: it {error.why}", None)
-        headers = answer.headers
-        return judge(
-            answer.status, headers.get("retry-after"), answer.body, date=headers.get("date")
-        )
+        said = answer.headers
+        return judge(answer.status, said.get("retry-after"), answer.body, date=said.get("date"))
+
+    def _to_odp(self, batch: Batch, events: Sequence[str]) -> tuple[str, dict[str, str], bytes]:
+        """Return URL, headers and body for ODP.
+
+        Raises:
+            NotSendable: the datafile's account can't be asked.
+            KeyError, TypeError, ValueError: the batch is damaged.
+        """
+        from bucketer.core.odp import account_in, base_url, headers_of, payload_of
+
+        host, key = account_in(batch)
+        try:
+            url = base_url(self._odp_host, host) + "/v3/events"
+            return url, headers_of(key), payload_of(events)
+        except ValueError as error:
+            raise NotSendable(str(error)) from None
 
     def abort(self) -> None:
         """Cut short an attempt that another thread is making."""

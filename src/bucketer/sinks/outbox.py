@@ -81,6 +81,10 @@ class Outbox:
         log_every_s: refusals are told at once, then summed up so often.
     """
 
+    #: How an event is spelled out; those for ODP have another way.
+    _batch_of = staticmethod(batch_of)
+    _visitor_json = staticmethod(visitor_json)
+
     def __init__(
         self,
         sink: Sink,
@@ -138,7 +142,7 @@ class Outbox:
                     self._check(event.ruleset)
                 if event.ruleset is self._demonstration or self._is_repeat(event):
                     continue
-                its_batch, visitor = batch_of(event), visitor_json(event)
+                its_batch, visitor = self._batch_of(event), self._visitor_json(event)
             except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the others
                 _log.exception("outbox: an event met something unforeseen")
                 self._refuse([event], type(error).__name__)

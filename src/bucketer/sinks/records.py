@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from zlib import crc32
 
-from bucketer.core.envelope import Batch
+from bucketer.core.envelope import ODP, Batch
 from bucketer.core.events import ENDPOINTS
 
 TYPE_CHECKING = False
@@ -37,7 +37,8 @@ _LINE = _BEFORE + b"%b" + _BEHIND
 #: How many bytes of that stand in front of the text.
 _IN_FRONT = 13
 _HEADER_STARTS = b'{"bucketer": '
-_VISITOR_STARTS = b'{"snapshots": ['
+#: An impression or a conversion; an event for ODP.
+_VISITOR_STARTS = (b'{"snapshots": [', b'{"type": "')
 _VISITOR_ENDS = b"}"
 
 
@@ -137,7 +138,7 @@ def read_visitor(line: bytes, header: Header) -> str | None:
 
 def batch_from(region: object, head: object) -> Batch | None:
     """The batch of these, read from a file, or None if no payload can be made with them."""
-    if not (isinstance(region, str) and region in ENDPOINTS):
+    if not (isinstance(region, str) and (region in ENDPOINTS or region == ODP)):
         return None
     if not (isinstance(head, str) and head.isascii()):
         return None

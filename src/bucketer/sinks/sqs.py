@@ -12,7 +12,7 @@ import json
 import logging
 from time import monotonic
 
-from bucketer.core.envelope import Batch
+from bucketer.core.envelope import ODP, Batch
 from bucketer.core.errors import SettingsError
 from bucketer.core.events import ENDPOINTS
 from bucketer.wire import ExchangeFailed
@@ -217,7 +217,7 @@ def from_message(body: str) -> tuple[Batch, list[str]]:
         if found["bucketer"] != _FORMAT or found["bucketer"] is True:
             message = f"a message of format {str(found['bucketer'])[:20]}"
             raise ValueError(message)
-        if region not in ENDPOINTS:
+        if region not in ENDPOINTS and region != ODP:
             message = f"a message for the region {str(region)[:20]}"
             raise ValueError(message)
         if not (visitors and isinstance(visitors, list)):

@@ -10,10 +10,16 @@ from bucketer.settings import read_settings
 
 from .datafiles import build_archive, shared_among
 from .environments import build_environments, lacking, report
-from .events import build_outbox, build_queue, events_sink
+from .events import build_odp_events, build_outbox, build_queue, events_sink
 from .http import api_options, engine_of
 from .modes import COMMAND, LAMBDA, SERVER
-from .users import PredictorWhenNeeded, build_predictor, build_profiles
+from .users import (
+    PredictorWhenNeeded,
+    build_overrides,
+    build_predictor,
+    build_profiles,
+    build_segments,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +64,14 @@ def build(
     profiles = build_profiles(settings)
     predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
     options.reports["predictions"] = predictor.to_json
+    segments = build_segments(settings)
+    if segments is not None:
+        options.reports["segments"] = segments.to_json
+        options.odp = True
+    odp_events = build_odp_events(settings, environ, mode=mode)
+    if odp_events is not None:
+        options.reports["odp_events"] = odp_events.to_json
+    overrides = options.overrides = build_overrides(settings)
     if profiles is not None:
         options.reports["profiles"] = profiles.to_json
     environments = build_environments(settings, environ, options, mode=mode)
@@ -80,6 +94,9 @@ def build(
         outbox=outbox,
         profiles=profiles,
         predictor=predictor,
+        segments=segments,
+        odp_events=odp_events,
+        overrides=overrides,
         archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
         on_notice=queues,
         name_event=getattr(outbox, "name_event", new_uuid),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from bucketer.runtime.ids import new_uuid
 
 from .modes import COMMAND, LAMBDA, SERVER
@@ -13,14 +15,19 @@ _EVENTS_SINKS = {
     COMMAND: ("off", "stdout", "outbox", "flush"),
 }
 
+#: In the state directory, beside `outbox`: what waits for ODP.
+ODP_OUTBOX = "outbox-odp"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from bucketer.core.events import Event
     from bucketer.settings import Settings
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.delivery import Delivery
     from bucketer.sinks.lazy_outbox import LazyOutbox
+    from bucketer.sinks.odp import OdpOutbox
     from bucketer.sinks.outbox import Outbox, Sink
     from bucketer.sinks.sender import Transport
     from bucketer.sinks.sqs import Queue
@@ -73,6 +80,71 @@ def build_outbox(
     return _open_outbox(chosen, settings, environ, mode)
 
 
+class OdpEvents:
+    """The outbox of events for ODP, opened for the first of them, or for what waits of before.
+
+    Apart from the other one, whose impressions must not wait when ODP can't be reached.
+    """
+
+    def __init__(self, open_outbox: Callable[[], OdpOutbox], *, at_once: bool) -> None:
+        self._open = open_outbox
+        self._lock = threading.Lock()
+        self._made: OdpOutbox | None = open_outbox() if at_once else None
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Take *events*."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._open()
+        self._made.add(events)
+
+    def waits(self) -> bool:
+        """Say whether `after_response` has something to deliver."""
+        return self._made is not None and self._made.waits()
+
+    def after_response(self, deadline_s: float) -> None:
+        """Use at most *deadline_s* seconds to deliver."""
+        if self._made is not None:
+            self._made.after_response(deadline_s)
+
+    def close(self) -> None:
+        """Deliver or keep what is left."""
+        if self._made is not None:
+            self._made.close()
+
+    def to_json(self) -> dict[str, object]:
+        """Return its counters, for health; none before there was an event."""
+        return {} if self._made is None else self._made.health()
+
+
+def build_odp_events(
+    settings: Settings, environ: Mapping[str, str], *, mode: str = SERVER
+) -> OdpEvents | None:
+    """Return what takes the events for ODP; None where those, or all, are off.
+
+    Raises:
+        SettingsError: they can't go there from *mode*.
+    """
+    chosen = events_sink(settings, mode)
+    if chosen == "off" or not settings.odp:
+        return None
+
+    def open_outbox() -> OdpOutbox:
+        from bucketer.sinks.counters import Counters
+        from bucketer.sinks.odp import OdpOutbox
+
+        counters = Counters()
+        sink = _build_sink(chosen, settings, environ, counters, mode, directory=ODP_OUTBOX)
+        return OdpOutbox(sink, counters, with_demonstration=chosen == "stdout")
+
+    at_once = False
+    if mode == SERVER:
+        from pathlib import Path
+
+        at_once = (Path(settings.state_dir).expanduser() / ODP_OUTBOX / "lanes").is_dir()
+    return OdpEvents(open_outbox, at_once=at_once)
+
+
 def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], mode: str) -> Outbox:
     from bucketer.sinks.counters import Counters
     from bucketer.sinks.outbox import Outbox
@@ -88,7 +160,12 @@ def _open_outbox(chosen: str, settings: Settings, environ: Mapping[str, str], mo
 
 
 def _build_sink(
-    chosen: str, settings: Settings, environ: Mapping[str, str], counters: Counters, mode: str
+    chosen: str,
+    settings: Settings,
+    environ: Mapping[str, str],
+    counters: Counters,
+    mode: str,
+    directory: str = "outbox",
 ) -> Sink:
     """Return the sink for events by the word in `BUCKETER_EVENTS`."""
     if chosen == "stdout":
@@ -112,7 +189,7 @@ def _build_sink(
     from bucketer.sinks.pace import Pace
 
     return Durable(
-        Path(settings.state_dir).expanduser() / "outbox",
+        Path(settings.state_dir).expanduser() / directory,
         build_transport(settings, environ),
         counters,
         limit_bytes=settings.events_max_bytes,
@@ -135,7 +212,7 @@ def build_transport(settings: Settings, environ: Mapping[str, str]) -> Transport
 def _delivery(settings: Settings) -> Delivery:
     from bucketer.sinks.delivery import Delivery
 
-    return Delivery(settings.events_endpoint)
+    return Delivery(settings.events_endpoint, odp_host=settings.odp_host)
 
 
 def build_queue(chosen: str, environ: Mapping[str, str]) -> Queue:

@@ -34,6 +34,7 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_experiments = settings.ofrep_experiments
     options.ofrep_off_values = settings.ofrep_off == "values"
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
+    options.forced = settings.forced
     options.revisions = settings.revisions != "off"
     options.apis = (("/v1/", agent_api), ("/oauth/", oauth_api))
     if settings.ofrep:

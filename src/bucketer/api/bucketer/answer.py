@@ -52,21 +52,25 @@ class Answers:
 
     def flag(self, decision: Decision, user_id: str) -> str:
         """Render the answer to `f`: variation, user, flag, enabled, variables, rule."""
-        base = decision.base
-        pieces = self._flags.get(base)
-        if pieces is None:
-            rest = {
-                "flag": decision.flag_key,
-                "enabled": decision.enabled,
-                "variables": dict(decision.variables),
-                "rule": decision.rule_key,
-            }
-            pieces = (
-                f'{{"variation": {dumps(decision.variation_key)}, "user": ',
-                f", {to_json(rest)[1:]}",
-            )
-            self._keep(self._flags, base, pieces, len(pieces[0]) + len(pieces[1]))
-        return pieces[0] + quote(user_id) + pieces[1]
+        head, tail = self._flags.get(decision.base) or self._render(decision)
+        return f'{head}, "user": {quote(user_id)}{tail}'
+
+    def flag_alone(self, decision: Decision) -> str:
+        """Render the same without the user, for an answer about several flags."""
+        head, tail = self._flags.get(decision.base) or self._render(decision)
+        return head + tail
+
+    def _render(self, decision: Decision) -> tuple[str, str]:
+        """Render what stands before a flag's user and behind it."""
+        rest = {
+            "flag": decision.flag_key,
+            "enabled": decision.enabled,
+            "variables": dict(decision.variables),
+            "rule": decision.rule_key,
+        }
+        pieces = f'{{"variation": {dumps(decision.variation_key)}', f", {to_json(rest)[1:]}"
+        self._keep(self._flags, decision.base, pieces, len(pieces[0]) + len(pieces[1]))
+        return pieces
 
     def _keep(self, cache: dict[Key, Value], key: Key, value: Value, cost_bytes: int) -> None:
         cost_bytes += _AN_ENTRY

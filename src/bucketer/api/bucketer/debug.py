@@ -10,12 +10,20 @@ MOST_CHARS = 1_000
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
-    from bucketer.core.reasons import Reason
     from bucketer.core.user import User
     from bucketer.ports import EditionFacts
+
+    class Told(Protocol):
+        """A `Reason`, or one with more beside it."""
+
+        def to_json(self) -> dict[str, object]:
+            """Return its code, its sentence and its values."""
+            ...
+
 
 #: A request may have begun before the edition that answers it was fetched.
 _SAME_MOMENT_S = 1.0
@@ -27,7 +35,7 @@ def debug_block(
     now: float,
     user: User,
     decision: Decision,
-    trace: Iterable[Reason],
+    trace: Iterable[Told],
 ) -> dict[str, object]:
     """Return the block in the order of its documentation; *now* is epoch seconds."""
     block: dict[str, object] = {
@@ -38,6 +46,8 @@ def debug_block(
         "user_attributes": {key: _cut(value) for key, value in user.attributes.items()},
         "reasons": [_cut(reason.to_json()) for reason in trace],
     }
+    if user.segments is not None:
+        block["segments"] = [_cut(each) for each in user.segments]
     slips = unknown_attributes(edition.ruleset, user.attributes)
     if slips:
         block["unknown_attributes"] = slips

@@ -78,7 +78,7 @@ class BucketerRoute:
 
         Raises:
             BucketerError: to be answered as `problems` says.
-            PredictionNeeded, ProfileNeeded: the shell must fetch that first.
+            PredictionNeeded, ProfileNeeded, SegmentsNeeded: the shell must fetch that first.
         """
         fields: dict[str, Any]
         is_post = request.method == "POST"
@@ -97,6 +97,8 @@ class BucketerRoute:
         edition = self._edition
         if edition is None:
             raise NoDatafile
+        if "segments" in fields or "forced" in fields or flag_key == "*" or "," in flag_key:
+            return self._answer_more(request, fields, attributes, now, new_uuid, known)
         user_id = fields.get("u") or _address(request)
         if known is None and user_id and not self._profiles:
             user = User(user_id, attributes)
@@ -129,6 +131,45 @@ class BucketerRoute:
         experiment_id, variation_id = decision.bucketed
         return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
 
+    def _answer_more(
+        self,
+        request: Request,
+        fields: dict[str, Any],
+        attributes: dict[str, object],
+        now: float,
+        new_uuid: Callable[[], str],
+        known: Known | None,
+    ) -> Reply:
+        """Decide where segments, `forced` or several flags are asked for; the same otherwise."""
+        from .more import More  # few requests do
+
+        edition = self._edition
+        assert edition is not None  # noqa: S101 -- `answer` has looked
+        more = More(fields, edition.ruleset, self._options)
+        track = _switch(fields, "track", default=True) and not more.forced
+        track = track and request.method != "HEAD"
+        debug = _switch(fields, "debug", default=False) and self._options.debug_allowed
+        user_id = fields.get("u") or _address(request)
+        user = self._user(user_id, attributes, known, may_need=more.is_there)
+        user = more.known_of(user, known)
+        makes_events = track and self._makes_events
+        is_long = makes_events and len(request.query) + len(request.body) > _LONG_REQUEST
+        if is_long:
+            _refuse_above_limit(user_bytes(user, edition.ruleset))
+        trace: list[Any] | None = [] if debug else None
+        decision, text = more.decide(self._decide, self._activate, self._answers, user, trace)
+        text = self._with_more(text, edition, now, user, decision, trace)
+        events: tuple[Event, ...] = ()
+        if makes_events:
+            key = _key_of(request) if "idempotency-key" in request.headers else ""
+            events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
+            if is_long:
+                _refuse_above_limit(*(len(visitor_json(each)) for each in events))
+        response = Response(200, self._headers, text.encode("ascii"), request.request_id)
+        if not more.bucketed or user.profile is None or not track:
+            return Reply(response, events)
+        return Reply(response, events, (user.id, {**user.profile, **more.bucketed}))
+
     def _with_more(
         self,
         text: str,
@@ -136,7 +177,7 @@ class BucketerRoute:
         now: float,
         user: User,
         decision: Decision,
-        trace: list[Reason] | None,
+        trace: list[Any] | None,
     ) -> str:
         """Add to the answer's *text* what few answers have: an error, the debug block."""
         more: dict[str, object] = {}
@@ -230,14 +271,12 @@ def _events_of(
     """
     now_ms = round(now * 1000)
     if key:
-        from .idempotency import uuid_of
+        from .idempotency import impression_names
 
+        names = impression_names(key, decision, user, ruleset)
         return tuple(
-            Event(
-                each, user, ruleset, now_ms, uuid_of(key, ruleset.account_id, "", user.id, *shown)
-            )
-            for each in decision.impressions
-            for shown in [(each.campaign_id, each.experiment_id, each.rule_key, each.variation_id)]
+            Event(each, user, ruleset, now_ms, name)
+            for each, name in zip(decision.impressions, names, strict=True)
         )
     if len(decision.impressions) == 1:  # nearly always
         return (Event(decision.impressions[0], user, ruleset, now_ms, new_uuid()),)

@@ -12,7 +12,12 @@ from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bucketer.api.http import Request
+    from bucketer.core.decision import Decision
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.core.user import User
 
 HEADER = "idempotency-key"
 MAX_KEY_CHARS = 256
@@ -35,6 +40,17 @@ def key_of(request: Request) -> str:
 def key_too_long(what: str) -> InvalidRequest:
     """Return the error for a key that is no name any more."""
     return InvalidRequest(f"{what} has over {MAX_KEY_CHARS} characters; give it fewer.", field="id")
+
+
+def impression_names(key: str, decision: Decision, user: User, ruleset: Ruleset) -> Iterator[str]:
+    """Name the impressions of *decision*, in order, by the caller's *key*.
+
+    What has no rule goes by its flag: one request may decide several flags without one.
+    """
+    for each in decision.impressions:
+        shown = each.campaign_id, each.experiment_id, each.rule_key, each.variation_id
+        of_flag = () if each.rule_key else (each.flag_key,)
+        yield uuid_of(key, ruleset.account_id, "", user.id, *shown, *of_flag)
 
 
 def uuid_of(key: str, *parts: str | None) -> str:

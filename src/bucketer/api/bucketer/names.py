@@ -182,13 +182,13 @@ def _from_json(key: str, name: str, value: object) -> object:
                 check_attributes(value, name)
             return value
         problem = f"must be a JSON object in a body, such as {_EXAMPLES[key]}"
-    elif key in {"debug", "track"}:
+    elif key in {"debug", "track", "segments"}:
         if isinstance(value, (bool, str)):
             return switch_of(value, name)
         if type(value) is int:
             return switch_of(str(value), name)
         problem = "must be true or false"
-    elif isinstance(value, str):
+    elif isinstance(value, str) or (key == "forced" and isinstance(value, dict)):
         return value
     elif key not in _TEXT_OR_INTEGER:
         problem = "must be a string"

@@ -37,7 +37,7 @@ def fields_of_post(request: Request, max_depth: int) -> dict[str, Any]:
         given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
         if given.get("a"):
             given["a"] = parse_attributes(given["a"])
-        for name in ("debug", "track"):
+        for name in ("debug", "track", "segments"):
             if given.get(name):
                 given[name] = switch_of(given[name], name)
         add_query(fields, given)

@@ -33,6 +33,10 @@ def compile_datafile(datafile: Datafile) -> Ruleset:
     read_settings(draft)
     read_attributes_and_events(draft)
     read_audiences(draft)
+    if datafile.get("integrations"):
+        from .integrations import read_integrations  # most projects have none
+
+        read_integrations(draft)
     read_holdouts(draft)
     read_experiments(draft)
     for each in draft.read.values():
