@@ -85,8 +85,8 @@ def needing(*kinds, body=b""):
     return Request("POST", "/" + "/".join(kinds), body=body)
 
 
-def ask(apart, *kinds, body=b""):
-    return apart.serve(needing(*kinds, body=body), NEEDS[kinds[0]])
+def ask(apart, *kinds, body=b"", client=None):
+    return apart.serve(needing(*kinds, body=body), NEEDS[kinds[0]], client)
 
 
 @pytest.mark.parametrize("quick", NEEDS)
@@ -161,3 +161,24 @@ def test_what_fails_in_a_thread_is_the_result_and_leaves_no_room_taken(apart_of)
     with pytest.raises(ValueError, match="on purpose"):
         ask(apart, "profiles").result(5)
     wait_until(lambda: not any(apart._kept.values()))
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * (LARGE_BYTES + 1)], ids=["small", "large"])
+def test_who_asks_a_thousand_times_holds_up_each_of_the_others_by_one(apart_of, body):
+    runtime = Hanging("profiles")
+    apart = apart_of(runtime, room_bytes=1_000_000_000)
+    answered = []
+
+    def note(client):
+        return lambda _future: answered.append(client)
+
+    for client, count in (("greedy", 1_000), ("one", 2), ("other", 1)):
+        for _ in range(count):
+            ask(apart, "profiles", body=body, client=client).add_done_callback(note(client))
+    wait_until(lambda: runtime.steps)
+    runtime.go_on.set()
+    wait_until(lambda: len(answered) == 1_003)
+
+    assert {"one", "other"} <= set(answered[:6])
+    assert 8 > answered.index("one") + answered[answered.index("one") + 1 :].index("one")
+    assert not any(line._by_client for line in apart._lines.values())

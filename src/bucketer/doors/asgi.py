@@ -140,7 +140,7 @@ class BucketerApp:
         try:
             await self._read_body(body, receive, max_body_bytes)
             request = to_request(scope, bytes(body[: max_body_bytes + 1]), proxies)
-            response = await _answer(runtime, apart, request)
+            response = await _answer(runtime, apart, request, scope.get("client"))
         except ClientGone:
             return
         except TooMuchAtOnce:
@@ -180,21 +180,21 @@ class BucketerApp:
                 raise TooMuchAtOnce
 
 
-async def _answer(runtime: Runtime, apart: Apart, request: Request) -> Response:
+async def _answer(runtime: Runtime, apart: Apart, request: Request, client: object) -> Response:
     """Decide here, or in a thread where it takes long or something has to be fetched.
 
     Raises:
         TooMuchAtOnce: too many wait for that already.
     """
     if len(request.body) > LARGE_BYTES:
-        return await asyncio.wrap_future(apart.serve_large(request))
+        return await asyncio.wrap_future(apart.serve_large(request, str(client)))
     try:
         reply = runtime.handler_for(request.headers).handle(request, time.time(), new_uuid)
     except (PredictionNeeded, Needed) as needed:
         try:
             reply = runtime.answer_now(needed, request, new_uuid)
         except (PredictionNeeded, Needed) as still:
-            return await asyncio.wrap_future(apart.serve(request, still))
+            return await asyncio.wrap_future(apart.serve(request, still, str(client)))
     if reply.failure is not None:
         _log.error("request %s failed", request.request_id, exc_info=reply.failure)
     if reply.events and runtime.outbox is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -67,30 +68,35 @@ class Apart:
         self._room = {kind: room_bytes * part // 9 for kind, part in _NINTHS.items()}
         self._kept = dict.fromkeys(_NINTHS, 0)
         self._lock = threading.Lock()
+        self._lines = {kind: _Line() for kind in _EIGHTHS}
         self._pools = {
             kind: ThreadPoolExecutor(1 if kind == _LARGE else threads, f"bucketer-{kind}")
             for kind in _NINTHS
         }
 
-    def serve(self, request: Request, needed: Need) -> Future[Response]:
-        """Answer *request*, for which something is *needed*.
+    def serve(self, request: Request, needed: Need, client: object = None) -> Future[Response]:
+        """Answer *request* of *client*, for which something is *needed*.
 
-        What it obliges us to is done when the result is there.
+        What it obliges us to is done when the result is there. Of those who wait for the same, each
+        client has its turn: who sends a thousand requests at once holds up the others by one.
 
         Raises:
             TooMuchAtOnce: in the result; there is no room for one more that needs this.
         """
         if len(request.body) > LARGE_BYTES:
-            return self.serve_large(request)
-        return self._begin(request, lambda way: way.provide(needed))
+            return self.serve_large(request, client)
+        return self._begin(request, client, lambda way: way.provide(needed))
 
-    def serve_large(self, request: Request) -> Future[Response]:
+    def serve_large(self, request: Request, client: object = None) -> Future[Response]:
         """Answer *request*, which has a large body: as `serve`, whatever it turns out to need."""
-        return self._begin(request, _Way.decide_large)
+        return self._begin(request, client, _Way.decide_large)
 
-    def _begin(self, request: Request, go: Callable[[_Way], None]) -> Future[Response]:
+    def _begin(
+        self, request: Request, client: object, go: Callable[[_Way], None]
+    ) -> Future[Response]:
         deadline = time.monotonic() + self._wait_s
         way = _Way(self, request, self._runtime, lambda: deadline)
+        way.client = client
         go(way)
         return way.result
 
@@ -100,12 +106,15 @@ class Apart:
             full = self._kept[kind] > self._room[kind]
             if not full:
                 self._kept[kind] += way.cost_bytes
+                self._lines[kind].add(way, step)
         if full:
             way.result.set_exception(TooMuchAtOnce())
         else:
-            self._pools[kind].submit(self._take, kind, way, step)
+            self._pools[kind].submit(self._take_next, kind)
 
-    def _take(self, kind: str, way: _Way, step: Callable[[], None]) -> None:
+    def _take_next(self, kind: str) -> None:
+        with self._lock:
+            way, step = self._lines[kind].next()
         try:
             step()
         except Exception as error:  # noqa: BLE001 -- it is the result; who asked logs it
@@ -120,6 +129,27 @@ class Apart:
             pool.shutdown(wait=True)
 
 
+class _Line:
+    """Steps that wait for a thread, of each client one after the other."""
+
+    __slots__ = ("_by_client",)
+
+    def __init__(self) -> None:
+        #: In the order of their turns.
+        self._by_client: dict[object, deque[tuple[_Way, Callable[[], None]]]] = {}
+
+    def add(self, way: _Way, step: Callable[[], None]) -> None:
+        self._by_client.setdefault(way.client, deque()).append((way, step))
+
+    def next(self) -> tuple[_Way, Callable[[], None]]:
+        client = next(iter(self._by_client))
+        steps = self._by_client.pop(client)
+        found = steps.popleft()
+        if steps:
+            self._by_client[client] = steps  # behind the others
+        return found
+
+
 class _Way:
     """One request's way through the threads. Each step ends in the next, or in the result."""
 
@@ -129,6 +159,7 @@ class _Way:
         "_is_large",
         "_request",
         "_runtime",
+        "client",
         "cost_bytes",
         "result",
     )
@@ -140,6 +171,7 @@ class _Way:
         self._answering: Answering = runtime.answering(request, deadline)
         self._is_large = len(request.body) > LARGE_BYTES
         self.cost_bytes = len(request.body) + len(request.query) + _WAITING_BYTES
+        self.client: object = None
         self.result: Future[Response] = Future()
         self.result.set_running_or_notify_cancel()  # nobody takes it back any more
 

@@ -227,7 +227,7 @@ class Connection(RequestReader):
             headers = worker.runtime.handler.headers_for(request.headers)
             answered(refusal(503, request.request_id, headers))
 
-        worker.serve_apart(request, needed, answered, refused)
+        worker.serve_apart(request, needed, self, answered, refused)
 
     def _refuse_oversized(self, body: bytes) -> None:
         """Refuse in the handler's words: of what is too big it is shown enough to see that.

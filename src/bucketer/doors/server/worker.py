@@ -185,6 +185,7 @@ class Worker:
         self,
         request: Request,
         needed: PredictionNeeded | Needed | None,
+        client: Client,
         answered: Callable[[Response], None],
         refused: Callable[[], None],
     ) -> None:
@@ -193,13 +194,14 @@ class Worker:
         Args:
             request: which has a large body, or
             needed: what has to be fetched for it.
+            client: who waits, in turns with others.
             answered: takes the answer; what it obliges us to has been done.
             refused: called where too many wait already.
         """
         if needed is None:
-            result = self._apart.serve_large(request)
+            result = self._apart.serve_large(request, client)
         else:
-            result = self._apart.serve(request, needed)
+            result = self._apart.serve(request, needed, client)
 
         def go_on(result: Future[Response]) -> None:
             failure = result.exception()
