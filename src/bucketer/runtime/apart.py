@@ -68,7 +68,7 @@ class Apart:
         self._room = {kind: room_bytes * part // 9 for kind, part in _NINTHS.items()}
         self._kept = dict.fromkeys(_NINTHS, 0)
         self._lock = threading.Lock()
-        self._lines = {kind: _Line() for kind in _EIGHTHS}
+        self._lines = {kind: _Line() for kind in _NINTHS}
         self._pools = {
             kind: ThreadPoolExecutor(1 if kind == _LARGE else threads, f"bucketer-{kind}")
             for kind in _NINTHS
