@@ -170,7 +170,10 @@ def test_the_change_log_says_each_thing_once_under_one_heading():
     order = [each for each in ("Added", "Changed", "Fixed", "Security") if each in headings]
 
     assert order == headings
+    begun = [line[:40] for line in lines if line.startswith("- ")]
     assert [] == [line for line in lines if lines.count(line) > 1]
+    assert [] == [each for each in begun if begun.count(each) > 1]
+    assert [] == [line for line in lines if len(line) > 120]
     assert [] == [line for line in lines if not line.startswith(("- ", "  "))]
 
 
