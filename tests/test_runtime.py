@@ -20,6 +20,7 @@ from bucketer.core.errors import InvalidDatafile, RevisionUnavailable, SourceErr
 from bucketer.ports import Fetched
 from bucketer.runtime.freshness import Freshness
 from bucketer.runtime.ids import new_uuid
+from bucketer.wiring.http import agent_api
 
 
 def _runtime(*sources, clock=None, **options):
@@ -695,3 +696,33 @@ def test_a_trouble_that_comes_and_goes_is_told_once_an_hour(caplog, fails, every
 
     assert told == [record.levelname for record in caplog.records]
     assert freshness.failures == len(fails) - fails.count("n")
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_the_text_of_a_datafile_is_had_as_it_came_packed_or_not(packs):
+    raw = revision(1)
+    runtime = _runtime(FakeSource(raw), packs=packs)
+    runtime.load()
+    assert runtime.edition.datafile() == raw
+    runtime.edition.pack()
+    assert runtime.edition.datafile() == raw
+
+
+def test_what_is_said_of_a_datafile_as_a_whole_follows_the_edition():
+    options, clock = ApiOptions(), Clock()
+    options.apis = (("/v1/", agent_api),)
+    source = FakeSource(revision(1, sdkKey="KEY"), '"1"')
+    runtime = _runtime(source, clock=clock, options=options)
+    runtime.load()
+
+    def ask(path):
+        headers = {"x-optimizely-sdk-key": "KEY"}
+        return json.loads(runtime.serve(Request("GET", path, "", headers, request_id="r")).body)
+
+    before = ask("/v1/config"), ask("/v1/datafile")
+    source.content, source.etag = revision(2, sdkKey="KEY"), '"2"'
+    clock.now += 1000
+    runtime.after_response(1.0)
+
+    assert [each["revision"] for each in before] == ["1", "1"]
+    assert [ask(path)["revision"] for path in ("/v1/config", "/v1/datafile")] == ["2", "2"]

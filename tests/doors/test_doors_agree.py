@@ -61,6 +61,16 @@ REQUESTS = [
     ("POST", "/bucketer", "e=x&u=of+the+query", b""),
     ("POST", "/bucketer/", "e=x&u=of+the+query", b" " * (1024 * 1024 + 1)),
     ("FOO", "/bucketer", EXPERIMENT, b""),
+    ("GET", "/v1/config", "sdk_key=demonstration", b""),
+    ("GET", "/v1/datafile", "sdk_key=demonstration", b""),
+    ("HEAD", "/v1/config", "sdk_key=demonstration", b""),
+    ("GET", "/v1/datafile", "", b""),
+    ("GET", "/v1/decide", "sdk_key=demonstration", b""),
+    ("POST", "/v1/decide", "sdk_key=demonstration", b'{"userId": "of no type"}'),
+    ("POST", "/v1/activate", "sdk_key=demonstration", b""),
+    ("POST", "/v1/track", "sdk_key=demonstration&eventKey=purchase", b""),
+    ("GET", "/v1/nothing", "sdk_key=demonstration", b""),
+    ("GET", "/v1/config", "sdk_key=a!", b""),
 ]
 
 
@@ -166,7 +176,7 @@ def test_a_keep_alive_connection_gives_the_answers_that_single_ones_give(server)
 def test_every_status_that_a_request_can_get_is_in_the_table(server):
     statuses = {by_server(server, *request)[0] for request in REQUESTS}
 
-    assert statuses == {200, 204, 400, 404, 405, 413, 414}
+    assert statuses == {200, 204, 400, 404, 405, 413, 414, 415}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bucketer.runtime.environments import Environments
 from bucketer.runtime.runtime import Runtime
 
 _OF_AN_ENVIRONMENT = frozenset(
-    {"compile_raw", "has_news", "older_after_s", "name", "keys", "engine"}
+    {"compile_raw", "has_news", "older_after_s", "name", "keys", "engine", "packs"}
 )
 
 
