@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bucketer import demo
+from bucketer.api.agent.spelling import Spelling
 from bucketer.api.bucketer.answer import Answers
 from bucketer.core import conditions, envelope
 from bucketer.core import ruleset as rulesets
@@ -123,6 +124,18 @@ def test_answers():
             answers.experiment(decision.but(enabled=True), f"{number}", "her")
 
     assert kept_by(render) < 1.2 * MIB
+
+
+def test_decisions_spelled_as_agent_does():
+    spelling = Spelling(MIB)
+    ruleset = compiled(datafile())
+    decision, flag = decide(ruleset, "checkout_flow", HER), ruleset.flags["checkout_flow"]
+
+    def spell():
+        for _ in range(3_000):
+            spelling.of(decision.but(enabled=True), flag, with_variables=True)
+
+    assert kept_by(spell) < 1.2 * MIB
 
 
 def test_versions():

@@ -245,3 +245,14 @@ def test_an_impression_that_cannot_be_sent_is_refused(agent):
     assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 413
     body["decideOptions"] = ["DISABLE_DECISION_EVENT"]
     assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 200
+
+
+def test_a_user_who_is_too_long_to_be_told_with_all_reasons_is_refused(monkeypatch, agent):
+    body = {"userId": "a" * 1_000, "decideOptions": ["INCLUDE_REASONS", "DISABLE_DECISION_EVENT"]}
+    told = agent.told("/v1/decide", body, query="keys=checkout_flow")[1]
+    size = sum(map(len, told["reasons"]))
+    assert size > 4_000
+    monkeypatch.setattr("bucketer.api.agent.decide._MOST_BYTES", size)
+    assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 200
+    monkeypatch.setattr("bucketer.api.agent.decide._MOST_BYTES", size - 1)
+    assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 413

@@ -19,7 +19,7 @@ from .spelling import Spelling, unknown_flag, user_context, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from bucketer.api.http import Reply
     from bucketer.core.decision import Decision, Impression
@@ -38,7 +38,7 @@ SHAPE = {
     "fetchSegmentsOptions": TEXTS,
 }
 _FORCED = {"flagKey": TEXT, "ruleKey": TEXT, "variationKey": TEXT}
-#: What a user may take, told again with the decision of each flag.
+#: What a user may take, told again with the decision of each flag; and what reasons may.
 _MOST_BYTES = 16 * 1024 * 1024
 _BAD_BODY = "error parsing request body"
 
@@ -101,6 +101,7 @@ class _Decided:
         self._spelling: Spelling = api.kept.get("decide") or api.kept.setdefault(
             "decide", Spelling(api.options.answers_bytes)
         )
+        self._room = _MOST_BYTES
         self._shown_user = user_context(user.id, dict(user.attributes))
 
     def all(self, keys: Iterable[str], *, one: bool) -> list[Raw]:
@@ -142,8 +143,22 @@ class _Decided:
         elif trace is not None:
             from .reasons import sentences
 
-            reasons = sentences(trace, ruleset, flag, self._user)
+            reasons = self._within_room(sentences(trace, ruleset, flag, self._user))
         return whole(spelled, self._shown_user, reasons), decision.enabled
+
+    def _within_room(self, sentences: Iterator[str]) -> list[str]:
+        """Take *sentences*, each of which may name the user, as long as they are not too many.
+
+        Raises:
+            Refused: 413.
+        """
+        taken = []
+        for sentence in sentences:
+            self._room -= len(sentence)
+            if self._room < 0:
+                raise Refused(413, "the user is too long to be told with all reasons")
+            taken.append(sentence)
+        return taken
 
     def _decide(self, key: str, trace: list[Reason] | None) -> Decision:
         """Decide a flag.

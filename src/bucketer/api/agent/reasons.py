@@ -53,10 +53,11 @@ _NOT_HELD = frozenset({"bucket_empty", "bucket_unknown", "bucket_missed", "close
 _AUDIENCE = frozenset({"audience_everybody", "audience_met", "audience_missed"})
 
 
-def sentences(trace: list[Reason], ruleset: Ruleset, flag: Flag, user: User) -> list[str]:
+def sentences(trace: list[Reason], ruleset: Ruleset, flag: Flag, user: User) -> Iterator[str]:
     """Tell *trace*, the reasons for a decision of *flag* about *user*, as Agent does."""
     telling = _Telling(ruleset, flag, user)
-    return [each for reason in trace for each in telling.of(reason)]
+    for reason in trace:
+        yield from telling.of(reason)
 
 
 def why_no_prediction(call: Call, flag: Flag, user: User) -> list[str]:
