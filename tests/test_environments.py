@@ -287,6 +287,14 @@ class TestRequests:
         assert ask(runtime, **{KEY: "K8:t8"})[:2] == (200, "8")
         assert ask(runtime, "&sdk_key=K8")[:2] == (200, "8")
 
+    @pytest.mark.parametrize("name", ["sdk%5Fkey", "sdk%5fkey", "%73dk_key", "%73%64%6B_key"])
+    def test_that_spell_the_parameter_in_percent_are_no_other_environments(self, built, name):
+        """They were answered by the default one, without a word."""
+        status, revision, told = ask(built(TWO), f"&{name}=K8")
+
+        assert (status, revision, told["variation"]) == (400, None, None)
+        assert "without percent signs" in told["error"]["message"]
+
     @pytest.mark.parametrize("key", ["K9", "K8:wrong", "K7:any", "k7"])
     def test_with_a_key_that_is_not_listed_are_refused(self, built, key):
         status, _, told = ask(built(TWO), **{KEY: key})

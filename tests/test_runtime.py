@@ -619,7 +619,8 @@ def test_an_unusable_datafile_error_names_the_place():
     assert issubclass(InvalidDatafile, Exception)
 
 
-def test_an_archive_that_cannot_be_asked_is_503_and_not_an_unknown_revision():
+@pytest.mark.parametrize("name", ["revision", "revisio%6E", "%72evision"])
+def test_an_archive_that_cannot_be_asked_is_503_and_not_an_unknown_revision(name):
     def archive(revision):
         raise RevisionUnavailable(revision)
 
@@ -628,7 +629,7 @@ def test_an_archive_that_cannot_be_asked_is_503_and_not_an_unknown_revision():
     runtime = _runtime(FakeSource(revision(1)), options=facts, archive=archive)
     runtime.load()
 
-    query = "e=checkout_flow_experiment&u=x&revision=7"
+    query = f"e=checkout_flow_experiment&u=x&{name}=7"
     status, report, headers = _get(runtime, "/bucketer", query)
     assert (503, "revision_unavailable") == (status, report["error"]["code"])
     assert "Revision '7' can't be had from the archive now" in report["error"]["message"]

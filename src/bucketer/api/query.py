@@ -17,6 +17,8 @@ _HEX = "0123456789abcdefABCDEF"
 _PRINTABLE = range(0x20, 0x7F)
 #: What may stand in a query as it is.
 _LITERAL = frozenset(range(0x21, 0x7F)) - frozenset(b"%&+=#")
+#: Looked for in the query as it is: decoding each name for it would cost every request.
+_ENVIRONMENT = "sdk_key"
 #: How much of a value an error message shows.
 _EXCERPT_BYTES = 24
 
@@ -64,6 +66,8 @@ def parse_query(query: str, names: Mapping[str, str]) -> dict[str, str]:
         if name not in names:
             name = _decoded_name(name)
             if name not in names:
+                if name == _ENVIRONMENT:
+                    raise _encoded_environment()
                 continue
         key = names[name]
         if only_percent:
@@ -81,6 +85,12 @@ def parse_query(query: str, names: Mapping[str, str]) -> dict[str, str]:
             _check_two(query, names, key, same=value == found[key])
         found[key] = value
     return found
+
+
+def _encoded_environment() -> InvalidRequest:
+    """Return the error for `sdk%5Fkey`, which must not be answered by another environment."""
+    message = f"Parameter '{_ENVIRONMENT}' must be written without percent signs in its name."
+    return InvalidRequest(message, field=_ENVIRONMENT)
 
 
 def _check_two(query: str, names: Mapping[str, str], key: str, *, same: bool) -> None:

@@ -304,6 +304,15 @@ def test_names_of_a_list_are_told_apart_by_their_place(client):
     assert first[2] == uuids(asked(client, {**goal, "id": "x"}))[0]
 
 
+@pytest.mark.parametrize("id_", ["k 2", "k2", "k\n2", '["k", "2"]'])
+def test_no_id_is_taken_for_a_place_in_a_list(client, id_):
+    """Two purchases of one user that come with one uuid count as one."""
+    goal = {"event": "purchase", "user": "ben"}
+    found = uuids(asked(client, [{**goal, "id": id_}, goal], key="k"))
+
+    assert len(set(found)) == 2
+
+
 def test_without_a_name_each_event_is_another(client):
     goal = {"event": "purchase", "user": "ben"}
 

@@ -52,7 +52,7 @@ class RevisionRoute:
             RevisionUnavailable: it could not look.
             InvalidRequest: that can be no revision; and whatever the route itself raises.
         """
-        if "revision" not in request.query:
+        if "revision" not in request.query and "%" not in request.query:
             return self._inner.answer(request, now, new_uuid, known)
         asked = parse_query(request.query, _NAMES).get("revision") or ""
         current = "" if self._edition is None else self._edition.ruleset.revision

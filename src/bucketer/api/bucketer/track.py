@@ -179,7 +179,7 @@ def _event(
     ip: str,
     now_ms: int,
     new_uuid: Callable[[], str],
-    name: str,
+    name: tuple[str, ...],
 ) -> Event:
     """Make the event of one goal, which can be sent: what can't be is refused here.
 
@@ -198,15 +198,15 @@ def _event(
     tags = goal.get("tags")
     conversion = track(ruleset, key, user, None if tags == "" else tags)
     timestamp_ms = parse_timestamp(goal.get("timestamp") or "", now_ms)
-    uuid = uuid_of(name, ruleset.account_id, key, user_id) if name else new_uuid()
+    uuid = uuid_of(*name, ruleset.account_id, key, user_id) if name else new_uuid()
     event = Event(conversion, user, ruleset, timestamp_ms, uuid)
     if len(visitor_json(event)) > MAX_VISITOR_BYTES:
         raise EventTooLarge(MAX_VISITOR_BYTES)
     return event
 
 
-def _name(goal: dict[str, Any], key: str, number: int) -> str:
-    """Return the caller's name for one event; "" where there is none.
+def _name(goal: dict[str, Any], key: str, number: int) -> tuple[str, ...]:
+    """Return the caller's name for one event, in one part or two; in none where there is none.
 
     Args:
         goal: the event, whose `id` comes first.
@@ -226,7 +226,10 @@ def _name(goal: dict[str, Any], key: str, number: int) -> str:
     if given and key and not number and given != key:
         message = "Parameter 'id' and the header 'Idempotency-Key' differ; give one of them."
         raise InvalidRequest(message, field="id")
-    return given or (f"{key} {number}" if key and number else key)
+    if given or not key:
+        return (given,) if given else ()
+    # In two parts, so that no `id` can be what a place in a list is called.
+    return (key, str(number)) if number else (key,)
 
 
 def _taken(goal: dict[str, Any], event: Event) -> dict[str, object]:
