@@ -43,6 +43,14 @@ def test_two_objects_are_joined_and_null_empties_them():
     assert read('{"map": {"a": 1}, "map": null}')["map"] == {}
 
 
+def test_of_many_objects_by_one_name_each_entry_is_touched_once(monkeypatch):
+    kept = {}
+    monkeypatch.setattr("bucketer.api.agent.fields._nothing", lambda _kind: kept)
+    for name in ("map", "ids"):
+        assert read(f'{{"{name}": {{"a": "1"}}, "{name}": {{"b": "2"}}}}')[name] is kept
+    assert kept == {"a": "1", "b": "2"}
+
+
 @pytest.mark.parametrize(
     "body",
     [

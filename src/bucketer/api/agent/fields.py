@@ -151,10 +151,10 @@ def _typed(value: Any, kind: str, before: Any) -> Any:
     if kind == FLAG and isinstance(value, bool):
         return value
     if kind in {OBJECT, TEXT_MAP} and isinstance(value, _Pairs):
-        joined = {**before, **{name: plain(each) for name, each in value}}
-        if kind == OBJECT:
-            return joined
-        return {name: _text(each) for name, each in joined.items()}
+        # Into the same dict: of many objects by one name each entry is touched once.
+        read = plain if kind == OBJECT else _text
+        before.update((name, read(each)) for name, each in value)
+        return before
     if kind in {TEXTS, OBJECTS} and isinstance(value, list) and not isinstance(value, _Pairs):
         return value if kind == OBJECTS else [_text(each) for each in value]
     raise Unreadable
