@@ -96,6 +96,8 @@ class OdpEvents:
         with self._lock:
             if self._made is None:
                 self._made = self._open()
+        for event in events:
+            event.uuid = event.uuid or new_uuid()  # in Lambda impressions are named later
         self._made.add(events)
 
     def waits(self) -> bool:

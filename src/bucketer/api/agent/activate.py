@@ -56,7 +56,7 @@ def _wanted(call: Call) -> dict[str, str]:
     Raises:
         Refused: 400, neither experiments nor features are asked for.
     """
-    flags, experiments = call.edition.ruleset.flags, _experiments(call)
+    flags, experiments = call.edition.ruleset.flags, experiment_keys(call)
     wanted: dict[str, str] = {}
     for kind in call.values("type"):
         if kind == _EXPERIMENT:
@@ -72,7 +72,7 @@ def _wanted(call: Call) -> dict[str, str]:
     return wanted
 
 
-def _experiments(call: Call) -> dict[str, None]:
+def experiment_keys(call: Call) -> dict[str, None]:
     """Return the keys of all experiments, without the rules that only deliver a flag."""
     found: dict[str, None] | None = call.api.kept.get("experiments")
     if found is None:

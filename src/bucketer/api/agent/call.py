@@ -162,7 +162,7 @@ class Call:
         """Put together what is known of a visitor who is to be decided for.
 
         Raises:
-            ProfileNeeded: profiles are in use, and the user's has not been looked up yet.
+            ProfileNeeded, OverridesNeeded: they are in use, and the user's must be looked up first.
         """
         known = self.known
         with_profile = with_profile and self.api.options.profiles
@@ -183,18 +183,41 @@ class Call:
         )
 
     def overrides(self, user_id: str) -> Mapping[str, str] | None:
-        """Return the user's overrides: experiment key → variation key; None for none."""
-        del user_id
-        return None
+        """Return the user's overrides: experiment key → variation key; None for none.
+
+        Raises:
+            OverridesNeeded: the shell must look them up first.
+        """
+        options = self.api.options
+        store, known = options.overrides, self.known
+        if store is None:
+            return None
+        if store.is_quick:
+            return store.of(options.place, user_id) or None
+        if known is None or known.overrides is None:
+            from bucketer.api.needs import OverridesNeeded
+
+            raise OverridesNeeded(options.place, user_id)
+        return known.overrides or None
 
     def segments(self, user_id: str, options: list[str]) -> Collection[str]:
         """Return the segments that ODP counts the user to.
 
         Raises:
             Refused: 500, they can't be had.
+            SegmentsNeeded: the shell must fetch them first.
         """
-        del user_id, options
-        raise Refused(500, _NO_SEGMENTS)
+        odp, known = self.edition.ruleset.odp, self.known
+        if odp is None or not self.api.options.odp:
+            raise Refused(500, _NO_SEGMENTS)
+        if known is None or not known.segments_asked:
+            from bucketer.api.needs import SegmentsNeeded
+
+            ignore_cache, reset = "IGNORE_CACHE" in options, "RESET_CACHE" in options
+            raise SegmentsNeeded(odp, user_id, ignore_cache=ignore_cache, reset=reset)
+        if known.segments is None:
+            raise Refused(500, _NO_SEGMENTS)
+        return known.segments
 
     def events(
         self, impressions: Iterable[Impression | Conversion], user: User

@@ -49,6 +49,11 @@ OPERATIONS = {
     "/v1/activate": ("POST", "activate"),
     "/v1/decide": ("POST", "decide"),
     "/v1/track": ("POST", "track"),
+    "/v1/override": ("POST", "override"),
+    "/v1/lookup": ("POST", "lookup"),
+    "/v1/save": ("POST", "save"),
+    "/v1/reset": ("POST", "reset"),
+    "/v1/send-odp-event": ("POST", "send_odp_event"),
 }
 
 _NO_KEY = "missing required X-Optimizely-SDK-Key header"
