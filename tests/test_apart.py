@@ -182,3 +182,25 @@ def test_who_asks_a_thousand_times_holds_up_each_of_the_others_by_one(apart_of, 
     assert {"one", "other"} <= set(answered[:6])
     assert 8 > answered.index("one") + answered[answered.index("one") + 1 :].index("one")
     assert not any(line._by_client for line in apart._lines.values())
+
+
+@pytest.mark.parametrize("hanging", NEEDS)
+def test_who_still_waits_at_the_end_is_refused_and_the_end_waits_for_what_has_begun(hanging):
+    """Each of a thousand in line would have had its ten seconds first."""
+    runtime = Hanging(hanging)
+    apart = Apart(runtime, 1_000_000_000, threads=2, wait_s=1.0)
+    asked = [ask(apart, hanging, client=number % 7) for number in range(50)]
+    wait_until(lambda: len(runtime.steps) == 2)
+    closing = threading.Thread(target=apart.close)
+    closing.start()
+    refused = asked[2:]
+    for future in refused:
+        with pytest.raises(TooMuchAtOnce):
+            future.result(5)
+    is_waiting = closing.is_alive()
+    runtime.go_on.set()
+    closing.join(5)
+
+    assert is_waiting
+    assert [200, 200] == [future.result(0).status for future in asked[:2]]
+    assert 2 == [what for what, _ in runtime.steps].count("provide")

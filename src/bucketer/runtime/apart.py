@@ -47,6 +47,9 @@ _LARGE = "large"
 _NINTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
 
 
+_NOBODY = object()
+
+
 class TooMuchAtOnce(Exception):
     """As many requests as there is room for wait for the same kind of thing."""
 
@@ -114,7 +117,10 @@ class Apart:
 
     def _take_next(self, kind: str) -> None:
         with self._lock:
-            way, step = self._lines[kind].next()
+            found = self._lines[kind].next()
+        if found is None:  # taken back by `close`
+            return
+        way, step = found
         try:
             step()
         except Exception as error:  # noqa: BLE001 -- it is the result; who asked logs it
@@ -124,7 +130,11 @@ class Apart:
                 self._kept[kind] -= way.cost_bytes
 
     def close(self) -> None:
-        """Let the threads end, after what they have begun."""
+        """Let the threads end, after what they have begun; what still waits is refused."""
+        with self._lock:
+            left = [way for line in self._lines.values() for way in line.leave()]
+        for way in left:
+            way.result.set_exception(TooMuchAtOnce())
         for pool in self._pools.values():
             pool.shutdown(wait=True)
 
@@ -141,8 +151,17 @@ class _Line:
     def add(self, way: _Way, step: Callable[[], None]) -> None:
         self._by_client.setdefault(way.client, deque()).append((way, step))
 
-    def next(self) -> tuple[_Way, Callable[[], None]]:
-        client = next(iter(self._by_client))
+    def leave(self) -> list[_Way]:
+        """Return all who wait, who do so no longer."""
+        found = [way for steps in self._by_client.values() for way, _ in steps]
+        self._by_client.clear()
+        return found
+
+    def next(self) -> tuple[_Way, Callable[[], None]] | None:
+        """Return the step whose turn it is, if any waits."""
+        client = next(iter(self._by_client), _NOBODY)
+        if client is _NOBODY:
+            return None
         steps = self._by_client.pop(client)
         found = steps.popleft()
         if steps:
