@@ -135,6 +135,31 @@ class TestOpening:
 
         assert len(environments._refused) == module.MAX_REFUSED
 
+    def test_strangers_do_not_fill_the_log(self, caplog):
+        clock = Clock()
+        sources = {f"K{number}": FakeSource(missing()) for number in range(21)}
+        environments = environments_that_open(sources.__getitem__, clock=clock)
+        for number in range(21):
+            clock.now += module.REFUSED_FOR_S if number == 20 else 0.0
+            with pytest.raises(UnknownSdkKey):
+                environments.find(f"K{number}")
+
+        assert [each.partition(" since")[0][-3:].strip("( ") for each in caplog.messages] == [
+            "1",
+            "20",
+        ]
+        assert "the last for: cdn.example: status 403" in caplog.messages[0]
+
+    def test_what_fails_after_it_was_opened_is_logged(self, caplog):
+        source = FakeSource(revision(1))
+        environments = environments_that_open(lambda key: source)
+        environment = environments.find("K")
+        source.content = down()
+
+        environment.refresh()
+
+        assert "Connection refused" in caplog.text
+
     def test_no_more_are_fetched_at_once_than_there_is_room_for(self):
         gates = {}
         environments = environments_that_open(lambda key: gates.setdefault(key, Gate(revision(3))))

@@ -9,6 +9,7 @@ while, and the one that was used longest ago let go when there are too many.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .environment import Environment
+
+_log = logging.getLogger("bucketer.datafile")
 
 #: How long a key that could not be opened is refused without asking again.
 REFUSED_FOR_S = 30.0
@@ -84,6 +87,7 @@ class Environments:
         self._opened: OrderedDict[str, Environment] = OrderedDict()
         self._opening: dict[str, _Opening] = {}
         self._refused: OrderedDict[str, tuple[BucketerError, float]] = OrderedDict()
+        self._untold, self._tell_from = 0, float("-inf")
         given = frozenset(key for each in (default, *self.listed) for key in each.keys)
         for environment in (default, *self.listed):
             environment.keys_of_all = given
@@ -154,13 +158,17 @@ class Environments:
     def _open(self, key: str, opening: _Opening) -> Environment:
         """Fetch the datafile of *key* for all who wait."""
         assert self._open_key is not None  # noqa: S101 -- or nothing would be opening
+        environment = None
         try:
             environment = self._open_key(key)
+            environment.freshness.is_quiet = True
             environment.load()
             self._check(environment)
+            environment.freshness.is_quiet = False
             opening.found = environment
         except BucketerError as error:
             opening.error = error
+            self._tell("" if environment is None else environment.freshness.trouble)
             raise
         except BaseException:
             opening.error = EnvironmentUnavailable("its datafile could not be fetched")
@@ -178,6 +186,21 @@ class Environments:
                 del self._opening[key]
             opening.done.set()
         return environment
+
+    def _tell(self, trouble: str) -> None:
+        """Log that a key was refused, now and then: anybody may name one, as often as they like."""
+        with self._lock:
+            self._untold += 1
+            untold, now = self._untold, self._clock()
+            if now < self._tell_from:
+                return
+            self._untold, self._tell_from = 0, now + REFUSED_FOR_S
+        _log.warning(
+            "environments: SDK keys that nobody listed were refused (%d since the last such line; "
+            "the last for: %s)",
+            untold,
+            trouble or "another reason",
+        )
 
     def _check(self, environment: Environment) -> None:
         """Let through what has a datafile that fits.

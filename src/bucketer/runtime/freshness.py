@@ -29,6 +29,7 @@ class Freshness:
         failures_in_a_row: the same since its last success.
         trouble: one line on what fails now, without secrets; empty when all is well.
         failing_since: epoch seconds, or None.
+        is_quiet: nothing is logged, for now: strangers say what is fetched.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Freshness:
         "failing_since",
         "failures",
         "failures_in_a_row",
+        "is_quiet",
         "refreshes",
         "trouble",
     )
@@ -49,6 +51,7 @@ class Freshness:
         self._logged = ""  # the gist of the present trouble, if this process has logged it
         self._by_each = False  # every other process has found it out as well
         self._told: dict[str, float] = {}  # troubles of the last hour, and when they were logged
+        self.is_quiet = False
         self.refreshes = 0
         self.failures = 0
         self.failures_in_a_row = 0
@@ -58,6 +61,7 @@ class Freshness:
     def to_json(self) -> dict[str, object]:
         """Return the same as data, for the health answer; what is zero or nothing is left out."""
         told = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
+        del told["is_quiet"]
         return {name: value for name, value in told.items() if value}
 
     def note(self, troubles: Sequence[SourceError], now: float, serving: str) -> None:
@@ -74,7 +78,7 @@ class Freshness:
             if self.failing_since is None:
                 self.failing_since = now
             gist = "; ".join(each.gist for each in troubles)
-            heard = all(each.heard for each in troubles)
+            heard = self.is_quiet or all(each.heard for each in troubles)
             if gist != self._logged and not heard and self._is_news(gist, now):
                 self._by_each = all(each.found_by_each for each in troubles)
                 extra = {"found_by_each": self._by_each}
