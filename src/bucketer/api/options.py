@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
     from typing import Protocol
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenChecker, TokenIssuer
@@ -76,6 +76,9 @@ class ApiOptions:
         reports: what else health tells, by name: each gives its counters, if any.
         tokens: knows which tokens are genuine, or None where none is asked for.
         issuer: issues tokens, or None where nobody gets one here.
+        listened: the topics of `streams` that somebody listens to, kept true by the door; None
+            where nobody can.
+        no_streams: why nobody can, a clause; empty for no more than that.
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
         ofrep_bulk_impressions: True sends the impressions of all that OpenFeature's clients have
@@ -99,10 +102,12 @@ class ApiOptions:
         "freshness",
         "health_max_age_s",
         "issuer",
+        "listened",
         "makes_events",
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "no_streams",
         "odp",
         "ofrep_bulk_impressions",
         "ofrep_experiments",
@@ -157,6 +162,8 @@ class ApiOptions:
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None
+        self.listened: Container[str] | None = None
+        self.no_streams = ""
         self.tokens: TokenChecker | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None

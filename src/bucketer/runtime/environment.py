@@ -56,7 +56,7 @@ class Environment:
         due_at: when the sources are to be asked again, by the steady clock.
         place: what overrides are kept under.
         missing: the first source answered last that it has no datafile by that name.
-        on_change: called when a new edition serves.
+        on_change: called with this one when a new edition serves.
     """
 
     __slots__ = (
@@ -123,7 +123,7 @@ class Environment:
         self.freshness = Freshness("" if name == DEFAULT else name)
         self.due_at = 0.0
         self.missing = False
-        self.on_change: Callable[[], None] | None = None
+        self.on_change: Callable[[Environment], None] | None = None
         self.sources = tuple(sources)
         self._seen = [Seen(source, older_after_s) for source in sources]
         self._used_rank = len(self.sources)
@@ -253,5 +253,5 @@ class Environment:
         serving = f"revision {found.ruleset.revision} from {found.where}" if found else "nothing"
         self.freshness.note(troubles, now, serving)
         if changed and self.on_change is not None:
-            self.on_change()
+            self.on_change(self)
         return changed

@@ -53,6 +53,7 @@ class Environments:
     Attributes:
         default: the one that answers where none is named.
         listed: the others that the settings list.
+        on_edition: called when a new edition of any of them serves, by whatever thread.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Environments:
         """
         self.default = default
         self.listed = tuple(listed)
+        self.on_edition: Callable[[Environment], None] | None = None
         self._open_key = open_key
         self._max_opened, self._max_bytes = max_opened, max_bytes
         self._clock = clock
@@ -91,7 +93,7 @@ class Environments:
         given = frozenset(key for each in (default, *self.listed) for key in each.keys)
         for environment in (default, *self.listed):
             environment.keys_of_all = given
-            environment.on_change = self._index
+            environment.on_change = self._changed
         self._index()
 
     def __iter__(self) -> Iterator[Environment]:
@@ -177,8 +179,8 @@ class Environments:
             with self._lock:
                 if opening.found is not None:
                     self._opened[key] = opening.found
-                    opening.found.on_change = self._make_room
-                    self._make_room_alone()
+                    opening.found.on_change = self._opened_changed
+                    self._make_room()
                 elif opening.error is not None:
                     self._refused[key] = (opening.error, self._clock() + REFUSED_FOR_S)
                     while len(self._refused) > MAX_REFUSED:
@@ -217,11 +219,6 @@ class Environments:
             raise EnvironmentUnavailable("its datafile is larger than all of them may be")
 
     def _make_room(self) -> None:
-        """A datafile has changed, and perhaps grown."""
-        with self._lock:
-            self._make_room_alone()
-
-    def _make_room_alone(self) -> None:
         total = sum(_size_of(each) for each in self._opened.values())
         while len(self._opened) > self._max_opened or total > self._max_bytes:
             _, oldest = self._opened.popitem(last=False)
@@ -236,6 +233,21 @@ class Environments:
         """Let the environment of *key* go, if nobody listed it; say whether there was one."""
         with self._lock:
             return self._opened.pop(key, None) is not None
+
+    def _changed(self, environment: Environment) -> None:
+        """Go by what a new edition of *environment* is called; tell of it."""
+        self._index()
+        self._tell(environment)
+
+    def _opened_changed(self, environment: Environment) -> None:
+        """Make room for the new edition of one that nobody listed, which may have grown."""
+        with self._lock:
+            self._make_room()
+        self._tell(environment)
+
+    def _tell(self, environment: Environment) -> None:
+        if self.on_edition is not None:
+            self.on_edition(environment)
 
     def _index(self) -> None:
         """Take up what the environments are called by now: their datafiles may tell a key."""

@@ -9,6 +9,7 @@ from bucketer.api.http import (
     SDK_KEY,
     EnvironmentNeeded,
     Needed,
+    Reply,
 )
 from bucketer.core.bandit import PredictionNeeded
 
@@ -16,10 +17,11 @@ from .ids import new_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from bucketer.api.http import Reply, Request, Response
+    from bucketer.api.http import Request, Response
     from bucketer.api.routes import Handler
+    from bucketer.api.streams import Notice
     from bucketer.ports import Outbox, Overrides, Predictor, ProfileStore, Segments
 
     from .answering import Answering
@@ -43,6 +45,8 @@ class Runtime:
         environments: all of them, by what requests call them.
         outbox: takes the events; None drops them.
         profiles, predictor, archive, on_notice, name_event, clock: what it was wired to.
+        listened: what somebody listens to, kept true by the door; None where nobody can.
+        on_telling: tells what happened to those who listen; may be called by any thread.
     """
 
     def __init__(  # noqa: PLR0913 -- a keyword for each thing that it is wired to
@@ -58,6 +62,7 @@ class Runtime:
         archive: Callable[[str], Edition | None] | None = None,
         on_notice: Callable[[bytes, tuple[str, ...]], None] | None = None,
         name_event: Callable[[], str] | None = None,
+        listened: set[str] | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -77,6 +82,7 @@ class Runtime:
             on_notice: passes a webhook's body on, with the names of the environments that it
                 concerns, without waiting for what comes of it.
             name_event: makes the name of an event; a UUID's unless given.
+            listened: see above.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -94,6 +100,8 @@ class Runtime:
         self.on_notice = on_notice
         self.name_event = name_event or new_uuid
         self.clock, self._monotonic = clock, monotonic
+        self.listened = listened
+        self.on_telling: Callable[[Iterable[Notice]], None] | None = None
         self._refresher: Refresher | None = None
 
     @property
@@ -173,6 +181,8 @@ class Runtime:
             self.profiles.save(*reply.profile)
         if reply.events and self.outbox is not None:
             self.outbox.add(reply.events)
+        if reply.__class__ is not Reply and self.on_telling is not None:
+            self.on_telling(reply.notices)  # type: ignore[attr-defined]  # `Telling`, the other kind
         return reply.response
 
     def fresh_handler(self, environment: Environment) -> Handler:

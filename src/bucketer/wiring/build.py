@@ -59,6 +59,12 @@ def build(
         from .tokens import add_tokens
 
         add_tokens(settings, options)
+    listened: set[str] | None = None
+    if settings.agent_notifications:
+        if mode == SERVER:
+            options.listened = listened = set()
+        else:
+            options.no_streams = "only `bucketer serve` can keep an answer open"
     if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     profiles = build_profiles(settings)
@@ -99,6 +105,7 @@ def build(
         overrides=overrides,
         archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
         on_notice=queues,
+        listened=listened,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
     )

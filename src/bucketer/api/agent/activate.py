@@ -119,6 +119,10 @@ class _Activated:
         call = self._call
         decision = call.api.engine.activate(call.edition.ruleset, key, self._user, None)
         self._take(decision)
+        if call.topic:
+            from .notices import experiment_notice
+
+            call.notices += experiment_notice(call.topic, key, decision, self._user)
         shown["experimentKey"], shown["type"] = key, _EXPERIMENT
         shown["variationKey"] = decision.variation_key or ""
         shown["enabled"] = bool(decision.variation_key)
@@ -137,6 +141,11 @@ class _Activated:
         if values:
             shown["variables"] = values
         shown["enabled"] = decision.enabled
+        if call.topic:
+            from .notices import feature_notice
+
+            flag = ruleset.flags[key]
+            call.notices += feature_notice(call.topic, flag, decision, self._user, values)
 
     def _variables(self, decision: Decision, key: str) -> Raw:
         """Return the flag's variables, rendered; "" for none."""

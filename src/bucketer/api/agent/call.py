@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
+    from bucketer.api.streams import Notice
     from bucketer.core.decision import Impression
     from bucketer.core.events import Conversion
     from bucketer.ports import EditionFacts, Engine
@@ -85,9 +86,10 @@ class Call:
         now: epoch seconds.
         new_uuid: makes the name of an event; called once for each.
         known: what the shell has fetched for this request, if anything.
+        notices: what is to be told to those who listen; see `listens`.
     """
 
-    __slots__ = ("_query", "api", "edition", "known", "new_uuid", "now", "request")
+    __slots__ = ("_query", "api", "edition", "known", "new_uuid", "notices", "now", "request")
 
     def __init__(
         self,
@@ -102,11 +104,21 @@ class Call:
         self.api, self.edition, self.request = api, edition, request
         self.now, self.new_uuid, self.known = now, new_uuid, known
         self._query: dict[str, list[str]] | None = None
+        self.notices: list[Notice] = []
 
     @property
     def sdk_key(self) -> str:
         """What the request names its environment by, as it does; it may hold a token."""
         return self.request.headers.get(SDK_KEY, "").strip()
+
+    @property
+    def topic(self) -> str:
+        """What those listen to who want to be told of this call; empty if nobody does."""
+        listened = self.api.options.listened
+        if not listened:
+            return ""
+        topic = self.sdk_key.partition(":")[0]
+        return topic if topic in listened else ""
 
     def values(self, name: str) -> list[str]:
         """Return all values of a parameter of the query."""
@@ -249,4 +261,8 @@ class Call:
         """Answer 200 with *value*: see `go_json` for what it may be."""
         body = document(value)
         response = Response(200, self.api.headers, body, self.request.request_id)
+        if self.notices:
+            from bucketer.api.streams import Telling
+
+            return Telling(response, events, profile, tuple(self.notices))
         return Reply(response, events, profile)

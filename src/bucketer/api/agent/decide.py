@@ -144,6 +144,13 @@ class _Decided:
             from .reasons import sentences
 
             reasons = self._within_room(sentences(trace, ruleset, flag, self._user))
+        if self._call.topic:
+            from .notices import flag_notice
+
+            values: dict[str, object] | None = None if with_variables else {}
+            self._call.notices += flag_notice(
+                self._call.topic, flag, decision, self._user, reasons, values
+            )
         return whole(spelled, self._shown_user, reasons), decision.enabled
 
     def _within_room(self, sentences: Iterator[str]) -> list[str]:

@@ -48,6 +48,7 @@ OPERATIONS = {
     "/v1/datafile": ("GET", "datafile"),
     "/v1/activate": ("POST", "activate"),
     "/v1/decide": ("POST", "decide"),
+    "/v1/notifications/event-stream": ("GET", "event_stream"),
     "/v1/track": ("POST", "track"),
     "/v1/override": ("POST", "override"),
     "/v1/lookup": ("POST", "lookup"),

@@ -46,6 +46,10 @@ def answer(call: Call) -> Reply:
     except UnknownEvent:
         told["error"] = f'event with key "{key}" not found'
         return call.reply(told)
+    if call.topic:
+        from .notices import track_notice
+
+        call.notices += track_notice(call.topic, ruleset.events[key], user, fields["eventTags"])
     return call.reply(told, call.events((conversion,), user))
 
 

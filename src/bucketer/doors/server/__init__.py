@@ -5,6 +5,8 @@ supervisor.py   several worker processes, and what became of them
 lifespan.py     what a worker process makes at its start and undoes at its end
 connection.py   one client: bytes ⇄ Request and answers, in order
 reading.py      its reading half: what deals with the parser
+pacing.py       how fast it reads, by how its answers are taken
+streams.py      who listens to what, and how they are told; streaming.py: one of them
 worker.py       what the connections of a process share
 sweeper.py      time-outs
 phases.py       what a connection can be doing

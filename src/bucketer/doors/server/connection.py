@@ -9,16 +9,21 @@ needs no ``await``, so nothing is lost but the cost (docs/decisions/0030).
 from __future__ import annotations
 
 import time
-from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from bucketer.api.client_address import read_address
-from bucketer.api.http import SDK_KEY, Needed, Request, is_sane_request_id
+from bucketer.api.http import SDK_KEY, Needed, Reply, Request, Response, is_sane_request_id
 from bucketer.api.refusals import refusal
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.doors.server.held import HeldAnswer
-from bucketer.doors.server.phases import BODY, CLOSING, HEAD, IDLE, NEW, STALLED, WORKING
-from bucketer.doors.server.reading import RequestReader
+from bucketer.doors.server.pacing import MAX_HELD, UNTAKEN_BYTES, PacedReader
+from bucketer.doors.server.phases import (
+    CLOSING,
+    IDLE,
+    NEW,
+)
+from bucketer.doors.server.streaming import Streaming
 from bucketer.doors.server.targets import origin_form
 from bucketer.runtime.apart import LARGE_BYTES
 
@@ -29,40 +34,21 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from bucketer.api.http import Response
+    from bucketer.api.streams import Stream, Telling
     from bucketer.doors.server.worker import Worker
 
-#: Answers that one connection may have waiting before we stop reading from it.
-MAX_HELD = 64
-#: Bytes of answers that a client may leave untaken before we stop reading from it, and count them.
-UNTAKEN_BYTES = 16 * 1024
-#: How long a client that holds up a full server has had nothing to show for, before it gives way.
-_STUCK_S = 1.0
 
 _METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
 
 
-class Connection(RequestReader):
-    """The answering half. Everything runs on the loop's thread.
-
-    Attributes:
-        answered: how many answers have been written.
-        mark, since: `Sweeper`'s: what it saw at its last look, and since when.
-    """
+class Connection(PacedReader):
+    """The answering half. Everything runs on the loop's thread."""
 
     __slots__ = (
-        "_held",
         "_leaving",
-        "_open",
-        "_owed_bytes",
         "_peer",
         "_proxied",
         "_server",
-        "_stalled",
-        "_transport",
-        "answered",
-        "mark",
-        "since",
     )
 
     def __init__(
@@ -76,17 +62,9 @@ class Connection(RequestReader):
         worker: Worker = app_state["worker"]
         super().__init__(worker)
         self._server = server_state
-        self._transport: asyncio.Transport
         self._peer = ""
         self._proxied = False
-        self._open = False
         self._leaving = False
-        self._stalled = False
-        self._held: deque[HeldAnswer] = deque()
-        self._owed_bytes = 0
-        self.answered = 0
-        self.mark: tuple[int, str] | None = None
-        self.since = 0.0
 
     # -- coming and going -----------------------------------------------------------------
 
@@ -113,6 +91,8 @@ class Connection(RequestReader):
         self._unfed = b""
         self._forget_request()
         self._parser = None  # type: ignore[assignment]  # breaks the cycle of connection and parser
+        if self._streaming is not None:
+            self._streaming.leave()
         self._server.connections.discard(self)
         self._worker.forget(self)
 
@@ -123,34 +103,14 @@ class Connection(RequestReader):
 
     def shutdown(self) -> None:
         """Leave, as the server is stopping: at once when idle, else after the answer due."""
-        if self.phase() in {NEW, IDLE, CLOSING} and not self._unfed:
+        if self._streaming is not None:
+            self._transport.write(self._streaming.end())
+            self._transport.close()
+        elif self.phase() in {NEW, IDLE, CLOSING} and not self._unfed:
             self._last = True
             self._transport.close()
         else:
             self._leaving = True
-
-    def abort(self) -> None:
-        """Cut the client off."""
-        self._last = True
-        self._open = False
-        self._transport.abort()
-
-    def gives_way(self) -> bool:
-        """Leave to make room for another, if that costs nobody an answer.
-
-        A connection between requests does. So does one that has sent or taken nothing whole for
-        so long that it may be there to hold others up; the sweeper knows since when.
-        """
-        phase = self.phase()
-        if phase in {NEW, IDLE}:
-            self._last = True
-            self._transport.close()
-            return True
-        stuck = phase != WORKING and self.mark == (self.answered, phase)
-        if stuck and self._worker.loop.time() - self.since > _STUCK_S:
-            self.abort()
-            return True
-        return False
 
     # -- answering ------------------------------------------------------------------------
 
@@ -183,6 +143,8 @@ class Connection(RequestReader):
                 return
         if reply.failure is not None:
             worker.unforeseen(reply.failure, request.request_id)
+        if reply.__class__ is not Reply and self._is_told(request, reply):  # type: ignore[arg-type]  # there is one other
+            return
         data = worker.render(request, reply.response, self._server, said, last=self._last)
         if reply.events and worker.grouping is not None:
             held = HeldAnswer(self.send_ready, data)
@@ -190,6 +152,48 @@ class Connection(RequestReader):
             worker.grouping.accept(reply.events, held.release)
         else:
             self._send(data)
+
+    def _is_told(self, request: Request, reply: Telling) -> bool:
+        """Tell what *reply* gives notice of; say whether its response is one that goes on."""
+        self._worker.streams.tell(reply.notices)
+        if reply.response.__class__ is Response:
+            return False
+        self._begin_stream(request, reply.response, self._is_chunked())  # type: ignore[arg-type]  # the other kind
+        return True
+
+    def _is_chunked(self) -> bool:
+        return bool(self._parser.get_http_version() != "1.0")
+
+    def _begin_stream(self, request: Request, stream: Stream, chunked: bool) -> None:
+        """Answer with a *stream*; nothing further is read from the client."""
+        worker = self._worker
+        streaming = Streaming(self, worker.streams, worker.loop, chunked=chunked)
+        listener = worker.streams.join(stream, streaming) if self._open else None
+        if listener is None:
+            self._refuse(503)
+            return
+        head = worker.render_stream(request, stream, self._server, chunked=chunked)
+        self._last = False  # whatever the client says: the answer has only begun
+        self._send(head)
+        self._last = True
+        streaming.listener = listener
+        self._streaming = streaming
+
+    def _keep_ahead_of(self, held: HeldAnswer) -> None:
+        """Forget *held* and what stands behind it: nothing comes after an answer without end."""
+        ahead = [*takewhile(lambda each: each is not held, self._held)]
+        self._owe(-sum(each.owed_bytes for each in [*self._held][len(ahead) :]))
+        self._held.clear()
+        self._held += ahead
+
+    def takes_more(self) -> bool:
+        """Say whether the client has taken what it was sent."""
+        return self._open and not self._stalled and not self._held
+
+    def send_more(self, data: bytes) -> None:
+        """Write a piece of an answer that goes on."""
+        self.answered += 1
+        self._transport.write(data)
 
     def _unusual(self, method: bytes) -> str:
         """Return the name of a method that is seldom asked for, or that the parser can't know."""
@@ -217,9 +221,13 @@ class Connection(RequestReader):
         worker = self._worker
         held = HeldAnswer(self.send_ready)
         self._hold(held)
-        last = self._last
+        last, chunked = self._last, self._is_chunked()
 
         def answered(response: Response) -> None:
+            if response.__class__ is not Response and self._open:
+                self._keep_ahead_of(held)
+                self._begin_stream(request, response, chunked)  # type: ignore[arg-type]  # the other kind
+                return
             held.data = worker.render(request, response, self._server, said, last=last)
             held.release()
 
@@ -288,7 +296,9 @@ class Connection(RequestReader):
         if self._open and not held:
             if self._leaving and not self._unfed and self.phase() == IDLE:
                 self._last = True
-            if self._last:
+            if self._streaming is not None:
+                self._streaming.stream_ready()
+            elif self._last:
                 self._close_when_sent()
 
     def _close_when_sent(self) -> None:
@@ -302,77 +312,3 @@ class Connection(RequestReader):
             self._transport.write_eof()
         else:
             self._transport.close()
-
-    # -- pressure and time-outs -----------------------------------------------------------
-
-    def pause_writing(self) -> None:
-        """Stop reading from a client who doesn't take its answers."""
-        self._stalled = True
-        self._owe(0)
-        self._look_at_pressure()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._stalled = False
-        self._owe(0)
-        self._look_at_pressure()
-
-    def _owe(self, more_bytes: int) -> None:
-        """Count the bytes of answers that wait here: *more_bytes* held, and what isn't taken."""
-        self._owed_bytes += more_bytes
-        owed = self._owed_bytes
-        if self._stalled:
-            owed += self._transport.get_write_buffer_size()
-        if owed and self._open:
-            self._worker.untaken.keep(self, owed)
-        else:
-            self._worker.untaken.release(self)
-
-    def _look_at_pressure(self) -> None:
-        """Read only from a client who takes its answers and isn't far ahead of them."""
-        pause = self._stalled or len(self._held) >= MAX_HELD
-        if pause == self._paused or not self._open:
-            return
-        self._paused = pause
-        self._regulate_reading()
-        if self._unfed and not pause:
-            self._worker.loop.call_soon(self._feed_on)
-
-    def _regulate_reading(self) -> None:
-        """Read on, unless something has to be parsed or sent first."""
-        if not self._open:
-            return
-        if self._paused or self._unfed:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def _has_read(self) -> bool:
-        """Say whether anything before what is being parsed has been read."""
-        return bool(self.answered or self._held or self._head_bytes)
-
-    def phase(self) -> str:
-        """Say what this connection is doing."""
-        if self._stalled:
-            return STALLED
-        if self._held:
-            return WORKING
-        if self._last:
-            return CLOSING
-        if self._body is not None:
-            return BODY
-        if self._url:
-            return HEAD
-        # The parser doesn't tell of bytes before a target. On a connection's first request they
-        # needn't be told from none: both are waited for as long as for a head.
-        return IDLE if self.answered else NEW
-
-    def time_out(self, phase: str) -> None:
-        """Give up on a client that has been in *phase* for too long."""
-        if phase in {HEAD, BODY}:
-            self._refuse(408)
-        elif phase in {NEW, IDLE}:
-            self._last = True
-            self._transport.close()
-        else:
-            self.abort()

@@ -95,6 +95,14 @@ class Heads:
         request_id = response.request_id.encode()
         return b"".join((self._prefix, request_id, length, connection, b"\r\n", body))
 
+    def stream(
+        self, response: Response, default: list[tuple[bytes, bytes]], *, chunked: bool
+    ) -> bytes:
+        """Return the head of an answer that goes on; its end isn't known."""
+        self._keep(response, default)
+        line = b"transfer-encoding: chunked" if chunked else b"connection: close"
+        return b"".join((self._prefix, response.request_id.encode(), b"\r\n", line, b"\r\n\r\n"))
+
     def _keep(self, response: Response, default: list[tuple[bytes, bytes]]) -> None:
         self._status, self._headers, self._default = response.status, response.headers, default
         lines = [_STATUS_LINES[response.status]]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.doors.server.limits import Limits
+    from bucketer.runtime.environment import Environment
+    from bucketer.runtime.runtime import Runtime
     from bucketer.settings import Settings
 
     Scope = MutableMapping[str, Any]
@@ -39,6 +41,18 @@ _log = logging.getLogger("bucketer.server")
 SWITCH_S = 0.001
 #: The processes of which one is there from the start: the only one, or the first of several.
 _FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
+
+
+def tell_editions(runtime: Runtime) -> None:
+    """Have those who listen told of each new edition."""
+    from bucketer.api.agent.notices import config_notices  # few listen
+
+    def tell(environment: Environment) -> None:
+        edition = environment.edition
+        if edition is not None and runtime.on_telling is not None:
+            runtime.on_telling(config_notices(environment.keys, edition.ruleset.revision))
+
+    runtime.environments.on_edition = tell
 
 
 class Application:
@@ -81,7 +95,10 @@ class Application:
             proxies,
             access_lines=self._settings.access_log,
             waits_for_disk=self._settings.events_fsync == "answer",
+            listened=runtime.listened,
         )
+        if runtime.listened is not None:
+            tell_editions(runtime)
         scope["state"]["worker"] = worker
         sweeper = Sweeper(loop, worker.connections, self._limits)
         sweeper.start()

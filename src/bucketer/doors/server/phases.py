@@ -6,6 +6,7 @@ from typing import Protocol
 
 STALLED = "the client doesn't take what we write"
 WORKING = "answers are held: for an event to be written, for a prediction, for an earlier one"
+STREAMING = "an answer goes on, for as long as both sides stay"
 CLOSING = "nothing further is read, and our half is closed"
 BODY = "a request's body is being read"
 HEAD = "a request's head is being read"

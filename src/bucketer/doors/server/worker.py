@@ -16,17 +16,19 @@ from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
 from bucketer.doors.server.logs import note_access
+from bucketer.doors.server.streams import Streams
 from bucketer.runtime.apart import Apart, TooMuchAtOnce
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
     from uvicorn.server import ServerState
 
     from bucketer.api.client_address import TrustedProxies
     from bucketer.api.http import Needed, Request, Response
+    from bucketer.api.streams import Notice
     from bucketer.core.bandit import PredictionNeeded
     from bucketer.doors.server.limits import Limits
     from bucketer.doors.server.phases import Client, Sender
@@ -54,6 +56,7 @@ class Worker:
         unfinished: bytes of requests that haven't come whole, by connection.
         untaken: bytes of answers that their clients don't take, or that wait behind others.
         grouping: takes the events, after which their answers may go; None when events are off.
+        streams: who listens to what, and tells them.
     """
 
     def __init__(
@@ -65,8 +68,12 @@ class Worker:
         *,
         access_lines: bool = False,
         waits_for_disk: bool = False,
+        listened: set[str] | None = None,
     ) -> None:
-        """Make ready; threads are made when the first request needs one."""
+        """Make ready; threads are made when the first request needs one.
+
+        What is in *listened* is kept true for those who make notices.
+        """
         self.runtime = runtime
         self.loop = loop
         self.limits = limits
@@ -82,6 +89,10 @@ class Worker:
         self.grouping: Grouping | None = None
         if outbox is not None:
             self.grouping = Grouping(outbox, loop, waits_for_disk=waits_for_disk)
+        # Half the places stay for those who ask and go.
+        most = limits.connections // 2
+        self.streams = Streams(loop, most, set() if listened is None else listened)
+        runtime.on_telling = self._tell_from_anywhere
         self._access_lines = access_lines
         self._heads = Heads()
         self._apart = Apart(
@@ -157,6 +168,15 @@ class Worker:
             line = b"" if said is None else b"connection: keep-alive\r\n"
         return self._heads.render(response, state.default_headers, line)
 
+    def render_stream(
+        self, request: Request, response: Response, state: ServerState, *, chunked: bool
+    ) -> bytes:
+        """Return the head of *response*, which goes on, and write its line."""
+        if self._access_lines:
+            who, what = request.ip, request.method
+            note_access(who, what, request.path, response.status, 0, response.request_id)
+        return self._heads.stream(response, state.default_headers, chunked=chunked)
+
     def refusal(
         self, status: int, state: ServerState, ip: str, headers: Mapping[str, str]
     ) -> bytes:
@@ -178,6 +198,10 @@ class Worker:
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
         """Log what was answered with a 500."""
         _log.error("request %s: unforeseen", request_id, exc_info=failure)
+
+    def _tell_from_anywhere(self, notices: Iterable[Notice]) -> None:
+        """Tell what happened on another thread."""
+        self.loop.call_soon_threadsafe(self.streams.tell, notices)
 
     # -- answers that take long -----------------------------------------------------------
 
@@ -218,6 +242,7 @@ class Worker:
 
     def close(self) -> None:
         """Stop the threads, then let the runtime hand over what it holds."""
+        self.streams.close()
         self._apart.close()
         if self.grouping is not None:
             self.grouping.close()
