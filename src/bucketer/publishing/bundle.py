@@ -75,6 +75,7 @@ LATER = (
     "bucketer/api/bucketer/track",
     "bucketer/api/ofrep/",
     "bucketer/api/service/",
+    "bucketer/api/streams",
     "bucketer/api/tokens",
     "bucketer/tokens/",
     "bucketer/wiring/tokens",
