@@ -237,15 +237,15 @@ class Environments:
     def _changed(self, environment: Environment) -> None:
         """Go by what a new edition of *environment* is called; tell of it."""
         self._index()
-        self._tell(environment)
+        self._tell_of(environment)
 
     def _opened_changed(self, environment: Environment) -> None:
         """Make room for the new edition of one that nobody listed, which may have grown."""
         with self._lock:
             self._make_room()
-        self._tell(environment)
+        self._tell_of(environment)
 
-    def _tell(self, environment: Environment) -> None:
+    def _tell_of(self, environment: Environment) -> None:
         if self.on_edition is not None:
             self.on_edition(environment)
 
