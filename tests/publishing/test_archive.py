@@ -259,9 +259,10 @@ def test_the_bundle_holds_what_a_cold_start_imports_and_nothing_else(built, tmp_
     version, found = built
     task = _unpack(found.path, tmp_path / "task")
     bundled = _modules_after(version, task, _NOTHING_IS_FOUND)
-    (task / "bundle.bin").write_bytes(b"of another Python")
+    whole = tmp_path / "whole.zip"
+    archive.build(whole, python=version, architecture="x86_64", everything=True)
     program = "import app; app.lambda_handler(json.loads(sys.argv[1]), None)"
-    needed = _modules_after(version, task, program)
+    needed = _modules_after(version, _unpack(whole, tmp_path / "whole"), program)
 
     assert needed == bundled
 

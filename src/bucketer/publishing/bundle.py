@@ -122,7 +122,7 @@ TASK = "/var/task"
 def write_bundle(root: str, package: str) -> None:
     """Compile *package* below *root* into ``bundle.bin`` there, but for `LATER`.
 
-    The bytecode that lies beside a source that is taken is deleted.
+    The sources that are taken are deleted, and the bytecode beside them.
     """
     import marshal
     from graphlib import TopologicalSorter
@@ -146,6 +146,7 @@ def write_bundle(root: str, package: str) -> None:
         imported[name] = dict.fromkeys(found)  # in order, so that the bundle is the same each time
         imported[name].pop(name, None)  # `from . import a_module` in a package
         Path(cache_from_source(str(source), optimization="")).unlink(missing_ok=True)
+        source.unlink()
     _run_packages_after_what_they_show(imported)
     order = TopologicalSorter(imported).static_order()
     bundle = [modules[name] for name in order if name in modules]
