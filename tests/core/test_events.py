@@ -298,3 +298,24 @@ def test_keys_that_nobody_knows_are_remembered_up_to_so_many_bytes(start):
     kept = list(envelope.openings.items())[known:]
     assert 0 < len(kept) < 500
     assert sum(len(key) + len(opening) for key, opening in kept) <= ROOM_BYTES
+
+
+class Counted(dict):
+    """Attributes that count how often all of them were gone through."""
+
+    rounds = 0
+
+    def items(self):
+        self.rounds += 1
+        return super().items()
+
+
+def test_what_events_say_of_a_user_is_put_into_words_once_for_a_datafile():
+    facts = Counted(tier="gold")
+    user, one, other = User("u", facts), a_ruleset(), a_ruleset(attribute_ids={"tier": "8"})
+    told = [sent(an_impression(), user, ruleset) for ruleset in (one, one, other, one)]
+
+    assert facts.rounds == 3
+    assert told[0] == told[1] == told[3]
+    assert [each["attributes"][0]["entity_id"] for each in told] == ["9", "9", "8", "9"]
+    assert told[2]["visitor_id"] == "u"

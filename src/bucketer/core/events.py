@@ -167,11 +167,15 @@ def visitor_json(event: Event) -> str:
     user = event.user
     envelope = event.ruleset.envelope or envelope_of(event.ruleset)
     before, between, after = what.rendered or _compile_impression(what)
-    attributes = _attributes(user.attributes, envelope)
-    return (
-        f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{attributes}"
-        f'], "visitor_id": {quote(user.id)}}}'
-    )
+    told = user.told
+    if told is None or told[0] is not envelope:
+        told = user.told = (envelope, _told(user, envelope))
+    return f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{told[1]}"
+
+
+def _told(user: User, envelope: Envelope) -> str:
+    """The end of a visitor, which all events of one user have in common."""
+    return f'{_attributes(user.attributes, envelope)}], "visitor_id": {quote(user.id)}}}'
 
 
 def user_bytes(user: User, ruleset: Ruleset) -> int:

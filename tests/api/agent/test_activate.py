@@ -150,7 +150,9 @@ def test_a_bandit_that_fails_is_no_variation(demonstration):
 
 
 def test_a_user_id_that_is_too_long_to_be_told_with_each_is_refused(monkeypatch, agent):
-    monkeypatch.setattr("bucketer.api.agent.activate._MOST_BYTES", 20)
+    monkeypatch.setattr("bucketer.api.agent.activate._MOST_BYTES", 28)
     query = "featureKey=a&featureKey=b"
-    assert agent.ask("/v1/activate", {"userId": "x" * 10}, query=query).status == 200
-    assert agent.ask("/v1/activate", {"userId": "x" * 11}, query=query).status == 413
+    assert agent.ask("/v1/activate", {"userId": "x" * 12}, query=query).status == 200
+    assert agent.ask("/v1/activate", {"userId": "x" * 13}, query=query).status == 413
+    assert agent.ask("/v1/activate", {"userId": "<" * 2}, query=query).status == 200
+    assert agent.ask("/v1/activate", {"userId": "<" * 3}, query=query).status == 413

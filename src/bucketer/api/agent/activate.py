@@ -9,7 +9,7 @@ from bucketer.core.decision import FEATURE_TEST, HOLDOUT
 
 from .call import Refused
 from .fields import OBJECT, TEXT
-from .go_json import Fields, Raw, go_json
+from .go_json import Fields, Raw, go_json, go_string
 from .variables import variables_of, variation_of
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ def answer(call: Call) -> Reply:
     """
     fields = call.fields_of_user(SHAPE)
     wanted = _wanted(call)
-    if len(fields["userId"]) * len(wanted) > _MOST_BYTES:
+    if len(go_string(fields["userId"])) * len(wanted) > _MOST_BYTES:
         raise Refused(413, f"the userId is too long to be told with {len(wanted)} decisions")
     user = call.user(fields["userId"], fields["userAttributes"])
     activated = _Activated(call, user)
