@@ -54,6 +54,12 @@ def distinct(count: int) -> dict[str, Any]:
     return _with_experiment(["or", *conditions])
 
 
+def versions(count: int) -> dict[str, Any]:
+    """An audience of so many versions that one attribute is compared with."""
+    conditions = [_condition("note", f"0.{number}.0", "semver_lt") for number in range(count)]
+    return _with_experiment(["or", *conditions])
+
+
 def revision(number: int) -> dict[str, Any]:
     """An older revision, for the archive."""
     return project(FLAGS_OF_REVISION) | {"revision": str(number)}
@@ -90,4 +96,5 @@ DATAFILES = {
     "20,000 ids": lambda: ids(20_000),
     "60,000 numbers": lambda: numbers(60_000),
     "3,000 distinct": lambda: distinct(3_000),
+    "300 versions": lambda: versions(300),
 }

@@ -168,9 +168,20 @@ HOSTILE = (
     ),
     Hostile(
         "bodies",
+        "60,000 digits that 300 conditions take for a version",
+        by.again(post("/bucketer", _body(e="crowded", a={"note": "0." + "1" * 60_000})), 5),
+        "300 versions",
+    ),
+    Hostile(
+        "bodies",
         "a megabyte that 300 conditions name",
         by.again(post("/bucketer", _NOTE), 5),
         "300 named",
+    ),
+    Hostile(
+        "debug",
+        "900 attributes that begin alike",
+        by.again(post("/bucketer?debug=1", _body(a={"a" * 60 + str(n): 1 for n in range(900)})), 5),
     ),
     Hostile("debug", "500 explanations in one go", by.pipeline(get(f"{_DECIDE}&debug=1") * 500)),
     Hostile(
@@ -224,5 +235,11 @@ HOSTILE = (
     Hostile("connections", "1,500 that say nothing", by.hold(1_500)),
     Hostile("connections", "1,500 that drip a head", by.hold(1_500, b"GET /bucketer?", b"x")),
     Hostile("connections", "1,500 that drip a body", by.hold(1_500, _BEGUN, b"x")),
+    Hostile(
+        "connections",
+        "100 pipeline 200 requests that need a profile",
+        by.pipeline(get(_DECIDE) * 200, clients=100),
+        environ={"BUCKETER_PROFILES": "memory"},
+    ),
     Hostile("connections", "2,000 that come and go", by.come_and_go(2_000, get("/a"))),
 )
