@@ -3,7 +3,7 @@
 import pytest
 
 from bucketer.core.envelope import Batch
-from bucketer.sinks.delivery import LATER, NEVER, SENT, Delivery, Verdict, deliver
+from bucketer.sinks.delivery import LATER, NEVER, SENT, Delivery, Verdict, deliver, judge
 
 BATCH = Batch("US", '{"visitors": [')
 ACCEPTED = Verdict(SENT, 204, "", None)
@@ -74,3 +74,28 @@ def test_an_endpoint_that_is_none_lets_events_wait():
         LATER,
         "the endpoint is no URL: it has a port outside 1 to 65535",
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [("7", 7.0), (" 0.5 ", 0.5), ("9" * 400, 3_600.0), ("3600", 3_600.0), ("3601", 3_600.0)]
+    + [
+        (odd, None)
+        for odd in (
+            "inf",
+            "Infinity",
+            "1e400",
+            "1e3",
+            "1_0",
+            "nan",
+            "-5",
+            "0",
+            "",
+            ".",
+            "1.2.3",
+            "\u0661",
+        )
+    ],
+)
+def test_a_collector_is_waited_for_as_long_as_it_asks_in_seconds_and_an_hour_at_most(asked, wait_s):
+    assert judge(429, asked).wait_s == wait_s

@@ -23,6 +23,8 @@ _TRY_AGAIN = frozenset({408, 429})
 DIVISIBLE = frozenset({400, 413, 422})
 #: Nobody can ask us to wait longer than this.
 _LONGEST_WAIT_S = 3_600.0
+#: Of a `Retry-After` in seconds. Python's own idea of a number has `inf` and `1e400` as well.
+_NUMBER = frozenset("0123456789.")
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "bucketer"}
 
 
@@ -208,9 +210,9 @@ def _seconds(retry_after: str | None, date: str | None = None) -> float | None:
     """
     if retry_after is None:
         return None
-    try:
-        wait_s = float(retry_after)
-    except ValueError:
+    if _NUMBER.issuperset(retry_after.strip()) and retry_after.strip().count(".") <= 1:
+        wait_s = float(f"0{retry_after.strip()}")
+    else:
         from email.utils import parsedate_to_datetime  # rare, and dear at cold start
         from time import time
 
