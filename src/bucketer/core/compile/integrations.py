@@ -16,10 +16,11 @@ def read_integrations(draft: Draft) -> None:
 
     Source: optimizely-sdk 5.7.0, project_config.py:ProjectConfig.__init__, entities.py:Audience.
     """
+    given = draft.datafile.get("integrations")
     found = next(
         (
             each
-            for each in draft.section("integrations")
+            for each in (given if isinstance(given, list) else ())
             if isinstance(each, dict) and each.get("key") == "odp"
         ),
         None,
