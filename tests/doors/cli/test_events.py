@@ -6,14 +6,19 @@ import time
 
 import pytest
 from tests.fakes.collector import Collector
+from tests.fakes.odp import Odp, with_odp
 from tests.fakes.visitors import some_events
 from tests.fakes.waiting import wait_until
 
+from bucketer.core.compile import compile_datafile
+from bucketer.core.odp import odp_event
+from bucketer.core.parse import parse_datafile
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
+from bucketer.sinks.odp import OdpOutbox
 from bucketer.sinks.outbox import Outbox
 from bucketer.sinks.pace import Pace
 
@@ -253,3 +258,50 @@ def test_export_takes_the_option_of_the_other_commands(run, leave_behind):
     leave_behind(403, 1)
 
     assert run("export") == run("export", "--json")
+
+
+def test_events_for_odp_are_shown_and_tried_again_apart(tmp_path):
+    ruleset = compile_datafile(parse_datafile(json.dumps(with_odp())))
+    event = odp_event(ruleset, "", "bought", {"email": "a@b.c"}, {}, 0, "uuid-1")
+
+    def run(*argv, status=0):
+        out, err = io.StringIO(), io.StringIO()
+        environ = {
+            "BUCKETER_STATE_DIR": str(tmp_path),
+            "BUCKETER_ODP_HOST": odp.url,
+            "HOME": str(tmp_path),
+            "COLUMNS": "10000",
+        }
+        assert status == main(["events", *argv, "--odp", "--json"], Terminal(out, err, environ))
+        assert err.getvalue() == ""
+        return [json.loads(line) for line in out.getvalue().splitlines()]
+
+    with Odp() as odp:
+        odp.mood = 400
+        counters = Counters()
+        pace = Pace(interval_s=0.02, timeout_s=5.0)
+        durable = Durable(
+            tmp_path / "outbox-odp",
+            Delivery(odp_host=odp.url),
+            counters,
+            limit_bytes=1 << 30,
+            pace=pace,
+        )
+        OdpOutbox(durable, counters).add([event])
+        wait_until(lambda: counters.dead)
+        durable.close()
+
+        assert [1] == [each["dead"] for each in run("status", status=1)]
+        [row] = run("list")
+        assert ("bought", "uuid-1", "ODP", 400) == (
+            row["event"],
+            row["uuid"],
+            row["region"],
+            row["status"],
+        )
+        assert '"visitors": [{"type": "fullstack"' in json.dumps(run("export")[0])
+        odp.mood = "answer"
+        [told] = run("retry")
+
+        assert ([odp.url.partition("://")[2]], 1, 1) == (told["to"], told["put_back"], told["sent"])
+        assert "bought" == odp.sent()[-1]["action"]

@@ -67,6 +67,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         add_setting(sub, "BUCKETER_STATE_DIR", "--state-dir", "DIRECTORY")
         said = "for programs" if name != "export" else "what it prints is JSON in any case"
         sub.add_argument("--json", action="store_true", help=said)
+        sub.add_argument("--odp", action="store_true", help="events for ODP, which wait apart")
         if name in {"list", "export"}:
             sub.add_argument(
                 "--waiting", action="store_true", help="what waits, instead of what was refused"
@@ -84,7 +85,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Count what waits and what was refused; exit status 1 when somebody should look."""
-    status = _store(settings_of(args, terminal)).status(time.time())
+    status = _store(settings_of(args, terminal), args).status(time.time())
     if args.json:
         terminal.json(status._asdict())
     else:
@@ -117,7 +118,7 @@ def status_command(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def list_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """List the events that the collector refused, with its answer (or those that wait)."""
-    store = _store(settings_of(args, terminal))
+    store = _store(settings_of(args, terminal), args)
     unread: list[str] = []
     if args.waiting:
         rows = [_waiting_row(each) for each in store.waiting(unread)]
@@ -142,7 +143,7 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     from bucketer.wiring import build_transport
 
     settings = settings_of(args, terminal)
-    store = _store(settings)  # before anything is made: the directory may be mistyped
+    store = _store(settings, args)  # before anything is made: the directory may be mistyped
     receivers = _receivers(settings, store)
     if not args.json:
         terminal.text(f"To {', '.join(receivers) or 'nobody: there is nothing to deliver'}.")
@@ -153,7 +154,7 @@ def retry_command(args: argparse.Namespace, terminal: Terminal) -> int:
     lane.release()
     counters = Counters()
     durable = Durable(
-        _outbox_directory(settings),
+        _outbox_directory(settings, args),
         build_transport(settings, terminal.environ),
         counters,
         limit_bytes=settings.events_max_bytes,
@@ -187,23 +188,34 @@ def _receivers(settings: Settings, store: Store) -> list[str]:
     """Who gets what was refused and what waits: hosts, or a queue by its host and name."""
     from itertools import chain
 
-    from bucketer.core.events import ENDPOINTS
-
     if settings.events.startswith("sqs://"):
         return [f"the queue {settings.events.removeprefix('sqs://')}"]
     unread: list[str] = []
     refused = (each.batch for each in store.letters(unread) if not isinstance(each, bytes))
     waiting = (each[0] for each in store.waiting(unread) if not isinstance(each, bytes))
-    regions = sorted({str(batch.region) for batch in chain(refused, waiting)})
-    asked = settings.events_endpoint
-    urls = [asked or ENDPOINTS.get(each, "") for each in regions]
+    batches = sorted(set(chain(refused, waiting)))
+    urls = [_url_of(batch, settings) for batch in batches]
     hosts = [url.partition("://")[2].partition("/")[0].rpartition("@")[2] for url in urls]
     return list(dict.fromkeys(each for each in hosts if each))
 
 
+def _url_of(batch: Batch, settings: Settings) -> str:
+    """Where a batch goes; "" if nobody can tell."""
+    from bucketer.core.envelope import ODP
+    from bucketer.core.events import ENDPOINTS
+    from bucketer.core.odp import account_in
+
+    if batch.region != ODP:
+        return settings.events_endpoint or ENDPOINTS.get(batch.region, "")
+    try:
+        return settings.odp_host or account_in(batch)[0]
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
 def export_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Print the refused events, each as a payload that can be posted (or those that wait)."""
-    store = _store(settings_of(args, terminal))
+    store = _store(settings_of(args, terminal), args)
     unread: list[str] = []
     letters = (each for each in store.letters(unread) if not isinstance(each, bytes))
     refused = ((letter.batch, letter.visitor) for letter in letters)
@@ -220,13 +232,13 @@ def _tell_unread(unread: Sequence[str], terminal: Terminal) -> int:
     return 1 if unread else 0
 
 
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings, args: argparse.Namespace) -> Store:
     """The outbox of the state directory.
 
     Raises:
         NoStateDirectory: there is no such directory.
     """
-    directory = _outbox_directory(settings)
+    directory = _outbox_directory(settings, args)
     try:
         is_directory = stat.S_ISDIR(directory.parent.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -238,8 +250,10 @@ def _store(settings: Settings) -> Store:
     return Store(directory, settings.events_max_bytes)
 
 
-def _outbox_directory(settings: Settings) -> Path:
-    return Path(settings.state_dir).expanduser() / "outbox"
+def _outbox_directory(settings: Settings, args: argparse.Namespace) -> Path:
+    from bucketer.wiring.events import ODP_OUTBOX
+
+    return Path(settings.state_dir).expanduser() / (ODP_OUTBOX if args.odp else "outbox")
 
 
 def _is_there(directory: Path) -> bool:
@@ -277,6 +291,14 @@ def _facts(batch: Batch, visitor: str) -> dict[str, object]:
     try:
         about = json.loads(batch.head + "]}")
         found = json.loads(visitor)
+        if "odp" in about:
+            return {
+                "visitor": json.dumps(found["identifiers"]),
+                "event": found["action"],
+                "uuid": found["data"]["idempotence_id"],
+                "account": about["odp"]["key"],
+                "region": batch.region,
+            }
         [event] = found["snapshots"][0]["events"]
         return {
             "decided_at": _utc(event["timestamp"] / 1000),
