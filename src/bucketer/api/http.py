@@ -154,10 +154,13 @@ class Known:
         environment_asked: the environment that the request names has been looked for.
         refusal: why it isn't there, or None.
         work: what each `WorkNeeded` gave, by its name.
+        answered: of `RequestsNeeded`, each answer (None where all before were too much already),
+            and the epoch seconds when it was begun and done; None when none was needed.
         datafile: the JSON text of the edition that was asked for, or None when none was.
     """
 
     __slots__ = (
+        "answered",
         "asked",
         "datafile",
         "edition",
@@ -194,6 +197,7 @@ class Known:
         self.environment_asked = False
         self.refusal: Exception | None = None
         self.work: dict[str, object] = {}
+        self.answered: list[tuple[Response | None, float, float]] | None = None
         self.datafile: bytes | None = None
 
 
@@ -226,6 +230,15 @@ class WorkNeeded(Needed):
         """Take the work, and what to call it."""
         super().__init__(name)
         self.name, self.work = name, work
+
+
+class RequestsNeeded(Needed):
+    """Answer `requests`, each as if it had come alone, in order; call again with `answered`."""
+
+    def __init__(self, requests: list[Request]) -> None:
+        """Take what is to be answered."""
+        super().__init__(len(requests))
+        self.requests = requests
 
 
 class RevisionNeeded(Needed):

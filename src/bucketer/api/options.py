@@ -49,6 +49,7 @@ class ApiOptions:
         apis: other APIs than `/bucketer`: the beginning of their paths, with a slash at its end,
             and what makes them; see `route.Api`.
         answers_bytes: how much of rendered answers may be kept.
+        batch_max: how many operations a batch of Agent's may have.
         debug_allowed: False leaves the debug block out of every answer.
         show_datafile: how debug names the datafile: ``full``, ``host`` or ``off``. Health never
             tells more than the host.
@@ -95,6 +96,7 @@ class ApiOptions:
         "allow_origins",
         "answers_bytes",
         "apis",
+        "batch_max",
         "debug_allowed",
         "environments_trouble",
         "events",
@@ -164,6 +166,7 @@ class ApiOptions:
         self.webhook: tuple[str, str] | None = None
         self.listened: Container[str] | None = None
         self.no_streams = ""
+        self.batch_max = 500
         self.tokens: TokenChecker | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None

@@ -12,6 +12,7 @@ from bucketer.api.http import (
     Known,
     NoticeReceived,
     ProfileNeeded,
+    RequestsNeeded,
     RevisionNeeded,
     WorkNeeded,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from bucketer.api.http import Needed, Reply, Request
+    from bucketer.api.http import Needed, Reply, Request, Response
     from bucketer.api.routes import Handler
 
     from .edition import Edition
@@ -43,6 +44,14 @@ if TYPE_CHECKING:
         def fresh_handler(self, environment: Environment) -> Handler:
             """Return what answers for *environment*, fetched first where nobody does that."""
             ...
+
+        def serve(self, request: Request, deadline: Callable[[], float | None] | None) -> Response:
+            """Answer another request to its end."""
+            ...
+
+
+#: What the answers to the requests of one batch may come to; those behind aren't answered.
+MAX_ANSWERED_BYTES = 16 * 1024 * 1024
 
 
 class Answering:
@@ -107,7 +116,7 @@ class Answering:
                 known.edition = runtime.archive(needed.revision) if runtime.archive else None
             except BucketerError as error:
                 known.failure = error
-        elif isinstance(needed, WorkNeeded):
+        elif isinstance(needed, WorkNeeded | RequestsNeeded):
             self._work(needed)
         elif isinstance(needed, DatafileNeeded):
             known.datafile = needed.edition.datafile()
@@ -120,8 +129,11 @@ class Answering:
 
             provide(needed, known, runtime, None if self._deadline is None else self._deadline())
 
-    def _work(self, needed: WorkNeeded) -> None:
-        """Do the work, or keep why it failed."""
+    def _work(self, needed: WorkNeeded | RequestsNeeded) -> None:
+        """Do the work, or keep why it failed; answer the requests."""
+        if isinstance(needed, RequestsNeeded):
+            self._known.answered = self._answer_all(needed.requests)
+            return
         work = self._known.work
         if needed.name in work:
             raise AssertionError(needed.name) from needed  # it would go round for ever
@@ -129,6 +141,17 @@ class Answering:
             work[needed.name] = needed.work()
         except BucketerError as error:
             work[needed.name] = error
+
+    def _answer_all(self, requests: list[Request]) -> list[tuple[Response | None, float, float]]:
+        """Answer each of *requests* as if it had come alone, while there is room for answers."""
+        clock, room_bytes = self._runtime.clock, MAX_ANSWERED_BYTES
+        answers: list[tuple[Response | None, float, float]] = []
+        for request in requests:
+            since = clock()
+            response = self._runtime.serve(request, self._deadline) if room_bytes > 0 else None
+            room_bytes -= 0 if response is None else len(response.body)
+            answers.append((response, since, clock()))
+        return answers
 
     def _find(self, needed: EnvironmentNeeded) -> None:
         """Find the environment that the request names, or why there is none."""

@@ -14,7 +14,13 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from bucketer.api.http import EnvironmentNeeded, Needed, ProfileNeeded, RevisionNeeded
+from bucketer.api.http import (
+    EnvironmentNeeded,
+    Needed,
+    ProfileNeeded,
+    RequestsNeeded,
+    RevisionNeeded,
+)
 from bucketer.api.needs import OverrideGiven, OverridesNeeded, ProfileGiven, SegmentsNeeded
 from bucketer.core.bandit import PredictionNeeded
 
@@ -40,11 +46,12 @@ _KINDS: dict[type[Exception], str] = {
     **dict.fromkeys((ProfileNeeded, ProfileGiven, OverridesNeeded, OverrideGiven), "profiles"),
     EnvironmentNeeded: "environments",
     RevisionNeeded: "revisions",
+    RequestsNeeded: "batches",
 }
 _OTHER = "others"
 _LARGE = "large"
-#: How much of the room each kind has: ninths.
-_NINTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
+#: How much of the room each kind has: tenths.
+_TENTHS = {**dict.fromkeys((*_KINDS.values(), _OTHER), 1), _LARGE: 3}
 
 
 _NOBODY = object()
@@ -68,13 +75,13 @@ class Apart:
         """
         self._runtime = runtime
         self._wait_s = wait_s
-        self._room = {kind: room_bytes * part // 9 for kind, part in _NINTHS.items()}
-        self._kept = dict.fromkeys(_NINTHS, 0)
+        self._room = {kind: room_bytes * part // 10 for kind, part in _TENTHS.items()}
+        self._kept = dict.fromkeys(_TENTHS, 0)
         self._lock = threading.Lock()
-        self._lines = {kind: _Line() for kind in _NINTHS}
+        self._lines = {kind: _Line() for kind in _TENTHS}
         self._pools = {
             kind: ThreadPoolExecutor(1 if kind == _LARGE else threads, f"bucketer-{kind}")
-            for kind in _NINTHS
+            for kind in _TENTHS
         }
 
     def serve(self, request: Request, needed: Need, client: object = None) -> Future[Response]:

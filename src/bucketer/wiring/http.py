@@ -36,6 +36,7 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
     options.forced = settings.forced
     options.revisions = settings.revisions != "off"
+    options.batch_max = settings.agent_batch_max
     options.apis = (("/v1/", agent_api), ("/oauth/", oauth_api))
     if settings.ofrep:
         options.apis += (("/ofrep/", openfeature_api),)

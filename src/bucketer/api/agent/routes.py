@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
+    from bucketer.api.route import Route
     from bucketer.ports import EditionFacts, Engine
 
 #: Path → method and module.
@@ -86,8 +87,12 @@ class AgentApi:
         self._api = Api(edition, options, headers, engine)
         self._routes: dict[str, AgentRoute] = {}
 
-    def route(self, path: str) -> AgentRoute | None:
+    def route(self, path: str) -> Route | None:
         """Return the operation at *path*, which is imported when it is first asked for."""
+        if path.lower().endswith("/batch"):
+            from .batch import BatchRoute
+
+            return BatchRoute(self._api)
         route = self._routes.get(path)
         if route is None and path in OPERATIONS:
             method, module = OPERATIONS[path]
@@ -98,6 +103,8 @@ class AgentApi:
     def refuse(self, request: Request, error: Exception, status: int) -> Response:
         """Answer *error* as Agent would."""
         refused = _as_agent(error, status)
+        if isinstance(error, MethodNotAllowed) and error.path.lower().endswith("/batch"):
+            refused = Refused(404, _NOT_FOUND, text=True)
         if isinstance(error, UnknownSdkKey) and "-" in request.headers.get(SDK_KEY, ""):
             refused = Refused(400, _BAD_KEY)  # which is no SDK key to Agent; to us it can be
         if isinstance(error, NotFound | MethodNotAllowed):
