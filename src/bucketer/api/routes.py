@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The paths that every service has; the first is the one that nearly all requests are for.
 _PATHS = ("/bucketer", "/track", "/health")
+#: None of `_routes` has more characters.
+_LONGEST_PATH = 32
 
 
 class Handler:
@@ -62,6 +64,7 @@ class Handler:
         self._add_cors()
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
+        self._suspect_query_chars = self._suspect_url_chars - _LONGEST_PATH
         self._routes: dict[str, Route] = {
             "/bucketer": BucketerRoute(edition, options, self.json_headers, engine)
         }
@@ -122,7 +125,7 @@ class Handler:
         """
         route = self._routes.get(request.path)
         try:
-            if request.body or len(request.path) + len(request.query) > self._suspect_url_chars:
+            if route is None or request.body or len(request.query) > self._suspect_query_chars:
                 self._check_size(request)
             named = request.headers.get(SDK_KEY)
             if (named is not None and named not in self._keys) or "sdk_key=" in request.query:

@@ -1,0 +1,1 @@
+"""What a thousand environments take, over a thousand compiled rulesets."""
