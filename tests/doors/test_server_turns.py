@@ -12,6 +12,7 @@ from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.phases import HEAD
 from bucketer.doors.server.reading import SLICE_BYTES, TURN_BYTES
 from bucketer.doors.server.sweeper import SWEEP_S, TIMED_OUT_AT_ONCE, Sweeper
+from bucketer.doors.server.turns import AT_ONCE
 from bucketer.doors.server.worker import Worker
 from fakes.serving import FakeRuntime
 from fakes.transports import Loop, State, Transport
@@ -70,6 +71,31 @@ def test_in_one_turn_only_so_much_is_parsed_and_nothing_is_read_until_all_is(
     assert max(turns) <= most_bytes
     assert len(data) == sum(turns)
     assert connection._transport.reading
+
+
+@pytest.mark.parametrize("clients", [AT_ONCE, AT_ONCE + 1, 200])
+def test_of_many_who_send_much_at_once_a_few_have_their_turn_and_then_others(loop, clients):
+    worker = Worker(FakeRuntime(), loop, Limits(), TrustedProxies())
+    many = [Counted(None, State(), {"worker": worker}) for _ in range(clients)]
+    data = GET * (5 * SLICE_BYTES // len(GET))
+    for each in many:
+        each.connection_made(Transport())
+        each.data_received(data)
+    turns = [[each.fed_bytes for each in many]]
+
+    assert not any(each._transport.reading for each in many)
+
+    while loop.soon:
+        loop.turn()
+        turns.append([each.fed_bytes for each in many])
+    for before, after in pairwise([[0] * clients, *turns]):
+        parsed = [b - a for a, b in zip(before, after, strict=True) if b > a]
+
+        assert len(parsed) <= AT_ONCE
+        assert max(parsed, default=0) <= SLICE_BYTES
+        assert max(after) - min(after) <= 2 * SLICE_BYTES  # nobody is far ahead of another
+    assert all(each.fed_bytes == len(data) and each._transport.reading for each in many)
+    worker.close()
 
 
 def test_all_requests_of_a_read_are_answered_over_the_turns(connection, loop):

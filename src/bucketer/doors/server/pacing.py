@@ -124,7 +124,7 @@ class PacedReader(RequestReader):
         self._paused = pause
         self._regulate_reading()
         if self._unfed and not pause:
-            self._worker.loop.call_soon(self._feed_on)
+            self._worker.turns.wait(self._feed_on)
 
     def _regulate_reading(self) -> None:
         """Read on, unless something has to be parsed or sent first."""

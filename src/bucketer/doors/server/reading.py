@@ -132,7 +132,9 @@ class RequestReader(asyncio.Protocol):
             return
         if self._paused or self._unfed or len(data) > SLICE_BYTES:
             self._unfed += data
-            self._feed_on()
+            if not self._worker.turns.take(self._feed_on):
+                self._keep_unfinished()
+                self._regulate_reading()
             return
         headers = self._headers
         if data.isascii():  # nearly always: the shortest way
@@ -164,7 +166,7 @@ class RequestReader(asyncio.Protocol):
         if self._unfed or self._kept_bytes:
             self._keep_unfinished()
         if self._unfed and not self._paused:
-            self._worker.loop.call_soon(self._feed_on)
+            self._worker.turns.wait(self._feed_on)
         self._regulate_reading()
 
     def _feed(self, data: bytes) -> None:

@@ -17,6 +17,7 @@ from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
 from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.streams import Streams
+from bucketer.doors.server.turns import Turns
 from bucketer.runtime.apart import Apart, TooMuchAtOnce
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Worker:
         new_uuid, new_request_id: make ids.
         connections: all that are open, in no order that means anything.
         unfinished: bytes of requests that haven't come whole, by connection.
+        turns: lets a few connections at a time parse on what they were sent at once.
         untaken: bytes of answers that their clients don't take, or that wait behind others.
         grouping: takes the events, after which their answers may go; None when events are off.
         streams: who listens to what, and tells them.
@@ -84,6 +86,7 @@ class Worker:
         self.connections: OrderedDict[Client, None] = OrderedDict()
         self.unfinished: Budget[Sender] = Budget(limits.unfinished_bytes, _give_up_request)
         self.untaken: Budget[Client] = Budget(limits.untaken_bytes, _abort)
+        self.turns = Turns(loop)
         self._turned_away: set[Client] = set()
         outbox = runtime.outbox
         self.grouping: Grouping | None = None
