@@ -256,3 +256,17 @@ def test_a_user_who_is_too_long_to_be_told_with_all_reasons_is_refused(monkeypat
     assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 200
     monkeypatch.setattr("bucketer.api.agent.decide._MOST_BYTES", size - 1)
     assert agent.ask("/v1/decide", body, query="keys=checkout_flow").status == 413
+
+
+def test_a_whitelist_that_names_no_variation_is_told_without_its_name(demonstration):
+    experiment = next(
+        each for each in demonstration["experiments"] if each["key"] == "checkout_flow_experiment"
+    )
+    experiment["forcedVariations"] = {"ben": "gone"}
+    agent = AgentClient(AnEdition(demonstration))
+    body = {"userId": "ben", "decideOptions": ["INCLUDE_REASONS"]}
+    _, told = agent.told("/v1/decide", body, query="keys=checkout_flow")
+    assert (
+        'User "ben" is whitelisted into variation "", which is not in the datafile.'
+        in (told["reasons"])
+    )

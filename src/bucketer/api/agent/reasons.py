@@ -92,7 +92,9 @@ class _Telling:
             place = f"flag ({values.get('flag', '')})"
             if key:
                 place += f", rule ({key})"
-            yield SENTENCES[code].format_map({**values, "place": place, "user": self.user.id})
+            told = {**values, "place": place, "user": self.user.id}
+            told["variation"] = values.get("variation") or ""  # a whitelist may name none
+            yield SENTENCES[code].format_map(told)
 
     def _audience(self, what: str, key: str, *, met: bool) -> Iterator[str]:
         if what == "delivery rule":
