@@ -42,13 +42,17 @@ class Server(Contestant):
         )
         with urllib.request.urlopen(asked, timeout=10) as response:
             said = json.load(response)
-        return sorted(said, key=lambda each: each["flagKey"]) if isinstance(said, list) else said
+        return sorted(said, key=_key) if isinstance(said, list) else said
 
     def start_up_s(self, cores: str) -> float:
         """Start it on *cores*; return the seconds until its first answer."""
         began = time.monotonic()
         self.start(cores, 1)
         return time.monotonic() - began
+
+
+def _key(answer: dict[str, Any]) -> str:
+    return str(answer.get("flagKey") or answer.get("experimentKey"))
 
 
 def nginx(directory: Path) -> Contestant:

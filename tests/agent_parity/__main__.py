@@ -58,7 +58,7 @@ def _arguments(argv):
     recording.add_argument("--base", action="append", default=[], metavar="NAME=URL")
     recording.add_argument("--ours", action="store_true", help="start Bucketer, and ask that")
     recording.add_argument("--jobs", type=int, default=24)
-    recording.add_argument("--settle", type=float, default=0.25, metavar="SECONDS")
+    recording.add_argument("--settle", type=float, default=0.02, metavar="SECONDS")
     recording.add_argument("--agents", default="open,profiles,closed,bare")
     recording.add_argument("--logs", type=Path, help="keep the logs of ours there")
     for each in (recording, stubs):

@@ -6,12 +6,14 @@ place of @ODP@.
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 from tests.parity.datafiles import generate
 
 from .conversation import DEMO, DEMO_ACCOUNT, ODP, ODP_ACCOUNT
+from .plain import plain
 from .tidy import tidy
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,7 @@ def datafiles(count, seed):
         made.pop("integrations", None)
         if number % 3 == 0:
             made["integrations"] = [odp | {"publicKey": f"pub-{key}"}]
-        found[key] = tidy(made)
+        found[key] = plain(tidy(copy.deepcopy(made)))
         if number < UNTIDIED:
             raw = f"raw{number:02}"
             found[raw] = made | {"accountId": f"92{number:04}", "sdkKey": raw}

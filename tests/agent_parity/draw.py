@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from random import Random
 from urllib.parse import parse_qsl
@@ -11,6 +12,7 @@ from bucketer.verify.visitors import knowing_visitor, plain_visitor
 from bucketer.verify.vocabulary import Vocabulary
 
 from .conversation import post, step
+from .plain import VERSION
 
 OPTIONS = (
     "DISABLE_DECISION_EVENT",
@@ -22,6 +24,14 @@ OPTIONS = (
     "RESET_CMAB_CACHE",
     "INVALIDATE_USER_CMAB_CACHE",
 )
+
+
+_OF_A_VERSION = re.compile(r'"name": "([^"]*)", "type": "[^"]*", "match": "semver')
+
+
+def is_version(value):
+    """Whether both SDKs read it alike; what is no text is no version to both."""
+    return not isinstance(value, str) or VERSION.fullmatch(value) is not None
 
 
 def finite(value):
@@ -49,6 +59,7 @@ class Drawn:
             )
         ]
         self.has_odp = bool(datafile.get("integrations"))
+        self.versions = set(_OF_A_VERSION.findall(json.dumps(datafile).replace("\\", "")))
         self.number = 0
 
     def times(self, usual):
@@ -57,7 +68,11 @@ class Drawn:
 
     def visitor(self, prefix=""):
         user = (plain_visitor if self.rng.random() < 0.5 else knowing_visitor)(self.rng, self.words)
-        attributes = {name: value for name, value in user.attributes.items() if finite(value)}
+        attributes = {
+            name: "2.1.3" if name in self.versions and not is_version(value) else value
+            for name, value in user.attributes.items()
+            if finite(value)
+        }
         self.number += 1
         if not prefix and self.words.bandits and self.rng.random() < 0.2:
             prefix = self.rng.choice(("fail-", "odd-", "none-"))

@@ -5,8 +5,6 @@ docs/agent.md says the same for people.
 
 from __future__ import annotations
 
-import copy
-
 #: What Bucketer says of each answer beyond Agent's.
 _OURS = frozenset(
     {
@@ -46,28 +44,8 @@ def _of_untidied(each):
     return str(_key_of(each)).startswith("raw") and each.part != "events"
 
 
-def _plainly(event):
-    """An event without what only says that there is nothing."""
-    made = copy.deepcopy(event)
-    made["head"]["anonymize_ip"] = bool(made["head"].get("anonymize_ip"))
-    visitor = made["visitor"]
-    silent = {"key": "$opt_bot_filtering", "value": False}
-    visitor["attributes"] = [e for e in visitor["attributes"] if not silent.items() <= e.items()]
-    for snapshot in visitor["snapshots"]:
-        for each in snapshot["events"]:
-            if each.get("tags") in ({}, None):
-                each.pop("tags", None)
-    return made
-
-
-def _says_of_nothing(each):
-    both = each.agents is not None and each.ours is not None
-    return each.part == "events" and both and _plainly(each.agents) == _plainly(each.ours)
-
-
 EXPLAINED = {
     "no-store, nosniff and CORS headers stand on every answer": _more_headers,
     "an SDK key is never repeated in an error": _no_key_in_errors,
     "a datafile that Agent refuses whole decides by what can be read of it": _of_untidied,
-    "what an event says of nothing (no tags, no botFiltering in the datafile) is left out": _says_of_nothing,
 }

@@ -95,14 +95,42 @@ def _from_map(value):
 
 #: Of an event: who sent it, and the region, by which ours chooses the host and says no more.
 OF_THE_SENDER = ("client_name", "client_version", "region")
+_NO_BOT_FILTERING = {"key": "$opt_bot_filtering", "value": False}
 
 
 def event(entry):
-    """One visitor of an event as text, its attributes sorted, without what names the sender."""
+    """One visitor of an event as text, its attributes sorted, where both say the same in the same form."""
     made = json.loads(level(text_of(entry)))
     made["head"] = {n: value for n, value in made["head"].items() if n not in OF_THE_SENDER}
-    made["visitor"]["attributes"] = sorted(made["visitor"].get("attributes") or (), key=text_of)
+    made["head"]["anonymize_ip"] = bool(made["head"].get("anonymize_ip"))
+    visitor = made["visitor"]
+    found = visitor.get("attributes") or ()
+    silent = _NO_BOT_FILTERING.items()
+    visitor["attributes"] = sorted((e for e in found if not silent <= e.items()), key=text_of)
+    for snapshot in visitor.get("snapshots", ()):
+        for decision in snapshot.get("decisions") or ():
+            _decision(decision)
+        for each in snapshot["events"]:
+            _tags(each)
+            if snapshot.get("decisions"):
+                each["entity_id"] = snapshot["decisions"][0]["campaign_id"]
     return text_of(made)
+
+
+def _decision(decision):
+    """An empty campaign is the rule itself; a variation's id that isn't decimal is none."""
+    decision["campaign_id"] = decision["campaign_id"] or decision["experiment_id"]
+    if not str(decision.get("variation_id")).isdecimal():
+        decision["variation_id"] = None
+
+
+def _tags(told):
+    """Tags without a `revenue` or `value` of null, and no empty ones."""
+    tags = told.get("tags") or {}
+    tags = {n: v for n, v in tags.items() if v is not None or n not in ("revenue", "value")}
+    told.pop("tags", None)
+    if tags:
+        told["tags"] = tags
 
 
 def odp(call):

@@ -18,11 +18,22 @@ _START_S = 20.0
 CLIENT_SECRET_HASH = (
     "JDJhJDEyJDNDOG12LmNCNzlHaHhGcEJtLzZZQk9VLnRneEpGTTlnTXozb2kyNS9ERzhJTDZOZkpGa0ND"
 )
-#: Beside what all four have.
+HMAC_SECRETS = (
+    "R8W3PRpnjp6/WmhyeCBZdscrQbMpqf8WIDxx910SlJk=",
+    "LQR5YqSDln9ALMg7PsxC0/69ktrCJEPPUG4gwzZHAww=",
+)
+#: Beside what all four have: overrides on; user profiles and notifications too; tokens wanted; nothing.
 SETTINGS = {
-    "open": {},
-    "profiles": {"BUCKETER_PROFILES": "memory"},
-    "closed": {},
+    "open": {"BUCKETER_OVERRIDES": "on"},
+    "profiles": {
+        "BUCKETER_OVERRIDES": "on",
+        "BUCKETER_PROFILES": "memory",
+        "BUCKETER_AGENT_NOTIFICATIONS": "on",
+    },
+    "closed": {
+        "BUCKETER_AUTH_HMAC_SECRETS": " ".join(HMAC_SECRETS),
+        "BUCKETER_AUTH_CLIENTS": f"lab:{CLIENT_SECRET_HASH}:{DEMO},lab00,lab01",
+    },
     "bare": {},
 }
 
@@ -39,6 +50,7 @@ def settings(name, stubs_url, state):
         "BUCKETER_EVENTS_ENDPOINT": f"{stubs_url}/v1/events",
         "BUCKETER_EVENTS_INTERVAL": "0.05",
         "BUCKETER_CMAB_ENDPOINT": f"{stubs_url}/predict/",
+        "BUCKETER_ODP_HOST": f"{stubs_url}/odp",
         "BUCKETER_STATE_DIR": str(state),
         **SETTINGS[name],
     }

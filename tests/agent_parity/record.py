@@ -1,8 +1,8 @@
 """Hold conversations with an implementation; keep what it answered and what it sent.
 
 An answer: {"status", "headers" (sorted, lower case, no date), "body" | "body_b64"}, or {"dropped": why}.
-With each conversation: the events of its account, one per visitor, and the calls of ODP, which came until it
-was quiet. Conversations of one account are held in the order in which they stand; accounts side by side.
+With each conversation: the events of its account, one per visitor, and the calls of ODP, that came since the
+one before it. Conversations of one account are held in the order in which they stand; accounts side by side.
 """
 
 from __future__ import annotations
@@ -18,23 +18,22 @@ from .ask import Streaming, ask
 
 #: Where Agent's other listeners are, counted from the port of its API.
 OFFSETS = {"admin": 8, "webhook": 9}
-#: So many looks that find nothing new end a conversation.
-CALM = 2
-LONGEST_S = 3.0
+#: After the last conversation: what is sent late.
+LATE_S = 4.0
 
 
 class Gone(Exception):
     """An implementation ended; the message says before which conversation."""
 
 
-def record(conversations, bases, stubs, *, jobs=24, settle_s=0.25, progress=True):
+def record(conversations, bases, stubs, *, jobs=24, settle_s=0.02, progress=True):
     """Return what was told, by the conversations' ids.
 
     Args:
         conversations: those of an agent that *bases* doesn't name are left out.
         bases: {"open": "http://127.0.0.1:8080", …}
         stubs: what the implementation talks to.
-        settle_s: between two looks for events.
+        settle_s: after a conversation, before it is looked at what was sent.
 
     Raises:
         Gone: it doesn't answer /health any more.
@@ -48,15 +47,27 @@ def record(conversations, bases, stubs, *, jobs=24, settle_s=0.25, progress=True
     told = {}
 
     def hold_all(found):
+        seen = {"events": 0, "odp": 0}
         for each in found:
-            told[each["id"]] = hold(each, places[each["agent"]], stubs, settle_s)
+            told[each["id"]] = hold(each, places[each["agent"]])
+            if not each.get("quiet"):
+                time.sleep(settle_s)
+            told[each["id"]] |= _sent(stubs, each, seen)
             if progress and len(told) % 100 == 0:
                 print(f"\r{len(told)}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        return found[-1], seen
 
-    for key in sorted({(e["agent"], e["key"]) for e in conversations if e["agent"] in places}):
-        _warm(places[key[0]], key[1])
+    for name, key in sorted(
+        {(e["agent"], e["key"]) for e in conversations if e["agent"] in places}
+    ):
+        _warm(places[name], key)
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(hold_all, sorted(accounts.values(), key=len, reverse=True)))
+        last = list(pool.map(hold_all, sorted(accounts.values(), key=len, reverse=True)))
+    time.sleep(LATE_S)
+    for conversation, seen in last:
+        late = _sent(stubs, conversation, seen)
+        for part, more in late.items():
+            told[conversation["id"]][part] += more
     return told
 
 
@@ -66,10 +77,9 @@ def _warm(place, key):
     ask(place.hostname, place.port, {"method": "GET", "path": "/v1/datafile", "headers": headers})
 
 
-def hold(conversation, place, stubs, settle_s):
-    """Hold one conversation."""
+def hold(conversation, place):
+    """Hold one conversation; return its answers."""
     host, port = place.hostname, place.port
-    starts = {kind: len(stubs.kept[kind]) for kind in ("events", "odp")}
     answers, streams = [], []
     if "dropped" in ask(host, port, {"method": "GET", "path": "/health"}):
         raise Gone(f"{place.geturl()} before {conversation['id']}")
@@ -82,31 +92,29 @@ def hold(conversation, place, stubs, settle_s):
             answers.append(ask(host, at, step))
     for number, stream in streams:
         answers[number] = stream.wait()
-    if conversation.get("quiet"):
-        return {"id": conversation["id"], "answers": answers, "events": [], "odp": []}
-    events = _until_quiet(stubs, conversation["account"], starts["events"], settle_s)
-    odp = [
-        {name: value for name, value in each.items() if name not in ("at", "key")}
-        for each in stubs.since("odp", starts["odp"])
-        if each["key"] == f"pub-{conversation['key']}"
-    ]
-    return {"id": conversation["id"], "answers": answers, "events": flat(events), "odp": odp}
+    return {"id": conversation["id"], "answers": answers}
 
 
-def _until_quiet(stubs, account, start, settle_s):
-    found, calm, deadline = [], 0, time.monotonic() + LONGEST_S
-    while calm < CALM and time.monotonic() < deadline:
-        time.sleep(settle_s)
-        now = [e for e in stubs.since("events", start) if e["body"].get("account_id") == account]
-        calm = calm + 1 if len(now) == len(found) else 0
-        found = now
-    return found
+def _sent(stubs, conversation, seen):
+    """What the account sent since it was last looked at."""
+    events, odp = (stubs.since(kind, seen[kind]) for kind in ("events", "odp"))
+    seen["events"] += len(events)
+    seen["odp"] += len(odp)
+    account, key = conversation["account"], f"pub-{conversation['key']}"
+    return {
+        "events": flat(e for e in events if e["body"].get("account_id") == account),
+        "odp": [
+            {name: value for name, value in each.items() if name not in ("at", "key")}
+            for each in odp
+            if each["key"] == key
+        ],
+    }
 
 
 def flat(bodies):
     """One entry per visitor: the head of its batch, and the visitor without ids and times."""
     entries = []
-    for each in copy.deepcopy(bodies):
+    for each in copy.deepcopy(list(bodies)):
         visitors = each["body"].pop("visitors", ())
         for visitor in visitors:
             for snapshot in visitor.get("snapshots", ()):
