@@ -13,12 +13,15 @@ from bucketer.api.http import (
     Response,
     RevisionNeeded,
 )
+from bucketer.api.needs import OverrideGiven, OverridesNeeded, ProfileGiven, SegmentsNeeded
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.integration import Integration
 from bucketer.runtime.apart import LARGE_BYTES, Apart, TooMuchAtOnce
 from fakes.waiting import wait_until
 
 NEEDS = {
     "predictions": PredictionNeeded("rule", "ben", ()),
+    "segments": SegmentsNeeded(Integration("https://odp.example", "key", ("gold",)), "ben"),
     "profiles": ProfileNeeded("ben"),
     "environments": EnvironmentNeeded("key"),
     "revisions": RevisionNeeded("7"),
@@ -107,6 +110,21 @@ def test_what_waits_for_one_thing_holds_up_nobody_who_waits_for_another(apart_of
     assert {200} == {each.result(5).status for each in slow}
 
 
+@pytest.mark.parametrize(
+    "needed",
+    [
+        OverridesNeeded("here", "ben"),
+        OverrideGiven("here", "ben", "experiment", "variation"),
+        ProfileGiven("ben", {}),
+    ],
+)
+def test_what_is_in_the_profiles_file_waits_where_profiles_do(apart_of, needed):
+    runtime = Hanging()
+    apart_of(runtime).serve(needing(), needed, None).result(5)
+
+    assert ("provide", "bucketer-profiles") in runtime.steps
+
+
 def test_a_request_that_needs_two_things_waits_for_each_where_others_do(apart_of):
     runtime = Hanging("predictions")
     apart = apart_of(runtime)
@@ -135,7 +153,7 @@ def test_a_large_body_is_decided_on_one_thread_whatever_it_waited_for(apart_of, 
 @pytest.mark.parametrize("hanging", NEEDS)
 def test_of_each_kind_so_many_bytes_may_wait_and_the_others_have_their_own(apart_of, hanging):
     runtime = Hanging(hanging)
-    apart = apart_of(runtime, room_bytes=8 * 100_000)
+    apart = apart_of(runtime, room_bytes=9 * 100_000)
     body = b"x" * 40_000
     waiting = [ask(apart, hanging, body=body) for _ in range(3)]
     wait_until(lambda: runtime.steps)

@@ -17,11 +17,14 @@ from bucketer.core import ruleset as rulesets
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import activate, decide
 from bucketer.core.events import Event, visitor_json
+from bucketer.core.integration import Integration
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import Prediction, User
+from bucketer.odp import cache as segments_cache
 from bucketer.predictions.cache import CAPACITY, Cache, fingerprint, key_of
 from bucketer.profiles import memory
 from bucketer.profiles.memory import MemoryProfiles
+from bucketer.profiles.overrides import MemoryOverrides
 from bucketer.sinks.dedup import Deduplication
 
 ROOT = Path(__file__).parents[1]
@@ -186,6 +189,33 @@ def test_predictions():
 
     assert kept_by(save) < CAPACITY // 10 * KIB
     assert CAPACITY // 10 == len(cache)
+
+
+def test_segments():
+    cache = segments_cache.Cache()
+    asked = tuple(f"segment-{number}" for number in range(100))
+
+    def save():
+        for number in range(segments_cache.CAPACITY // 10):
+            odp = Integration("https://" + "h" * 100_000, f"{number}", asked)
+            key = segments_cache.key_of(
+                segments_cache.account_of(odp), f"{number}" + "\N{GRINNING FACE}" * 90
+            )
+            cache.save(key, asked, asked[:50], 0.0)
+
+    assert kept_by(save) < segments_cache.CAPACITY // 10 * (KIB + 50 * 8)
+    assert segments_cache.CAPACITY // 10 == len(cache)
+
+
+@pytest.mark.parametrize("chars", [10, 4_000])
+def test_overrides(chars):
+    overrides = MemoryOverrides(max_bytes=MIB)
+
+    def give():
+        for number in range(5_000):
+            overrides.put("place", f"{number}" + "u" * chars, "\N{GRINNING FACE}" * 20, "v")
+
+    assert kept_by(give) < 1.3 * MIB
 
 
 def test_impressions_sent_a_moment_ago():

@@ -9,18 +9,31 @@ CAPACITY = 10_000
 MAX_AGE_S = 600.0
 #: Of all entries together, as Python holds them.
 MAX_BYTES = 16 * 1024 * 1024
-#: Longer user ids are kept by their hash.
+#: Longer user ids, and names of accounts, are kept by their hash.
 LONGEST = 100
-#: Bytes of an entry: its places in the dictionary, its parts, the longest name; and of a segment,
+#: Bytes of an entry: its places in the dictionary, its parts, the longest names; and of a segment,
 #: whose text is the datafile's.
-AN_ENTRY, A_SEGMENT = 800, 8
+AN_ENTRY, A_SEGMENT = 1_000, 8
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bucketer.core.integration import Integration
 
 
 def key_of(account: str, user_id: str) -> tuple[str, str]:
     """Name one user of one account."""
-    if len(user_id) <= LONGEST:
-        return account, user_id
-    return account, hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return account, _short(user_id)
+
+
+def account_of(odp: Integration) -> str:
+    """Name an ODP account. A datafile may have given it a host of any length."""
+    return _short(f"{odp.public_key} {odp.host}")
+
+
+def _short(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Cache:

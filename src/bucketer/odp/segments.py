@@ -15,7 +15,7 @@ import time
 
 from bucketer.clock import SteadyClock
 
-from .cache import Cache, key_of
+from .cache import Cache, account_of, key_of
 from .client import NoSegments
 
 TYPE_CHECKING = False
@@ -182,8 +182,3 @@ class CachedSegments:
             _log.warning("segments: ODP can't be asked: %s", trouble)
         elif before and not trouble:
             _log.warning("segments: ODP answers again after %d failures", failures)
-
-
-def account_of(odp: Integration) -> str:
-    """Name an ODP account."""
-    return f"{odp.public_key} {odp.host}"
