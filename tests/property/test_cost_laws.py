@@ -20,6 +20,7 @@ from tests.fakes.work import Pattern, work_of
 
 import bucketer.api
 from bucketer.api import body
+from bucketer.api.agent import batch, fields, go_query
 from bucketer.api.bucketer import attributes, form
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
@@ -333,6 +334,12 @@ PATTERNS = {
     "its value": (attributes._MEMBER_VALUE, 0, False),
     "an empty object": (attributes._EMPTY_OBJECT, 0, False),
     "a string": (attributes._STRING, re.DOTALL, False),
+    "a lone surrogate": (fields._SURROGATES.pattern, 0, True),
+    "what may be one": (fields._MAY_HAVE_SURROGATES.pattern, 0, True),
+    "an escape of a query": (go_query._ESCAPE.pattern.decode(), 0, True),
+    "a bad one": (go_query._BAD_ESCAPE.pattern, 0, True),
+    "what is no UTF-8": (go_query._NO_UTF8.pattern, 0, True),
+    "the URL of an operation": (batch._URL.pattern, 0, False),
 }
 UNITS = [
     '"',
@@ -417,10 +424,17 @@ def test_every_pattern_of_the_api_is_in_the_table():
                     else []
                 )
 
-    # That of health.py reads what our own modules say, not what a client does.
-    assert {"attributes.py": 6, "body.py": 2, "form.py": 1, "health.py": 1} == {
-        name: used.count(name) for name in used
-    }
+    # That of health.py reads what our own modules say, those of variables.py what a datafile does.
+    assert {
+        "attributes.py": 6,
+        "batch.py": 1,
+        "body.py": 2,
+        "fields.py": 2,
+        "form.py": 1,
+        "go_query.py": 3,
+        "health.py": 1,
+        "variables.py": 4,
+    } == {name: used.count(name) for name in used}
 
 
 # The counters see what they are there for
