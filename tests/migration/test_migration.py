@@ -35,6 +35,7 @@ server:
 api:
   port: "9090"
   enableNotifications: true
+  enableOverrides: true
   cors: {allowedOrigins: ["https://shop.example"], allowedHeaders: [X-One, X-Two]}
   auth:
     ttl: 1h30m
@@ -51,6 +52,10 @@ client:
   datafileURLTemplate: https://files.example/%s.json
   eventURL: https://events.example/v1
   userProfileService: {default: in-memory, services: {in-memory: {capacity: 500}}}
+  odp:
+    disable: true
+    segmentsRequestTimeout: 3s
+    segmentsCache: {default: in-memory, services: {in-memory: {size: 7, timeout: 2m}}}
   cmab: {requestTimeout: 2s, predictionEndpoint: "https://bandits.example/%s"}
 """.replace("HASH", HASH)
 
@@ -73,6 +78,8 @@ def test_each_option_that_has_a_counterpart_is_taken_over(tmp_path):
     assert (25, 0.25) == (settings.events_batch, settings.events_interval)
     assert "https://files.example/{}.json" == settings.sdk_key_url == settings.sdk_key_secure_url
     assert "https://events.example/v1" == settings.events_endpoint
+    assert (True, False, 3) == (settings.overrides, settings.odp, settings.odp_timeout)
+    assert (7, 120) == (settings.odp_cache_size, settings.odp_cache_age)
     assert ("memory", 500) == (settings.profiles, settings.profiles_max)
     assert (2, "https://bandits.example/{}") == (settings.cmab_timeout, settings.cmab_endpoint)
 

@@ -75,6 +75,7 @@ class ApiOptions:
         health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
         state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
+        read_openapi: reads the description of the API, or None where there is none.
         tokens: knows which tokens are genuine, or None where none is asked for.
         issuer: issues tokens, or None where nobody gets one here.
         listened: the topics of `streams` that somebody listens to, kept true by the door; None
@@ -119,6 +120,7 @@ class ApiOptions:
         "path_prefix",
         "place",
         "profiles",
+        "read_openapi",
         "reports",
         "revisions",
         "show_datafile",
@@ -166,6 +168,7 @@ class ApiOptions:
         self.webhook: tuple[str, str] | None = None
         self.listened: Container[str] | None = None
         self.no_streams = ""
+        self.read_openapi: Callable[[], bytes | None] | None = None
         self.batch_max = 500
         self.tokens: TokenChecker | None = None
         self.issuer: TokenIssuer | None = None

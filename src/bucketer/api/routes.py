@@ -253,6 +253,10 @@ class Handler:
             self._routes[path] = self._guarded(
                 TrackRoute(self.edition, self._options, self.json_headers)
             )
+        elif path == "/openapi.yaml" and path not in self._routes:
+            from .service.openapi import OpenapiRoute
+
+            self._routes[path] = OpenapiRoute(self._options, self.json_headers)
         elif path == "/health" and path not in self._routes:
             from .service.health import HealthRoute
 

@@ -37,8 +37,8 @@ TAKEN: Final = {
         "client.cmab.requestTimeout",
         "client.cmab.predictionEndpoint",
         "client.odp.disable",
-        "client.odp.eventsRequestTimeout",
         "client.odp.segmentsRequestTimeout",
+        "client.odp.segmentsCache",
     )
 }
 
@@ -81,7 +81,7 @@ NONE_FOR: Final = {
     "client.sdkKeyRegex": "SDK keys have letters, digits and `+/=_-`, and may have :TOKEN behind",
     "client.cmab.cache": _CACHE,
     "client.cmab.retryConfig": _DEAD,
-    "client.odp.segmentsCache": _CACHE,
+    "client.odp.eventsRequestTimeout": "ODP's events leave with the outbox",
     "client.odp.eventsFlushInterval": "ODP's events leave with the outbox",
 }
 _NONE_FOR: Final = {name.lower(): (name, why) for name, why in NONE_FOR.items()}

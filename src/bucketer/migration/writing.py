@@ -107,18 +107,11 @@ class Migration:
         if is_on(self.said("api.enableNotifications")):
             self.set("BUCKETER_AGENT_NOTIFICATIONS", True, "api.enableNotifications")
         if is_on(self.said("api.enableOverrides")):
-            self._perhaps("BUCKETER_AGENT_OVERRIDES", True, "api.enableOverrides")
+            self.set("BUCKETER_OVERRIDES", True, "api.enableOverrides")
         if (most := self.said("server.batchRequests.operationsLimit")) is not None:
             option = "server.batchRequests.operationsLimit"
             self.set("BUCKETER_AGENT_BATCH_MAX", whole(most), option)
         self._cors()
-
-    def _perhaps(self, name: str, value: object, option: str) -> None:
-        """Write a setting, where this version has it."""
-        if name in BY_NAME:
-            self.set(name, value, option)
-        else:
-            self.note(option, "this version has no counterpart")
 
     def _cors(self) -> None:
         origins = listed(self.said("api.cors.allowedOrigins"))
@@ -159,14 +152,26 @@ class Migration:
         if (url := self.said("client.cmab.predictionEndpoint")) is not None:
             option = "client.cmab.predictionEndpoint"
             self.set("BUCKETER_CMAB_ENDPOINT", str(url).replace("%s", "{}"), option)
+        self._odp()
+
+    def _odp(self) -> None:
         if is_on(self.said("client.odp.disable")):
-            self._perhaps("BUCKETER_ODP", "off", "client.odp.disable")
-        for option in ("client.odp.segmentsRequestTimeout", "client.odp.eventsRequestTimeout"):
-            if self.said(option) is not None:
-                if "BUCKETER_ODP_TIMEOUT" in BY_NAME and "segments" in option:
-                    self.seconds("BUCKETER_ODP_TIMEOUT", option)
-                else:
-                    self.note(option, "there is none of its own")
+            self.set("BUCKETER_ODP", False, "client.odp.disable")
+        self.seconds("BUCKETER_ODP_TIMEOUT", "client.odp.segmentsRequestTimeout")
+        option = "client.odp.segmentsCache"
+        service, options = chosen_service(self.said(option))
+        if service not in {"", "in-memory"}:
+            self.note(option, f"`{service}` has no counterpart; segments are kept in memory")
+            return
+        if "size" in options and str(options["size"]) != "10000":
+            self.set("BUCKETER_ODP_CACHE_SIZE", whole(options["size"]), f"{option}.size")
+        if "timeout" in options and str(options["timeout"]) not in {"600s", "10m"}:
+            try:
+                age = number(seconds_of(options["timeout"]))
+            except ValueError:
+                self.note(f"{option}.timeout", "not taken over: it is no duration")
+            else:
+                self.set("BUCKETER_ODP_CACHE_AGE", age, f"{option}.timeout")
 
     def _auth(self) -> None:
         secrets = listed(self.said("api.auth.hmacSecrets"))

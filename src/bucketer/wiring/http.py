@@ -36,11 +36,24 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
     options.forced = settings.forced
     options.revisions = settings.revisions != "off"
+    options.read_openapi = _read_openapi
     options.batch_max = settings.agent_batch_max
     options.apis = (("/v1/", agent_api), ("/oauth/", oauth_api))
     if settings.ofrep:
         options.apis += (("/ofrep/", openfeature_api),)
     return options
+
+
+def _read_openapi() -> bytes | None:
+    """Read the description of the API that is packaged; None where it isn't."""
+    from pathlib import Path
+
+    import bucketer
+
+    try:
+        return (Path(bucketer.__file__).parent / "api/service/openapi.yaml").read_bytes()
+    except OSError:
+        return None
 
 
 def agent_api(
