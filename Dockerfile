@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS build
 COPY pyproject.toml README.md LICENSE app.py template.yaml /src/
 COPY src /src/src
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/src[server,aws]'
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/src[server,aws,jwt]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 bucketer && install -d -o bucketer /state
