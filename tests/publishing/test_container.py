@@ -293,5 +293,5 @@ def test_the_image_has_the_extras_of_everything_that_it_may_be_set_to():
     (extras,) = re.findall(r"'/src\[(.+)\]'", DOCKERFILE)
 
     # Serving, and publishing what a webhook announces.
-    assert ["server", "aws"] == extras.split(",")
+    assert ["server", "aws", "jwt"] == extras.split(",")
     assert set(extras.split(",")) <= PROJECT["project"]["optional-dependencies"].keys()
