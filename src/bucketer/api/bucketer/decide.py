@@ -97,7 +97,8 @@ class BucketerRoute:
         edition = self._edition
         if edition is None:
             raise NoDatafile
-        if "segments" in fields or "forced" in fields or flag_key == "*" or "," in flag_key:
+        several = flag_key and (flag_key == "*" or "," in flag_key)
+        if several or "segments" in fields or "forced" in fields:
             return self._answer_more(request, fields, attributes, now, new_uuid, known)
         user_id = fields.get("u") or _address(request)
         if known is None and user_id and not self._profiles:
