@@ -117,6 +117,14 @@ def test_trouble_is_the_operations_own(runtime, wrong, status, body):
         assert "" == item["requestID"]
 
 
+@pytest.mark.parametrize(("url", "ends"), [(":", False), ("/health", True), ("v1/decide", True)])
+def test_only_what_is_no_request_never_ends(runtime, url, ends):
+    [item] = batch(runtime, operation("GET", url))["response"]
+
+    assert ends is (item["endedAt"] != NEVER)
+    assert item["startedAt"] != NEVER
+
+
 def test_another_host_in_the_url_is_no_matter(runtime):
     [item] = batch(runtime, decide(url="http://other.example/v1/decide"))["response"]
 

@@ -85,7 +85,9 @@ class BatchRoute:
         answers = iter(answered or ())
         items, ended = [], None
         for operation, each in zip(operations, asked, strict=True):
-            response, since, until = (None, now, None) if isinstance(each, int) else next(answers)
+            response, since, until = (
+                _not_asked(each, now) if isinstance(each, int) else next(answers)
+            )
             status = each if isinstance(each, int) else response.status if response else 413
             items.append(_item(operation, status, response, since, until))
             ended = until or ended or now
@@ -141,6 +143,11 @@ def _request(
     if not is_sane_request_id(request_id):
         request_id = new_uuid()
     return Request(method, path, "&".join(query), headers, body, batch.ip, request_id)
+
+
+def _not_asked(status: int, now: float) -> tuple[Response | None, float, float | None]:
+    """Return what became of an operation that is none: Agent says of a bad one no end."""
+    return None, now, None if status == 400 else now  # noqa: PLR2004
 
 
 def _item(
