@@ -7,6 +7,7 @@ import pytest
 from bucketer.api.http import Request
 from bucketer.wiring import COMMAND, LAMBDA, SERVER, build
 from fakes.odp import Odp, with_odp
+from fakes.runtimes import a_runtime
 from fakes.waiting import wait_until
 
 EXPERIMENT, VARIATION = "checkout_flow_experiment", "two_step_checkout"
@@ -221,3 +222,30 @@ def test_a_command_makes_none_of_it(started, tmp_path):
     started(COMMAND)
 
     assert not (tmp_path / "state").exists()
+
+
+class Waiting:
+    """An outbox that takes its time, by a clock of its own, and notes how much it was given."""
+
+    def __init__(self, takes_s=0.0):
+        self.takes_s, self.now = takes_s, 1_000.0
+        self.given = []
+
+    def waits(self):
+        return True
+
+    def after_response(self, deadline_s):
+        self.given.append(round(deadline_s, 6))
+        self.now += self.takes_s
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(("takes_s", "left"), [(0.0, [3.0]), (2.0, [1.0]), (3.0, []), (4.0, [])])
+def test_odp_gets_the_time_that_impressions_leave(takes_s, left):
+    outbox, odp_events = Waiting(takes_s), Waiting()
+    runtime = a_runtime(outbox=outbox, odp_events=odp_events, monotonic=lambda: outbox.now)
+    runtime.after_response(3.0)
+
+    assert ([3.0], left) == (outbox.given, odp_events.given)

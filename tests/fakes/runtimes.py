@@ -37,4 +37,4 @@ def a_runtime(*sources, clock=time.time, monotonic=time.monotonic, options=None,
     """A runtime whose only environment is over *sources*."""
     its = {name: wiring.pop(name) for name in _OF_AN_ENVIRONMENT & wiring.keys()}
     environment = an_environment(*sources, clock=clock, monotonic=monotonic, options=options, **its)
-    return Runtime(Environments(environment), clock=clock, **wiring)
+    return Runtime(Environments(environment), clock=clock, monotonic=monotonic, **wiring)

@@ -221,14 +221,16 @@ class Runtime:
         leave of it would be too little for the datafile. So each has its own.
 
         Args:
-            deadline_s: seconds that events may take, and then refreshing; a source's own time-out
-                bounds the last refresh that is begun in it.
+            deadline_s: seconds that events may take, of which ODP's have what impressions leave,
+                and then refreshing; a source's own time-out bounds the last refresh begun in it.
         """
+        until = self._monotonic() + deadline_s
         try:
             if self.outbox is not None:
                 self.outbox.after_response(deadline_s)
-            if self.odp_events is not None and self.odp_events.waits():
-                self.odp_events.after_response(deadline_s)
+            left_s = until - self._monotonic()
+            if self.odp_events is not None and self.odp_events.waits() and left_s > 0:
+                self.odp_events.after_response(left_s)
         finally:
             self._refresh_some(deadline_s)
 
