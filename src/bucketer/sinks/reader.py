@@ -245,17 +245,16 @@ class Reader:
         end = self._offset
         for line in lines:
             end += len(line) + 1
-            if found := next_header(line):
-                header = found
-                parcel.headers.append((end, found))
-                continue
             visitor = None if header is None else read_visitor(line, header)
-            if visitor is None or header is None:
-                parcel.damaged.append((end, line))
-            else:
+            if visitor is not None and header is not None:  # nearly always
                 parcel.visitors.append(visitor)
                 parcel.batches.append(header.batch)
                 parcel.ends.append(end)
+            elif found := next_header(line):
+                header = found
+                parcel.headers.append((end, found))
+            else:
+                parcel.damaged.append((end, line))
         return parcel
 
     def _lost_its_end(self, limit: int) -> bool:
