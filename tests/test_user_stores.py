@@ -28,6 +28,7 @@ def started(tmp_path, odp):
 
     def start(mode=SERVER, **settings):
         environ = {
+            "BUCKETER_PROFILES_API": "on",
             "BUCKETER_DATAFILE": str(path),
             "BUCKETER_STATE_DIR": str(tmp_path / "state"),
             "BUCKETER_ODP_HOST": odp.url,

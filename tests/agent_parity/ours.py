@@ -28,6 +28,7 @@ SETTINGS = {
     "profiles": {
         "BUCKETER_OVERRIDES": "on",
         "BUCKETER_PROFILES": "memory",
+        "BUCKETER_PROFILES_API": "on",
         "BUCKETER_AGENT_NOTIFICATIONS": "on",
     },
     "closed": {

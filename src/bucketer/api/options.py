@@ -61,6 +61,7 @@ class ApiOptions:
         max_json_depth: open brackets of a body; more is 400.
         odp: True when ODP may be asked for segments, and told of events.
         forced: True when `forced=` is heard.
+        profiles_open: True where profiles may be told and changed through the API.
         overrides: what keeps them, or None where there are none. Only to be asked by `api`, and
             only where it says that it is quick; else see `needs.OverridesNeeded`.
         place: what the environment's overrides are kept under.
@@ -120,6 +121,7 @@ class ApiOptions:
         "path_prefix",
         "place",
         "profiles",
+        "profiles_open",
         "read_openapi",
         "reports",
         "revisions",
@@ -161,6 +163,7 @@ class ApiOptions:
         self.state_trouble: Callable[[], str] | None = None
         self.path_prefix = ""
         self.odp = self.forced = False
+        self.profiles_open = False
         self.overrides: Overrides | None = None
         self.place = ""
         self.revisions = False

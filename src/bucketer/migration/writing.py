@@ -134,6 +134,7 @@ class Migration:
             self.note(option, told)
             return
         self.set("BUCKETER_PROFILES", "memory", option)
+        self.set("BUCKETER_PROFILES_API", True, option)
         if str(options.get("capacity", 0)) not in {"0", ""}:
             self.set("BUCKETER_PROFILES_MAX", whole(options["capacity"]), f"{option}.capacity")
 

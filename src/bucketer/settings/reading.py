@@ -72,6 +72,7 @@ class Settings:
     profiles_max: int | None
     cmab_endpoint: str
     cmab_timeout: float
+    profiles_api: bool
     overrides: bool
     forced: bool
     odp: bool

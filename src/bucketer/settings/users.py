@@ -51,6 +51,15 @@ ROWS: Final = (
         "if the request has time for it; without a prediction the user gets no variation.",
     ),
     Setting(
+        "BUCKETER_PROFILES_API",
+        "off",
+        switch,
+        "`on` or `off`",
+        "Whether `/v1/lookup` and `/v1/save` tell and change stored profiles, as Agent's do where "
+        "it has a profile service. Anybody who may send requests may then read what any user was "
+        "given, and change it.",
+    ),
+    Setting(
         "BUCKETER_OVERRIDES",
         "off",
         switch,

@@ -35,6 +35,7 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_off_values = settings.ofrep_off == "values"
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
     options.forced = settings.forced
+    options.profiles_open = settings.profiles != "off" and settings.profiles_api
     options.revisions = settings.revisions != "off"
     options.read_openapi = _read_openapi
     options.batch_max = settings.agent_batch_max

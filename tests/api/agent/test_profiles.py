@@ -5,16 +5,33 @@ import json
 import pytest
 from tests.fakes.agent_client import AgentClient
 
+from bucketer import wiring
 from bucketer.api.agent.save import MAX_BYTES, MAX_USER_ID_CHARS
 from bucketer.api.http import Known, ProfileNeeded
 from bucketer.api.needs import NotKept, ProfileGiven
 from bucketer.api.options import ApiOptions
 from bucketer.profiles import shape
+from bucketer.settings import read_settings
 
 
 @pytest.fixture
 def agent():
-    return AgentClient(options=ApiOptions(profiles=True))
+    options = ApiOptions(profiles=True)
+    options.profiles_open = True
+    return AgentClient(options=options)
+
+
+@pytest.mark.parametrize("path", ["/v1/lookup", "/v1/save"])
+def test_profiles_are_nobody_s_to_see_unless_a_setting_says_so(path):
+    answer = AgentClient(options=ApiOptions(profiles=True)).ask(path, {"userId": "ben"})
+
+    assert (answer.status, b"no user profile service found" in answer.body) == (500, True)
+
+
+def test_the_setting_opens_them():
+    said = {"BUCKETER_PROFILES": "memory", "BUCKETER_PROFILES_API": "on"}
+    assert wiring.api_options(read_settings(said)).profiles_open
+    assert not wiring.api_options(read_settings({"BUCKETER_PROFILES": "memory"})).profiles_open
 
 
 def saved(agent, **body):

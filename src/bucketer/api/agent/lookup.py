@@ -24,10 +24,10 @@ def answer(call: Call) -> Reply:
     """Tell the user's profile; a stranger's is empty.
 
     Raises:
-        Refused: 500 where no profiles are kept, 400.
+        Refused: 500 where no profiles are kept, or they aren't open, 400.
         ProfileNeeded: the shell must look it up first.
     """
-    if not call.api.options.profiles:
+    if not call.api.options.profiles_open:
         raise Refused(500, NO_PROFILES)
     user_id = call.fields_of_user({"userId": TEXT})["userId"]
     known = call.known

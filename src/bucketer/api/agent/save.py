@@ -29,10 +29,10 @@ def answer(call: Call) -> Reply:
     """Store the profile; without an `experimentBucketMap` it is an empty one.
 
     Raises:
-        Refused: 500 where no profiles are kept or it could not be stored; 400; 413.
+        Refused: 500 where none are kept or they aren't open, or it could not be stored; 400; 413.
         ProfileGiven: the shell must store it.
     """
-    if not call.api.options.profiles:
+    if not call.api.options.profiles_open:
         raise Refused(500, NO_PROFILES)
     fields = call.fields_of_user(SHAPE)
     profile = _profile(fields["experimentBucketMap"])
