@@ -432,6 +432,22 @@ def test_who_listens_is_not_timed_out_nor_asked_to_make_way():
             assert b"data: 0" in chunk(client)
 
 
+def test_a_full_server_turns_a_new_client_away_before_one_who_listens():
+    runtime = FakeRuntime(Teller())
+    with serving(runtime, limits=Limits(connections=4)) as server:
+        listeners = [listening(server)[0] for _ in range(2)]
+        busy = [server.connect() for _ in range(2)]
+        for each in busy:
+            each.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(2.2)  # longer than what is stuck may stay when others want its place
+        assert b" 503 " in ask(server, "/tell").partition(b"\r\n")[0]
+        assert 2 == server.worker.streams.count
+        runtime.go_on.set()
+        for each in (*listeners, *busy):
+            each._read.close()
+            each.sock.close()
+
+
 def test_half_of_the_places_stay_for_who_asks_and_goes():
     limits = Limits(connections=4)
     with serving(FakeRuntime(Teller()), limits=limits) as server:
