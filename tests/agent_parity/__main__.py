@@ -4,6 +4,8 @@
     python -m tests.agent_parity record DIR agent.jsonl --stubs-port 19190 --base open=http://127.0.0.1:8080 …
     python -m tests.agent_parity record DIR ours.jsonl --ours
     python -m tests.agent_parity compare DIR agent.jsonl ours.jsonl [--show 20] [--only decide]
+    python -m tests.agent_parity choose DIR agent.jsonl ours.jsonl SMALL --keys demonstration,lab03 …
+    python -m tests.agent_parity vectors SMALL small-agent.jsonl
 
 `draw` writes DIR/datafiles and DIR/conversations.jsonl. The four Agents are yours to build and to start, each
 with an empty memory; docs/agent.md says with which options. They fetch datafiles from, and send events, bandits'
@@ -20,7 +22,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from . import datafiles
+from . import datafiles, vectors
 from .conversations import conversations, read_datafiles
 from .differences import compare, explain
 from .level import text_of
@@ -35,7 +37,15 @@ _USUAL = (["Content-Type", "application/json"], ["X-Request-Id", "lab-request"])
 def main(argv=None):
     """Do what was asked. Exit status: 0, or 1 where a difference isn't explained."""
     args = _arguments(argv)
-    return {"draw": _draw, "record": _record, "compare": _compare, "stubs": _stubs}[args.what](args)
+    does = {
+        "draw": _draw,
+        "record": _record,
+        "compare": _compare,
+        "stubs": _stubs,
+        "choose": _choose,
+        "vectors": _vectors,
+    }
+    return does[args.what](args)
 
 
 def _arguments(argv):
@@ -52,7 +62,9 @@ def _arguments(argv):
     recording = what.add_parser("record")
     stubs = what.add_parser("stubs")
     comparison = what.add_parser("compare")
-    for each in (draw, recording, comparison, stubs):
+    choosing = what.add_parser("choose")
+    writing = what.add_parser("vectors")
+    for each in (draw, recording, comparison, stubs, choosing, writing):
         each.add_argument("directory", type=Path)
     recording.add_argument("out", type=Path)
     recording.add_argument("--base", action="append", default=[], metavar="NAME=URL")
@@ -65,6 +77,10 @@ def _arguments(argv):
         each.add_argument("--stubs-port", type=int, default=0)
     for each in ("agent", "ours"):
         comparison.add_argument(each, type=Path)
+        choosing.add_argument(each, type=Path)
+    writing.add_argument("agent", type=Path)
+    choosing.add_argument("out", type=Path, help="a directory, as `draw` writes one")
+    choosing.add_argument("--keys", required=True, help="SDK keys of the datafiles to take")
     comparison.add_argument("--show", type=int, default=10)
     for each in (recording, comparison):
         each.add_argument("--only", default="", help="ids that begin so")
@@ -124,6 +140,30 @@ def _compare(args):
     both = len(agents.keys() & ours.keys())
     _say(f"\n{both} conversations compared, {len(open_ones)} differences not explained")
     return 1 if open_ones else 0
+
+
+def _choose(args):
+    found = _held(args)
+    agents, ours = ({e["id"]: e for e in _read(path)} for path in (args.agent, args.ours))
+    differences = compare(found, agents, ours)
+    more_headers = [e for e in differences if e.part == "headers" and explain([e]).keys() != {None}]
+    differing = {e.where.split(" ")[0] for e in differences if e not in more_headers}
+    everything = read_datafiles(args.directory / "datafiles")
+    datafiles_of = {key: everything[key] for key in args.keys.split(",")}
+    chosen = vectors.choose(found, agents, differing, datafiles_of)
+    (args.out / "datafiles").mkdir(parents=True, exist_ok=True)
+    for key, datafile in datafiles_of.items():
+        (args.out / "datafiles" / f"{key}.json").write_text(json.dumps(datafile))
+    _write(args.out / "conversations.jsonl", chosen)
+    _say(f"{len(chosen)} conversations")
+    return 0
+
+
+def _vectors(args):
+    agents = {each["id"]: each for each in _read(args.agent)}
+    vectors.write(_held(args), agents, read_datafiles(args.directory / "datafiles"))
+    _say(f"{vectors.FILE}: {vectors.FILE.stat().st_size} bytes")
+    return 0
 
 
 def _held(args):
