@@ -112,6 +112,8 @@ def event(entry):
             _decision(decision)
         for each in snapshot["events"]:
             _tags(each)
+            if isinstance(each.get("value"), float) and each["value"].is_integer():
+                each["value"] = int(each["value"])
             if snapshot.get("decisions"):
                 each["entity_id"] = snapshot["decisions"][0]["campaign_id"]
     return text_of(made)

@@ -1,4 +1,4 @@
-"""Five hundred conversations that a real Agent had, again: through the handler.
+"""Five hundred conversations that a real Agent had, again: through the handler, events through the outbox.
 
 Recorded of optimizely/agent 471fdcd (4.4.0). What differs on purpose is none of them.
 """
@@ -6,6 +6,7 @@ Recorded of optimizely/agent 471fdcd (4.4.0). What differs on purpose is none of
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from bucketer.wiring import build
 
 from . import level
 from .ours import SETTINGS, settings
+from .record import flat
 from .stubs import Stubs
 from .vectors import read
 
@@ -96,3 +98,27 @@ def test_status_and_body_are_what_agent_said(kept, told):
                 wrong.append((each["id"], number, expected, answer))
 
     assert wrong == []
+
+
+def test_events_are_what_agent_sent(kept, told):
+    """But for two: with an answer that is an error, Agent sends what was decided before it; a flag that is
+    named twice is sent twice. Bucketer sends nothing, and once."""
+    _, bodies = told
+    entries, in_error = [], set()
+    for each in kept["conversations"]:
+        agents = kept["agent"][each["id"]]
+        entries += agents["events"]
+        named = [part for step in each["steps"] for part in (step.get("query") or "").split("&")]
+        twice = len(each["steps"]) == 1 and len(named) != len(set(named))
+        if twice or any(answer["status"] != 200 for answer in agents["answers"]):
+            in_error |= {_visitor(entry) for entry in agents["events"]}
+    agents = Counter(level.event(e) for e in entries if _visitor(e) not in in_error)
+    ours = Counter(level.event(e) for e in flat(bodies) if _visitor(e) not in in_error)
+
+    assert sum(agents.values()) > 300
+    assert list((agents - ours).elements()) == []
+    assert list((ours - agents).elements()) == []
+
+
+def _visitor(entry):
+    return entry["head"]["account_id"], entry["visitor"]["visitor_id"]
