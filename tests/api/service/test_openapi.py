@@ -60,7 +60,12 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 
 @pytest.fixture(scope="module")
 def server():
-    environ = {"BUCKETER_PROFILES": "memory", "BUCKETER_OVERRIDES": "on", "BUCKETER_FORCED": "on"}
+    environ = {
+        "BUCKETER_PROFILES": "memory",
+        "BUCKETER_PROFILES_API": "on",
+        "BUCKETER_OVERRIDES": "on",
+        "BUCKETER_FORCED": "on",
+    }
     with bucketer_serve(**environ) as started:
         yield f"http://127.0.0.1:{started.port}"
 

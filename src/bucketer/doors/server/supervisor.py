@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 _log = logging.getLogger("bucketer.server")
+#: uvicorn waits for an answer for 5 s before it takes a worker for hung.
+_WAITED_S = 2.0
 
 
 class Workers(Multiprocess):
@@ -21,7 +24,11 @@ class Workers(Multiprocess):
         """Look after each worker, as uvicorn does twice a second."""
         hung = {id(each) for each in self.processes if each.process.is_alive()}
         before = list(self.processes)
+        began = time.monotonic()
         super().keep_subprocess_alive()
+        # One that hangs is waited for; one that dies while it is looked at isn't.
+        if time.monotonic() - began < _WAITED_S:
+            hung.clear()
         for old, new in zip(before, self.processes, strict=False):
             if old.exitcode == STARTUP_FAILURE:
                 _log.error("worker %s could not start, so the server stops", old.pid)
