@@ -1,11 +1,13 @@
 """Bytes of a lane that are not what was written: told, and never delivered as something else."""
 
 import json
+import os
 import shutil
 
 import pytest
 
 from bucketer.core.envelope import Batch
+from bucketer.sinks import journal
 from bucketer.sinks.cursor import Cursor, read_cursor
 from bucketer.sinks.journal import Writer
 from bucketer.sinks.lanes import adopt_lane, open_lane
@@ -275,3 +277,86 @@ def test_what_waited_from_before_segments_had_several_batches_is_delivered(tmp_p
     found = Found().read(adopt_lane(lane))
 
     assert (EXPECTED[:2], []) == (found.delivered, found.told)
+
+
+@pytest.mark.parametrize("at_most", [3, 4, 5, 100])
+def test_a_part_that_waits_is_read_once_whatever_joins_it(tmp_path, monkeypatch, at_most):
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 20))
+    found, read = Found(), []
+    pread = os.pread
+    reader = Reader(writer.lane, writer, lambda path, lines: found.told.append((path.name, lines)))
+    writer.append(BATCHES[0], VISITORS[:2])
+    assert reader.next(at_most, 1 << 20).visitors == VISITORS[:2]
+    monkeypatch.setattr(os, "pread", lambda *of: read.append(pread(*of)) or read[-1])
+    before = writer.committed
+    writer.append(BATCHES[1], VISITORS[2:])  # a header, and two more
+    parcel = reader.next(at_most, 1 << 20)
+
+    assert sum(map(len, read)) == writer.committed - before
+    assert parcel.batches == [BATCHES[0], BATCHES[0], BATCHES[1], BATCHES[1]][: at_most - 1]
+    assert parcel.visitors == VISITORS[: at_most - 1]
+    assert parcel.is_last == (at_most >= 5)
+    reader.done_with(parcel, 1)
+    found.drain(reader, at_most)
+    assert found.delivered == EXPECTED[1:]
+    assert found.told == []
+    reader.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+def test_a_part_that_waits_is_joined_by_no_more_bytes_than_fit(tmp_path, spare):
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 20))
+    reader = Reader(writer.lane, writer, print)
+    writer.append(BATCHES[0], VISITORS[:1])
+    size = 2 * len(seal(VISITORS[0].encode())) + spare
+    assert reader.next(100, size).visitors == VISITORS[:1]
+    writer.append(BATCHES[0], VISITORS[1:])
+
+    expected = 1 if spare < 0 else 2
+    parcel = reader.next(100, size)
+    assert parcel.visitors == VISITORS[:expected]
+    assert not parcel.is_last
+    assert reader.next(1, size).visitors == VISITORS[:1]  # less than was read is asked for
+    reader.close()
+    writer.close()
+
+
+def test_a_damaged_line_that_joins_a_part_that_waits_is_told_when_it_is_dealt_with(tmp_path):
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 20))
+    found = Found()
+    reader = Reader(writer.lane, writer, lambda path, lines: found.told.append((path.name, lines)))
+    writer.append(BATCHES[0], VISITORS[:1])
+    reader.next(100, 1 << 20)
+    at = writer.committed + 40
+    writer.append(BATCHES[0], VISITORS[1:])
+    segment = writer.lane.segments()[0]
+    data = bytearray(segment.read_bytes())
+    data[at] ^= 1
+    segment.write_bytes(data)
+    parcel = reader.next(100, 1 << 20)
+
+    assert parcel.visitors == [VISITORS[0], *VISITORS[2:]]
+    assert found.told == []
+    reader.done(parcel)
+    assert [len(lines) for _, lines in found.told] == [1]
+    assert reader.next(100, 1 << 20) is None
+    reader.close()
+    writer.close()
+
+
+def test_what_a_batch_gives_to_its_checksums_is_worked_out_once_as_long_as_it_stays(
+    tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(journal, "seed_of", lambda batch: asked.append(batch) or seed_of(batch))
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 20))
+    for batch in (BATCHES[0], BATCHES[0], BATCHES[1], BATCHES[1], BATCHES[0]):
+        writer.append(batch, VISITORS[:1])
+
+    assert asked == [BATCHES[0], BATCHES[1], BATCHES[0]]
+    writer.close()

@@ -60,9 +60,12 @@ class FaultFinder:
         #: Visitors that were dealt with before others in front of them.
         self._ahead: set[str] = set()
 
-    def left_of(self, visitors: Sequence[str]) -> list[int]:
+    def left_of(self, visitors: Sequence[str]) -> Sequence[int]:
         """Indices of those that are not dealt with, in order."""
-        return [i for i, visitor in enumerate(visitors) if visitor not in self._ahead]
+        ahead = self._ahead
+        if not ahead:
+            return range(len(visitors))
+        return [i for i, visitor in enumerate(visitors) if visitor not in ahead]
 
     def pass_ahead(self, visitors: Sequence[str]) -> None:
         """They are dealt with, perhaps before others in front of them."""

@@ -86,6 +86,8 @@ class Writer:
         # What is delivered counts until its segment is closed, so segments are a small part.
         self._segment_bytes = min(segment_bytes, quota.limit_bytes // 8)
         self._batch: Batch | None = None
+        #: The last batch and what its checksums go on from; one value, for any thread.
+        self._seed: tuple[Batch | None, int] = (None, 0)
         self._fd = -1
         #: The last segment that has a header, and its bytes: the next one's says so.
         self._last = (0, 0)
@@ -115,19 +117,24 @@ class Writer:
             OutboxFull: nothing was written; what had been written stays.
             OSError: likewise, for any other reason than room.
         """
-        data = seal_all(visitors, seed_of(batch))
+        sealed_for, seed = self._seed
+        if batch is not sealed_for:
+            seed = seed_of(batch)
+            self._seed = batch, seed
+        data = seal_all(visitors, seed)
         with self._lock:
             if self._sealed:
                 raise LaneClosed("the outbox is closed")
             begins = self._batch is None or self.committed >= self._segment_bytes
+            changes = begins or (batch is not self._batch and batch != self._batch)
             size = len(data)
-            if begins or batch != self._batch:
+            if changes:
                 size += _HEADER_BYTES + 2 * len(batch.head)
-            if self.held_bytes + size > self._allotted:
+            if self._closed_bytes + self.committed + size > self._allotted:
                 self._ask_for_quota(size)
             if begins:
                 self._open_segment(batch)
-            elif batch != self._batch:
+            elif changes:
                 data = header_line(batch, self._last) + data
             self._write(data)
             self._batch = batch

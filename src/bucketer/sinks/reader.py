@@ -7,7 +7,7 @@ import logging
 import os
 
 from .cursor import Cursor, read_cursor, write_cursor
-from .records import last_header, next_header, read_header, read_visitor
+from .records import last_header, next_header, read_header, read_visitors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class Parcel:
         self.headers: list[tuple[int, Header]] = []
         self.is_last = False
 
+    def lines(self) -> int:
+        """How many were read, whatever they are."""
+        return len(self.visitors) + len(self.headers) + len(self.damaged)
+
 
 class Reader:
     """Reads one lane that this process holds. For one thread.
@@ -95,6 +99,8 @@ class Reader:
         self._cursor_fd = os.open(lane.directory / "sent", os.O_WRONLY | os.O_CREAT, 0o600)
         self._fd = -1
         self._header: Header | None = None
+        #: What was read and waits for others to join it: only what came since is read, then.
+        self._kept: Parcel | None = None
         self._forgetful = False
         try:
             self._move(self._sequence, self._offset)  # takes its room while there is some
@@ -123,6 +129,7 @@ class Reader:
             parcel = self._read(max_events, max_bytes, limit)
             if parcel.visitors:
                 parcel.is_last = parcel.offset == limit
+                self._kept = parcel if parcel.is_last else None
                 return parcel
             if parcel.offset > self._offset:  # nothing but damage there, or a header
                 self.done(parcel)
@@ -177,7 +184,7 @@ class Reader:
         self._read_to = parcel.sequence, offset
 
     def _move(self, sequence: int, offset: int) -> None:
-        self._sequence, self._offset = sequence, offset
+        self._sequence, self._offset, self._kept = sequence, offset, None
         if self.writer is not None:
             self._written = max(self._written, self.writer.end())
         try:
@@ -229,6 +236,14 @@ class Reader:
 
     def _read(self, max_events: int, max_bytes: int, limit: int | None) -> Parcel:
         """Up to *max_events* whole lines from the cursor on, not beyond *limit*."""
+        kept, self._kept = self._kept, None
+        if kept is not None and limit is not None:
+            count, size = max_events - kept.lines(), max_bytes - (kept.offset - self._offset)
+            if count >= 0 and size >= 0:
+                size = min(size, limit - kept.offset)
+                data = os.pread(self._fd, size, kept.offset) if count and size > 0 else b""
+                self._take(kept, data.split(b"\n", count)[:-1])
+                return kept
         room = 1 << 62 if limit is None else max(0, limit - self._offset)
         size = min(max_bytes, room)
         data = os.pread(self._fd, size, self._offset) if size else b""
@@ -237,25 +252,35 @@ class Reader:
             data = os.pread(self._fd, size, self._offset)
         lines = data.split(b"\n", max_events)
         rest = lines.pop()
-        header = self._header
-        parcel = Parcel(self._sequence, self._offset + len(data) - len(rest))
+        parcel = Parcel(self._sequence, self._offset)
+        self._take(parcel, lines)
         if rest and not lines and limit is None:  # the last line was torn when its process died
             parcel.offset += len(rest)
             parcel.damaged.append((parcel.offset, rest))
-        end = self._offset
-        for line in lines:
+        return parcel
+
+    def _take(self, parcel: Parcel, lines: list[bytes]) -> None:
+        """Add *lines*, which stand behind those of *parcel*."""
+        header = parcel.headers[-1][1] if parcel.headers else self._header
+        waiting, end = iter(lines), parcel.offset
+        while True:
+            if header is None:
+                line = next(waiting, None)
+            else:
+                known = len(parcel.visitors)
+                line = read_visitors(waiting, header, parcel.visitors, parcel.ends, end)
+                if found := len(parcel.visitors) - known:
+                    parcel.batches += [header.batch] * found
+                    end = parcel.ends[-1]
+            if line is None:
+                break
             end += len(line) + 1
-            visitor = None if header is None else read_visitor(line, header)
-            if visitor is not None and header is not None:  # nearly always
-                parcel.visitors.append(visitor)
-                parcel.batches.append(header.batch)
-                parcel.ends.append(end)
-            elif found := next_header(line):
-                header = found
-                parcel.headers.append((end, found))
+            if another := next_header(line):
+                header = another
+                parcel.headers.append((end, another))
             else:
                 parcel.damaged.append((end, line))
-        return parcel
+        parcel.offset = end
 
     def _lost_its_end(self, limit: int) -> bool:
         """Whether the segment being written is shorter than what was written to it.

@@ -221,8 +221,14 @@ class Sender(threading.Thread):
             batch = next((b for i in left if (b := parcel.batches[i]).region not in put_off), None)
             if batch is None:
                 break
-            visitors = [parcel.visitors[i] for i in left if parcel.batches[i] == batch]
+            visitors = parcel.visitors
+            if len(left) < len(visitors) or parcel.batches.count(batch) < len(visitors):
+                visitors = [parcel.visitors[i] for i in left if parcel.batches[i] == batch]
             outcome = self._deliver_batch(reader, batch, visitors)
+            if outcome.settled == len(parcel.visitors):  # nearly always: all of it at once
+                left = []
+                break
+            finder.pass_ahead(visitors[: outcome.settled])
             if outcome.later is not None:
                 put_off[batch.region] = outcome, len(visitors)
         if not left:
@@ -245,7 +251,6 @@ class Sender(threading.Thread):
         if outcome.sent:
             self._sent(outcome.sent)
         self._bury(batch, outcome.dead)
-        finder.pass_ahead(visitors[: outcome.settled])
         return outcome
 
     def _wait_for(self, put_off: Sequence[tuple[Outcome, int]]) -> None:
