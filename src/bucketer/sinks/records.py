@@ -26,7 +26,7 @@ from bucketer.core.events import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 FORMAT = 3
@@ -72,11 +72,12 @@ def seal(text: bytes, seed: int = 0) -> bytes:
     return _LINE % (crc32(text, seed), text)
 
 
-def seal_all(visitors: Iterable[str], seed: int) -> bytes:
+def seal_all(visitors: Sequence[str], seed: int) -> bytes:
     """One line after the other, each as `seal` makes it."""
+    if len(visitors) == 1:  # nearly always
+        text = visitors[0].encode("ascii")
+        return _LINE % (crc32(text, seed), text)
     texts = [visitor.encode("ascii") for visitor in visitors]
-    if len(texts) == 1:  # nearly always
-        return _LINE % (crc32(texts[0], seed), texts[0])
     return b"".join([_LINE % (crc32(text, seed), text) for text in texts])
 
 
@@ -152,6 +153,7 @@ def read_visitors(
         end: where the line before them does.
     """
     seed, checked = header.seed, header.checked
+    add, add_end = visitors.append, ends.append
     for line in lines:
         text = line[_IN_FRONT:-1]
         if (
@@ -161,13 +163,13 @@ def read_visitors(
             and text.startswith(_VISITOR_STARTS)
             and text.isascii()
         ):
-            visitors.append(text.decode("ascii"))
+            add(text.decode("ascii"))
         elif checked or (visitor := read_visitor(line, header)) is None:
             return line
         else:
-            visitors.append(visitor)
+            add(visitor)
         end += len(line) + 1
-        ends.append(end)
+        add_end(end)
     return None
 
 
