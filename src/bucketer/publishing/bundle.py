@@ -167,8 +167,12 @@ def _run_packages_after_what_they_show(imported: dict[str, dict[str, None]]) -> 
                     others.pop(package, None)
 
 
+#: The place of the explanation among the arguments of `Setting`.
+_EXPLANATION = 4
+
+
 class _Lean(ast.NodeTransformer):
-    """Takes out what only type checkers read: a quarter of the code."""
+    """Takes out what only type checkers and readers of the pages read: a quarter of the code."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
@@ -177,6 +181,16 @@ class _Lean(ast.NodeTransformer):
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Leave out what a setting is for, which only the command line and the pages tell."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "Setting":
+            node.args[_EXPLANATION : _EXPLANATION + 1] = [
+                ast.copy_location(ast.Constant(""), each)
+                for each in node.args[_EXPLANATION : _EXPLANATION + 1]
+            ]
         return node
 
     def visit_If(self, node: ast.If) -> ast.AST:

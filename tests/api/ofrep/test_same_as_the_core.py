@@ -23,7 +23,7 @@ from bucketer.verify.visitors import plain_visitor
 from bucketer.verify.vocabulary import Vocabulary
 
 FLAGS = "/ofrep/v1/evaluate/flags"
-#: `OFREP_SEEDS=500` compares more than 100,000 evaluations.
+#: `OFREP_SEEDS=6000` compares more than 100,000 evaluations.
 SEEDS = int(os.environ.get("OFREP_SEEDS", "12"))
 USERS = 12
 ANY = {"DEFAULT", "DISABLED", "SPLIT", "STATIC", "TARGETING_MATCH"}
