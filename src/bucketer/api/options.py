@@ -5,25 +5,19 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
-    from typing import Protocol
+    from typing import TypeAlias, Unpack
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenChecker, TokenIssuer
 
     from .route import Api
 
-    class MakesApi(Protocol):
-        """Makes an API for one edition, when the first request comes for it."""
-
-        def __call__(
-            self,
-            edition: EditionFacts | None,
-            options: ApiOptions,
-            headers: tuple[tuple[str, str], ...],
-            engine: Engine,
-            keys: frozenset[str],
-        ) -> Api:
-            """Make it; *headers* are those of every JSON answer, *keys* the environment's own."""
-            ...
+    #: What an API is made of: an edition, the options, the headers of every JSON answer, what
+    #: decides, and the environment's own keys.
+    ApiParts: TypeAlias = tuple[
+        EditionFacts | None, "ApiOptions", tuple[tuple[str, str], ...], Engine, frozenset[str]
+    ]
+    #: Makes an API for one edition, when the first request comes for it.
+    MakesApi: TypeAlias = Callable[[Unpack[ApiParts]], Api]
 
 
 class WebhookRule:

@@ -9,9 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bucketer.api.options import ApiParts
     from bucketer.api.route import Api
     from bucketer.core.ruleset import Ruleset
-    from bucketer.ports import EditionFacts, Engine
+    from bucketer.ports import Engine
     from bucketer.runtime.edition import Edition
     from bucketer.runtime.environment import Environment
     from bucketer.settings import Settings
@@ -57,43 +58,25 @@ def _read_openapi() -> bytes | None:
         return None
 
 
-def agent_api(
-    edition: EditionFacts | None,
-    options: ApiOptions,
-    headers: tuple[tuple[str, str], ...],
-    engine: Engine,
-    keys: frozenset[str],
-) -> Api:
+def agent_api(*parts: *ApiParts) -> Api:
     """Make Optimizely Agent's API, which few processes are asked for."""
     from bucketer.api.agent.routes import AgentApi
 
-    return AgentApi(edition, options, headers, engine, keys)
+    return AgentApi(*parts)
 
 
-def openfeature_api(
-    edition: EditionFacts | None,
-    options: ApiOptions,
-    headers: tuple[tuple[str, str], ...],
-    engine: Engine,
-    keys: frozenset[str],
-) -> Api:
+def openfeature_api(*parts: *ApiParts) -> Api:
     """Make the API that OpenFeature's clients ask."""
     from bucketer.api.ofrep.api import OfrepApi
 
-    return OfrepApi(edition, options, headers, engine, keys)
+    return OfrepApi(*parts)
 
 
-def oauth_api(
-    edition: EditionFacts | None,
-    options: ApiOptions,
-    headers: tuple[tuple[str, str], ...],
-    engine: Engine,
-    keys: frozenset[str],
-) -> Api:
+def oauth_api(*parts: *ApiParts) -> Api:
     """Make the API that issues tokens, which fewer are asked for."""
     from bucketer.api.agent.tokens import OAuthApi
 
-    return OAuthApi(edition, options, headers, engine, keys)
+    return OAuthApi(*parts)
 
 
 def datafile_shown(settings: Settings) -> str:
