@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.cdn import Cdn
+from tests.fakes.datafiles import a_datafile
 from tests.fakes.runtimes import an_environment
 from tests.fakes.sources import Clock, FakeSource, down, revision
 from tests.fakes.waiting import wait_until
@@ -24,7 +25,12 @@ from bucketer.runtime.environments import Environments
 from bucketer.runtime.refresher import FETCHING, Refresher
 from bucketer.runtime.runtime import Runtime
 from bucketer.settings import read_settings
-from bucketer.wiring.environments import lacking
+from bucketer.wiring.environments import (
+    REMEMBERED_BYTES,
+    REMEMBERED_MOST_BYTES,
+    lacking,
+    remembered_bytes,
+)
 
 
 def environments_that_open(source_of, **limits):
@@ -399,6 +405,34 @@ def test_a_thousand_environments_take_little_more_than_their_rulesets():
     environments = bytes_of(loaded)
 
     assert environments <= 1.3 * rulesets, (environments, rulesets)
+
+
+def test_a_large_datafile_of_another_environment_remembers_its_decisions_and_answers(tmp_path):
+    """As much as its JSON can come to: what is forgotten is made anew for each request."""
+    datafile = a_datafile(sdkKey="large", experiments=[], groups=[], holdouts=[])
+    flag = datafile["featureFlags"][1] | {"experimentIds": []}
+    datafile["featureFlags"] = [flag | {"id": f"{i}", "key": f"flag{i}"} for i in range(1_100)]
+    (tmp_path / "large.json").write_text(json.dumps(datafile))
+    config = tmp_path / "b.toml"
+    config.write_text(f"[environments.large]\ndatafile = '{tmp_path / 'large.json'}'\n")
+    runtime = wiring.build(environ={"BUCKETER_CONFIG": str(config), "BUCKETER_EVENTS": "stdout"})
+    environment = runtime.environments.find("large")
+    environment.load()
+    key = {"x-optimizely-sdk-key": "large", "content-type": "application/json"}
+
+    def ask(user):
+        body = json.dumps({"userId": user}).encode()
+        request = Request("POST", "/v1/decide", "", key, body)
+        return environment.handler.handle(request, 0.0, lambda: "uuid").events
+
+    first, second = ask("anna"), ask("ben")
+    runtime.close()
+
+    assert len(first) == len(datafile["featureFlags"])
+    assert all(one.what is other.what for one, other in zip(first, second, strict=True))
+    assert environment.handler._options.answers_bytes > REMEMBERED_BYTES
+    assert remembered_bytes(10) == REMEMBERED_BYTES
+    assert remembered_bytes(10**9) == REMEMBERED_MOST_BYTES
 
 
 def test_settings_of_the_file_are_told_without_secrets(tmp_path):

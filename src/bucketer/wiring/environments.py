@@ -10,8 +10,10 @@ from .datafiles import build_sources, shared_among
 from .http import build_engine, datafile_shown
 from .modes import SERVER
 
-#: How much of answers, and of decisions, each environment but the default one may remember.
-REMEMBERED_BYTES = 1024 * 1024
+#: How much of answers, and of decisions, each environment but the default one may remember: so
+#: many times its JSON, since what it can come to grows with that, but at least and at most so much.
+REMEMBERED_TIMES = 8
+REMEMBERED_BYTES, REMEMBERED_MOST_BYTES = 1024 * 1024, 16 * 1024 * 1024
 
 #: So many environments are named where something is amiss with them.
 _NAMED = 5
@@ -46,7 +48,7 @@ def build_environments(
 
     steady = clock or SteadyClock()
     default = _environment(settings, environ, options, mode, steady)
-    others = options.but(revisions=False, webhook=None, reports={}, answers_bytes=REMEMBERED_BYTES)
+    others = options.but(revisions=False, webhook=None, reports={})
     listed = [
         _environment(settings.of(each), environ, others, mode, steady, is_default=False)
         for each in settings.environments
@@ -90,7 +92,9 @@ def _environment(
         keys.append(f"{settings.sdk_key}:{settings.datafile_access_token}")
     if not is_default:
         options = options.but(show_datafile=datafile_shown(settings))
-    make_handler, compile_raw = build_engine(settings, options)
+    make_handler, compile_raw = build_engine(
+        settings, options, None if is_default else remembered_bytes
+    )
     if not is_default:
         compile_raw = _remembering_little(compile_raw or compile_quietly)
     environment = Environment(
@@ -117,12 +121,17 @@ def _place_of(key: str) -> str:
     return f"key {sha256(key.encode()).hexdigest()[:32]}"
 
 
+def remembered_bytes(datafile_bytes: int) -> int:
+    """Return how much of answers, and of decisions, may be kept for a datafile of that size."""
+    return min(REMEMBERED_MOST_BYTES, max(REMEMBERED_BYTES, REMEMBERED_TIMES * datafile_bytes))
+
+
 def _remembering_little(compile_raw: Callable[[bytes], Ruleset]) -> Callable[[bytes], Ruleset]:
     """Return what compiles as *compile_raw*, and bounds what a ruleset keeps of decisions."""
 
     def compile_bounded(raw: bytes) -> Ruleset:
         ruleset = compile_raw(raw)
-        ruleset.room_bytes = min(ruleset.room_bytes, REMEMBERED_BYTES)
+        ruleset.room_bytes = min(ruleset.room_bytes, remembered_bytes(len(raw)))
         return ruleset
 
     return compile_bounded

@@ -87,16 +87,25 @@ def datafile_shown(settings: Settings) -> str:
 
 
 def build_engine(
-    settings: Settings, options: ApiOptions
+    settings: Settings, options: ApiOptions, room_for: Callable[[int], int] | None = None
 ) -> tuple[
     Callable[[Edition | None, Environment], Handler],
     Callable[[bytes], Ruleset] | None,
 ]:
-    """Return what makes a handler of an edition, and what compiles (None: the default)."""
+    """Return what makes a handler of an edition, and what compiles (None: the default).
+
+    Args:
+        settings: say which engine.
+        options: of the environment's API.
+        room_for: bytes of a datafile → of answers that may be kept; None leaves that to *options*.
+    """
     engine, compile_raw = engine_of(settings)
 
     def make_handler(edition: Edition | None, environment: Environment) -> Handler:
-        return Handler(edition, options, engine, environment.keys)
+        own = options
+        if edition is not None and room_for is not None:
+            own = options.but(answers_bytes=room_for(edition.size_bytes))
+        return Handler(edition, own, engine, environment.keys)
 
     return make_handler, compile_raw
 
