@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenChecker, TokenIssuer
 
-    from .route import Api
+    from .route import Api, Route
 
     #: What an API is made of: an edition, the options, the headers of every JSON answer, what
     #: decides, and the environment's own keys.
@@ -64,6 +64,7 @@ class ApiOptions:
             user's profile first.
         events: gives the outbox's counters, for health; None where events are off.
         makes_events: False where events are off: what nobody keeps needn't be made.
+        front: what stands at `/` in place of the index, made of that; None for the index itself.
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
@@ -98,6 +99,7 @@ class ApiOptions:
         "events",
         "forced",
         "freshness",
+        "front",
         "health_max_age_s",
         "issuer",
         "listened",
@@ -152,6 +154,7 @@ class ApiOptions:
         self.apis: tuple[tuple[str, MakesApi], ...] = ()
         self.answers_bytes = 16 * 1024 * 1024
         self.freshness: Callable[[], dict[str, object]] | None = None
+        self.front: Callable[[Route], Route] | None = None
         self.allow_headers = "Content-Type, X-Request-Id"
         self.health_max_age_s: float | None = None
         self.state_trouble: Callable[[], str] | None = None

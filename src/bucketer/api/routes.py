@@ -215,7 +215,9 @@ class Handler:
             return self._routes["/bucketer"]
         from .service.index import IndexRoute  # seldom looked at
 
-        return self._guarded(IndexRoute(self.edition, self._options, self.json_headers))
+        index = self._guarded(IndexRoute(self.edition, self._options, self.json_headers))
+        front = self._options.front
+        return index if front is None else front(index)
 
     def _guarded(self, route: Route) -> Route:
         """Return *route*, which asks for a token first where that is configured."""

@@ -6,9 +6,8 @@ answer must not be larger than what it answers to.
 
 from __future__ import annotations
 
-import json
-
 from .choices import Choice
+from .condition_words import KEPT, as_written, cut, kept, phrase, shown
 from .conditions import compile_leaf
 from .parse import json_type
 from .reasons import Reason
@@ -28,29 +27,10 @@ if TYPE_CHECKING:
 
 _WORDS = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 
-_PHRASES = {
-    "exact": "{name} = {value}",
-    "exists": "{name} exists",
-    "substring": "{name} contains {value}",
-    "gt": "{name} > {value}",
-    "ge": "{name} >= {value}",
-    "lt": "{name} < {value}",
-    "le": "{name} <= {value}",
-    "semver_eq": "{name} is version {value}",
-    "semver_gt": "{name} is after version {value}",
-    "semver_ge": "{name} is version {value} or later",
-    "semver_lt": "{name} is before version {value}",
-    "semver_le": "{name} is version {value} or earlier",
-    "qualified": "in segment {value}",
-}
 _OPERATORS = {"and": "All of these", "or": "Any of these"}
 #: What a NOT says, by the operator that it is put before.
 _NEGATIONS: dict[object, str] = {"or": "None of these", "and": "Not all of these"}
 _FOR_NOBODY = "nobody can be judged by it"
-#: Longer values are cut in sentences, to so many characters.
-_SHOWN = 80
-#: The same for a reason's own values.
-_KEPT = 200
 #: An audience with more leaves than this isn't told condition by condition.
 _MOST_TOLD = 100
 
@@ -101,8 +81,8 @@ class _Teller:
         if audience is None:
             if self._is_full():
                 return None, None
-            shown = node if isinstance(node, (int, float)) else _cut(node)
-            return Reason("audience_unknown", {"id": shown, "outcome": _WORDS[None]}), None
+            named = node if isinstance(node, (int, float)) else cut(node)
+            return Reason("audience_unknown", {"id": named, "outcome": _WORDS[None]}), None
         return self._audience(audience)
 
     def _is_full(self, outcome: bool | None = None) -> bool:
@@ -126,8 +106,8 @@ class _Teller:
         if self._is_full(outcome):
             return None, outcome
         children = () if again else self._inside(audience)
-        name = _cut(audience.name)
-        values: dict[str, object] = {"id": _cut(audience.id), "name": name}
+        name = cut(audience.name)
+        values: dict[str, object] = {"id": cut(audience.id), "name": name}
         return Reason("audience", {**values, "outcome": _WORDS[outcome]}, children), outcome
 
     def _inside(self, audience: Audience) -> tuple[Reason, ...]:
@@ -173,9 +153,9 @@ class _Teller:
 
     def _condition(self, condition: dict[str, object] | None) -> Told:
         predicate = compile_leaf(condition) if condition is not None else None
-        written = _as_written(condition)
+        written = as_written(condition)
         if condition is None or predicate is None:
-            values = {"text": _phrase(condition), "outcome": _WORDS[None], "why": _FOR_NOBODY}
+            values = {"text": phrase(condition), "outcome": _WORDS[None], "why": _FOR_NOBODY}
             told = Reason("condition", {**values, **written})
             return (None if self._is_full() else told), None
         outcome = predicate(self.user)
@@ -187,7 +167,7 @@ class _Teller:
             name: str = condition.get("name")  # type: ignore[assignment]  # or something else that is no attribute's key
             written.update(self._value_of_user(name))
             why = self._what_she_has(name, outcome)
-        values = {"text": _phrase(condition), "outcome": _WORDS[outcome], "why": why}
+        values = {"text": phrase(condition), "outcome": _WORDS[outcome], "why": why}
         return Reason("condition", {**values, **written}), outcome
 
     def _choice(self, choice: Choice) -> Told:
@@ -197,10 +177,10 @@ class _Teller:
             return None, outcome
         name, count = choice.name, len(choice.values)
         values: dict[str, object] = {
-            "text": f"{_cut(name)} is one of {count:,} values",
+            "text": f"{cut(name)} is one of {count:,} values",
             "outcome": _WORDS[outcome],
             "why": self._what_she_has(name, outcome),
-            "name": _cut(name),
+            "name": cut(name),
             "match": "exact",
             "count": count,
         }
@@ -212,26 +192,26 @@ class _Teller:
         if name not in self.user.attributes:
             return {}
         value = self.user.attributes[name]
-        if isinstance(value, str) and len(value) > _KEPT:
+        if isinstance(value, str) and len(value) > KEPT:
             return {"user_value_chars": len(value)}
-        return {"user_value": _kept(value)}
+        return {"user_value": kept(value)}
 
     def _what_she_has(self, name: str, outcome: bool | None) -> str:
         if name not in self.user.attributes:
-            return f"the user has no attribute '{_cut(name)}'"
+            return f"the user has no attribute '{cut(name)}'"
         value = self.user.attributes[name]
-        if isinstance(value, str) and len(value) > _KEPT:
+        if isinstance(value, str) and len(value) > KEPT:
             has = f"the user has a string of {len(value):,} characters"
             return f"{has}, which can't be compared" if outcome is None else has
         if outcome is None and value is not None:
-            return f"the user has {_shown(value)}, {json_type(value)}, which can't be compared"
-        return f"the user has {_shown(value)}"
+            return f"the user has {shown(value)}, {json_type(value)}, which can't be compared"
+        return f"the user has {shown(value)}"
 
     def _segments_of_user(self) -> str:
         segments = self.user.segments
         if segments is None:
             return "the user's segments are not known"
-        self._segments = self._segments or _shown(sorted(segments))
+        self._segments = self._segments or shown(sorted(segments))
         return f"the user is in {self._segments}"
 
 
@@ -250,68 +230,3 @@ def _operator_reason(operator: str, outcome: bool | None, children: tuple[Reason
     text = _NEGATIONS.get(below, "Not this") if operator == "not" else _OPERATORS[operator]
     values: dict[str, object] = {"operator": operator, "text": text, "outcome": _WORDS[outcome]}
     return Reason("operator", values, children)
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-
-def _as_written(condition: dict[str, object] | None) -> dict[str, object]:
-    if not condition:
-        return {}
-    return {name: _kept(condition.get(name)) for name in ("name", "match", "value")}
-
-
-def _phrase(condition: dict[str, object] | None) -> str:
-    if condition is None:
-        return "Something that is no condition"
-    match = condition.get("match")
-    phrase = _PHRASES.get("exact" if match is None else _cut(match), "{name} {match} {value}")
-    value, name = _shown(condition.get("value")), _cut(condition.get("name"))
-    return phrase.format(name=name, match=_cut(match), value=value)
-
-
-def _cut(value: object) -> str:
-    """A key as it stands, or its beginning."""
-    text = value if isinstance(value, str) else str(_sample(value, [_SHOWN]))
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _shown(value: object, most: int = _SHOWN) -> str:
-    """A value as JSON, or its beginning: at most *most* characters, and dots."""
-    text = json.dumps(_sample(value, [most]), ensure_ascii=False, default=str)
-    return text if len(text) <= most else f"{text[:most]}..."
-
-
-def _kept(value: object) -> object:
-    """The value itself where it is short, else how it begins."""
-    if isinstance(value, str):
-        return value if len(value) <= _KEPT else f"{value[:_KEPT]}..."
-    if not isinstance(value, (list, tuple, dict)):
-        return value
-    room = [_KEPT]
-    _sample(value, room)
-    return value if room[0] > 0 else _shown(value, _KEPT)
-
-
-def _sample(value: object, room: list[int]) -> object:
-    """Copy as much of *value* as has at least `room[0]` characters as JSON, and take that off."""
-    if isinstance(value, str):
-        begun = value[: max(room[0], 0) + 1]
-        room[0] -= len(begun) + 2
-        return begun
-    room[0] -= 2
-    if isinstance(value, dict):
-        copy = {}
-        for key, each in value.items():
-            if room[0] <= 0:
-                break
-            copy[_sample(key, room)] = _sample(each, room)
-        return copy
-    if isinstance(value, (list, tuple)):
-        found = []
-        for each in value:
-            if room[0] <= 0:
-                break
-            found.append(_sample(each, room))
-        return found
-    return value

@@ -79,6 +79,7 @@ LATER = (
     "bucketer/api/tokens",
     "bucketer/tokens/",
     "bucketer/wiring/tokens",
+    "bucketer/core/condition_words",
     "bucketer/core/compile/faults",
     "bucketer/core/compile/integrations",
     "bucketer/core/explain",

@@ -91,6 +91,7 @@ class Settings:
     max_json_depth: int
     host: str
     port: int
+    console: str
     workers: int
     access_log: bool
     log_level: str

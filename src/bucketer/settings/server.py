@@ -25,6 +25,15 @@ ROWS: Final = (
         "The port on which the server listens.",
     ),
     Setting(
+        "BUCKETER_CONSOLE",
+        "auto",
+        one_of("auto", "on", "off"),
+        "`auto`, `on` or `off`",
+        "Whether the server has a console: a page in the browser, and `/console/api/`. `auto` has "
+        "one where it listens on a loopback address, for whoever sits at that machine. `on` opens "
+        "it to others too, who need a key (see docs/tokens.md). Lambda's package has none.",
+    ),
+    Setting(
         "BUCKETER_WORKERS",
         "1",
         whole(1, 256),

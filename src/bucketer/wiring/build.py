@@ -23,8 +23,10 @@ from .users import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from bucketer.api.options import ApiOptions
+    from bucketer.runtime.environments import Environments
     from bucketer.settings import Settings
 
 
@@ -80,16 +82,9 @@ def build(
     overrides = options.overrides = build_overrides(settings)
     if profiles is not None:
         options.reports["profiles"] = profiles.to_json
+    furnish = _console(settings, options, mode)
     environments = build_environments(settings, environ, options, mode=mode)
-    queues = None
-    if mode == SERVER:
-        from .state_dir import state_watch
-        from .webhooks import build_webhook_queues, other_rules
-
-        shared = [each for one in environments for each in shared_among(one.sources)]
-        options.state_trouble = state_watch(settings, shared)
-        queues = build_webhook_queues(settings, environ, environments)
-        options.other_webhooks = other_rules(settings, environments)
+    on_notice = _webhooks(settings, environ, options, environments) if mode == SERVER else None
     if environments.are_several:
         options.reports["environments"] = lambda: report(environments)
         options.environments_trouble = lambda now: lacking(
@@ -104,13 +99,39 @@ def build(
         odp_events=odp_events,
         overrides=overrides,
         archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
-        on_notice=queues,
+        on_notice=on_notice,
         listened=listened,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
     )
+    furnish(runtime)
     runtime.load(local_first=mode == LAMBDA and settings.cold_start == "packaged")
     return runtime
+
+
+def _console(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Runtime], None]:
+    """Put the console into *options*, where there is one; return what tells it of the runtime."""
+    if mode != SERVER or settings.console == "off":
+        return lambda _runtime: None
+    from .console import add_console
+
+    return add_console(settings, options)
+
+
+def _webhooks(
+    settings: Settings,
+    environ: Mapping[str, str],
+    options: ApiOptions,
+    environments: Environments,
+) -> Callable[[bytes, tuple[str, ...]], None] | None:
+    """Put what concerns webhooks and the state directory into *options*; return what passes on."""
+    from .state_dir import state_watch
+    from .webhooks import build_webhook_queues, other_rules
+
+    shared = [each for one in environments for each in shared_among(one.sources)]
+    options.state_trouble = state_watch(settings, shared)
+    options.other_webhooks = other_rules(settings, environments)
+    return build_webhook_queues(settings, environ, environments)
 
 
 def check(

@@ -1,0 +1,90 @@
+"""What the console is given of the process around it: plain values, and what may be called."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Protocol
+
+    from bucketer.ports import EditionFacts
+
+    class Told(Protocol):
+        """One difference between two datafiles."""
+
+        def to_json(self) -> dict[str, object]:
+            """Return where and what."""
+            ...
+
+
+class Room:
+    """One environment, as it is at a moment.
+
+    Attributes:
+        name: as `environment` names it; empty for the default one.
+        title: what it is called.
+        edition: what it decides by; None while there is no datafile.
+        refresh: how fetching goes.
+    """
+
+    __slots__ = ("edition", "name", "refresh", "title")
+
+    def __init__(
+        self, name: str, title: str, edition: EditionFacts | None, refresh: Mapping[str, object]
+    ) -> None:
+        """Keep the values."""
+        self.name, self.title, self.edition, self.refresh = name, title, edition, refresh
+
+
+class File:
+    """One of the page's files.
+
+    Attributes:
+        kind: its media type.
+        body, packed: as it is, and with gzip (empty where that is no shorter).
+        etag: names this content.
+    """
+
+    __slots__ = ("body", "etag", "kind", "packed")
+
+    def __init__(self, kind: str, body: bytes, packed: bytes, etag: str) -> None:
+        """Keep the values."""
+        self.kind, self.body, self.packed, self.etag = kind, body, packed, etag
+
+
+class ConsoleParts:
+    """What wiring gives.
+
+    Attributes:
+        is_open: True where the server listens on a loopback address alone, and who reaches it
+            there needs no key.
+        takes_keys: True where it is open to others, who need one.
+        files: reads the page's files, by their paths below `web/`; takes its time.
+        in_turn: does one thing after the other, since each takes a processor for itself.
+        rooms: gives the environments, the default one first.
+        archive: finds the edition of an older revision, or None; takes its time. None where there
+            is no archive.
+        revisions: gives what the archive has, newest first, or None where that can't be listed.
+        diff: compares the texts of two datafiles.
+        counters: gives requests and errors so far, or None where nobody counts.
+        version: of the package.
+        started_at: epoch seconds.
+    """
+
+    def __init__(
+        self, *, is_open: bool, takes_keys: bool, version: str = "", started_at: float = 0.0
+    ) -> None:
+        """Begin with nothing beside these; wiring puts the rest in its place."""
+        self.is_open, self.takes_keys = is_open, takes_keys
+        self.version, self.started_at = version, started_at
+        self.files: Callable[[], Mapping[str, File]] = dict
+        self.in_turn: Callable[[Callable[[], object]], object] = _at_once
+        self.rooms: Callable[[], Iterable[Room]] = tuple
+        self.archive: Callable[[str], EditionFacts | None] | None = None
+        self.revisions: Callable[[], list[str] | None] | None = None
+        self.diff: Callable[[bytes, bytes], Iterable[Told]] | None = None
+        self.counters: Callable[[], dict[str, object]] | None = None
+
+
+def _at_once(work: Callable[[], object]) -> object:
+    return work()

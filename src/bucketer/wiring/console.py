@@ -1,0 +1,130 @@
+"""Settings in, the console's part of the API out: who may see it, its files, what it is told."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bucketer.api.console.allowed import is_loopback_name
+from bucketer.api.console.api import ConsoleApi
+from bucketer.api.console.pages import PREFIX, FrontRoute
+from bucketer.api.console.parts import ConsoleParts, File, Room
+from bucketer.api.console.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bucketer.api.options import ApiOptions, ApiParts
+    from bucketer.api.route import Api, Route
+    from bucketer.runtime.runtime import Runtime
+    from bucketer.settings import Settings
+
+#: The page's files, which the package brings along.
+_FOLDER = Path(__file__).resolve().parents[1] / "web"
+#: What a browser is told of each; nothing else is served.
+_KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/plain; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+#: So many may wait for their turn; each has a thread.
+_MOST_WAITING = 8
+_GZIP = 31
+
+
+class Turn:
+    """Does one thing after the other: each takes a processor for itself while it lasts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
+
+    def __call__(self, work: Callable[[], object]) -> object:
+        """Do *work* when its turn comes.
+
+        Raises:
+            Refused: too many wait.
+        """
+        if not self._waiting.acquire(blocking=False):
+            message = "Too many ask the console at once; ask again in a moment."
+            raise Refused(503, "console_busy", message, (("Retry-After", "1"),))
+        try:
+            with self._lock:
+                return work()
+        finally:
+            self._waiting.release()
+
+
+class Files:
+    """The page's files, read and packed when they are first asked for."""
+
+    def __init__(self, folder: Path = _FOLDER) -> None:
+        """Read from *folder*."""
+        self._folder = folder
+        self._found: Mapping[str, File] | None = None
+
+    def __call__(self) -> Mapping[str, File]:
+        """Return them by their paths, with slashes."""
+        if self._found is None:
+            self._found = {
+                path.relative_to(self._folder).as_posix(): _file(path)
+                for path in sorted(self._folder.rglob("*"))
+                if path.suffix in _KINDS and path.is_file()
+            }
+        return self._found
+
+
+def _file(path: Path) -> File:
+    body = path.read_bytes()
+    packer = zlib.compressobj(9, wbits=_GZIP)
+    packed = packer.compress(body) + packer.flush()
+    etag = f'"{sha256(body).hexdigest()[:16]}"'
+    return File(_KINDS[path.suffix], body, packed if len(packed) < len(body) else b"", etag)
+
+
+def add_console(settings: Settings, options: ApiOptions) -> Callable[[Runtime], None]:
+    """Put the console into *options*, where it may be; return what gives it the rest."""
+    is_loopback = is_loopback_name(settings.host)
+    if settings.console == "off" or (settings.console == "auto" and not is_loopback):
+        return lambda _runtime: None
+    from bucketer import __version__
+
+    takes_keys = settings.console == "on"
+    parts = ConsoleParts(is_open=is_loopback, takes_keys=takes_keys, version=__version__)
+    parts.files, parts.in_turn = Files(), Turn()
+
+    def make(*given: *ApiParts) -> Api:
+        return ConsoleApi(parts, *given)
+
+    def front(index: Route) -> Route:
+        return FrontRoute(parts, settings.path_prefix, index)
+
+    options.apis += ((PREFIX, make),)
+    options.front = front
+    return partial(_furnish, parts)
+
+
+def _furnish(parts: ConsoleParts, runtime: Runtime) -> None:
+    """Give the console what it tells of a *runtime*."""
+    environments = runtime.environments
+    parts.started_at = runtime.clock()
+    parts.archive = runtime.archive
+
+    def rooms() -> Iterable[Room]:
+        for each in (environments.default, *environments.listed):
+            name = "" if each is environments.default else each.name
+            yield Room(name, each.name, each.edition, each.freshness.to_json())
+
+    parts.rooms = rooms
