@@ -21,7 +21,16 @@ BENCH_environments := --json docs/benchmarks/environments.json
 BENCH_stalls := --json docs/benchmarks/stalls.json
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help setup serve test check format-check lint types contracts tests fix lock docs e2e parity soak bench cold build deploy clean
+# The console's page: its tools come from npm, where there is a Node that they run on.
+WEB := src/bucketer/web
+WEB_BIN := tools/web/node_modules/.bin
+WEB_TOOLS := tools/web/node_modules/.package-lock.json
+WEB_FORMATTED := '$(WEB)/**/*.{js,css,html}' 'tests/web/*.js' 'tools/web/*.js' '!**/vendor/**'
+NODE = $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); \
+	console.log(a > 20 || (a === 20 && b >= 19) ? "yes" : "")' 2>/dev/null)
+comma := ,
+
+.PHONY: help setup serve test page check format-check lint types contracts tests fix lock docs e2e parity soak bench cold build deploy clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,14 +57,35 @@ test: setup ## everything CI checks: format, lint, types, import contracts, test
 	@$(BIN)/mypy
 	$(call say,imports: what may import what (.importlinter))
 	@$(BIN)/lint-imports --no-logo
+	$(call say,page: prettier$(comma) eslint$(comma) node --test (src/bucketer/web))
+	@$(MAKE) --no-print-directory page
 	$(call say,tests: pytest in parallel)
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not e2e'
 
 check: test
 
+page: ## check the page of the console: format, lint, its own tests; skipped where Node is missing
+ifeq ($(NODE),yes)
+	@$(MAKE) --no-print-directory $(WEB_TOOLS)
+	@$(WEB_BIN)/prettier --config tools/web/prettier.config.js --log-level warn --check $(WEB_FORMATTED)
+	@$(WEB_BIN)/eslint --config tools/web/eslint.config.js $(WEB) tests/web tools/web
+	@node --test --test-reporter=dot tests/web/*.test.js
+else
+	@echo "skipped: no Node.js from 20.19 on is here"
+endif
+
+$(WEB_TOOLS): tools/web/package.json tools/web/package-lock.json
+	@npm ci --prefix tools/web --silent
+	@touch $@
+
 fix: setup ## format, and the lint fixes that are safe
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+ifeq ($(NODE),yes)
+	@$(MAKE) --no-print-directory $(WEB_TOOLS)
+	@$(WEB_BIN)/prettier --config tools/web/prettier.config.js --log-level warn --write $(WEB_FORMATTED)
+	@$(WEB_BIN)/eslint --config tools/web/eslint.config.js --fix $(WEB) tests/web tools/web
+endif
 
 lock: setup ## resolve requirements.lock anew, within the bounds of pyproject.toml
 	@$(PIP) install uv

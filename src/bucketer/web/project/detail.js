@@ -1,0 +1,148 @@
+/* One thing of the project, whole: what it is, what it needs, and what needs it. */
+
+import {format} from "../address.js";
+import {path, useAnswer} from "../ask.js";
+import {Tree} from "../audience.js";
+import {html} from "../html.js";
+import {Legend, Line} from "../line.js";
+import {Name, Value} from "../names.js";
+import {count} from "../numbers.js";
+import {Trouble} from "../trouble.js";
+import {Variables} from "../visitor/answer.js";
+import {Card} from "./card.js";
+import {All, To, TryIt} from "./links.js";
+import {rangesOf, tintsOf} from "./rule.js";
+
+function Variations({of, tints}) {
+  return html`<ul class="variations">
+    ${of.map(
+      ({key, enabled, variables}) =>
+        html`<li>
+          <p>
+            <i class=${`dot ${tints.get(key) ?? "hole"}`}></i><b><${Name} of=${key} /></b>
+            ${typeof enabled === "boolean" && html`<span class=${enabled ? "tag on" : "tag"}>${enabled ? "on" : "off"}</span>`}
+          </p>
+          <${Variables} of=${variables} />
+        </li>`,
+    )}
+  </ul>`;
+}
+
+function Whitelist({of}) {
+  return (
+    of?.count > 0 &&
+    html`<div class="part">
+      <h4>Whitelist: ${count(of.count)}</h4>
+      <dl class="variables">
+        ${of.users.map(({user, variation}) => html`<div><dt><${Name} of=${user} /></dt><dd><${Name} of=${variation} /></dd></div>`)}
+      </dl>
+    </div>`
+  );
+}
+
+function WholeRule({rule, tints, asked}) {
+  const {what, key, audience, traffic, variations = [], whitelist, group, holdouts = []} = rule;
+  return html`<section class="panel whole">
+    <h3>
+      <span class="label">${rule.everyone_else ? "everyone else" : what}</span>
+      ${what === "experiment" ? html`<${To} asked=${asked} kind="experiment" id=${key} />` : html`<${Name} of=${key} />`}
+    </h3>
+    ${
+      audience &&
+      html`<div class="part">
+        <h4>Audience</h4>
+        ${audience.everybody ? html`<p>everybody</p>` : html`<${Tree} of=${[audience.tree]} />`}
+        ${audience.audiences?.length > 0 && html`<p class="small">of <${All} asked=${asked} kind="audience" of=${audience.audiences} /></p>`}
+      </div>`
+    }
+    ${
+      traffic &&
+      html`<div class="part">
+        <h4>Traffic</h4>
+        <${Line} ranges=${rangesOf(rule)} tints=${tints} what=${`Traffic of ${key}`} />
+        <${Legend} ranges=${rangesOf(rule)} tints=${tints} />
+      </div>`
+    }
+    ${group && html`<p class="small">In group <${To} asked=${asked} kind="group" id=${group.id} /></p>`}
+    ${holdouts.length > 0 && html`<p class="small">Held out: <${All} asked=${asked} kind="holdout" of=${holdouts} /></p>`}
+    <${Variations} of=${variations} tints=${tints} />
+    <${Whitelist} of=${whitelist} />
+  </section>`;
+}
+
+function Defaults({of}) {
+  return (
+    of.length > 0 &&
+    html`<section class="panel">
+      <h3>Variables</h3>
+      <table>
+        <thead><tr><th scope="col">Key</th><th scope="col">Type</th><th scope="col">Unless a variation says otherwise</th></tr></thead>
+        <tbody>
+          ${of.map((each) => html`<tr><th scope="row"><${Name} of=${each.key} /></th><td>${each.type}</td><td><${Value} of=${each.default} /></td></tr>`)}
+        </tbody>
+      </table>
+    </section>`
+  );
+}
+
+function Flag({told, asked}) {
+  const rules = [...told.holdouts, ...told.rules];
+  const tints = tintsOf(rules);
+  return html`<${Card} item=${told} asked=${asked} />
+    <${Defaults} of=${told.variables} />
+    ${rules.map((rule) => html`<${WholeRule} rule=${rule} tints=${tints} asked=${asked} />`)}`;
+}
+
+function Single({told, asked}) {
+  const rule = {what: told.kind, ...told};
+  return html`<${WholeRule} rule=${rule} tints=${tintsOf([rule])} asked=${asked} />
+    ${told.flags?.length > 0 && html`<p>Belongs to <${All} asked=${asked} kind="flag" of=${told.flags} /></p>`}
+    ${told.events?.length > 0 && html`<p>Measured by <${All} asked=${asked} kind="event" of=${told.events} /></p>`}
+    ${told.rules && html`<p>Holds out of ${told.rules.map(({flag, rule: key}) => html`<${To} asked=${asked} kind="flag" id=${flag} /> (<${Name} of=${key} />) `)}</p>`}
+    ${told.kind === "holdout" && told.rules === null && html`<p class="soft">Holds out of every flag.</p>`}`;
+}
+
+function Audience({told, asked}) {
+  return html`<section class="panel"><${Tree} of=${[told.tree]} /></section>
+    <section class="panel">
+      <h3>Asked for by</h3>
+      <ul class="plain">
+        ${told.used_by.map(
+          ({kind, key, flag}) =>
+            html`<li><span class="label">${kind}</span> ${kind === "delivery rule" ? html`<${Name} of=${key} /> of <${To} asked=${asked} kind="flag" id=${flag} />` : html`<${To} asked=${asked} kind=${kind} id=${key} />`}</li>`,
+        )}
+      </ul>
+      ${told.used_by.length === 0 && html`<p class="soft">Nobody.</p>`}
+    </section>`;
+}
+
+const Group = ({told, asked}) => html`<${Card} item=${{...told, key: told.id}} asked=${asked} />`;
+
+const WHOLE = {flag: Flag, experiment: Single, holdout: Single, audience: Audience, group: Group};
+
+export function Detail({kind, id, asked, project}) {
+  const Whole = WHOLE[kind];
+  const by = kind === "audience" || kind === "group" ? {id} : {key: id};
+  const {data, error} = useAnswer(
+    Whole ? path(kind, {...by, environment: asked.environment}) : null,
+  );
+  const back = format("project", {
+    ...asked,
+    show: undefined,
+    id: undefined,
+    kind: kind === "event" ? kind : asked.kind,
+  });
+  const event = kind === "event" && project.events.find(({key}) => key === id);
+  return html`
+    <header class="heading">
+      <div>
+        <p class="small"><a href=${back}>← All of the project</a></p>
+        <h2><span class="label">${kind}</span> <${Name} of=${data?.name ?? data?.key ?? id} /></h2>
+      </div>
+      ${(kind === "flag" || kind === "experiment") && html`<${TryIt} asked=${asked} kind=${kind} id=${id} />`}
+    </header>
+    ${error && html`<${Trouble} error=${error} />`}
+    ${event && html`<p>Measures <${All} asked=${asked} kind="experiment" of=${event.experiments} /></p>`}
+    ${data && html`<div class="detail"><${Whole} told=${data} asked=${asked} /></div>`}
+  `;
+}
