@@ -95,8 +95,8 @@ lock: setup ## resolve requirements.lock anew, within the bounds of pyproject.to
 docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
 	@$(BIN)/python docs/generate.py
 
-e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide; pages in Chromium (three minutes)
-	@$(BIN)/python -m pytest tests/e2e -q
+e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide; pages in Chromium; other languages' clients (five minutes)
+	@$(BIN)/python -m pytest tests/e2e tests/clients -q -m e2e
 
 parity: setup ## two million decisions against optimizely-sdk, with new seeds
 	@$(BIN)/python -m tests.parity

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import time
-from pathlib import Path
-
 import pytest
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
@@ -15,9 +10,6 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 from tests.fakes.process import bucketer_serve
 
-from bucketer import demo
-
-PAGE = (Path(__file__).parents[2] / "docs" / "openfeature.md").read_text("utf-8")
 USER = EvaluationContext("cooper34523569", {"tier": "platinum", "member_since_days": 56})
 NOBODY = EvaluationContext()
 
@@ -70,31 +62,3 @@ def test_a_flag_that_is_off_leaves_the_value_to_the_code(client):
     details = client.get_object_details("checkout_flow", {"mine": True}, off)
 
     assert (details.value, details.reason) == ({"mine": True}, Reason.DISABLED)
-
-
-def test_the_page_s_snippet_runs_as_it_is_pasted(server, capsys):
-    [snippet] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-    exec(compile(snippet.replace("http://127.0.0.1:8080", server.url), "page", "exec"), {})
-
-    assert capsys.readouterr().out == "20\n"
-
-
-def test_a_new_revision_is_seen_by_the_next_evaluation(tmp_path):
-    path = tmp_path / "datafile.json"
-    datafile = json.loads(Path(demo.PATH).read_text("utf-8"))
-    path.write_text(json.dumps(datafile))
-    with bucketer_serve("--datafile", str(path), DATAFILE_MAX_AGE="0.1") as started:
-        api.set_provider(OFREPProvider(started.url))
-        client = api.get_client()
-        before = client.get_integer_details("search.max_results", -1, USER)
-        path.write_text(json.dumps(datafile | {"revision": "23"}))
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            after = client.get_integer_details("search.max_results", -1, USER)
-            if after.flag_metadata["version"] == "23":
-                break
-            time.sleep(0.1)
-        api.shutdown()
-
-    assert (before.flag_metadata["version"], after.flag_metadata["version"]) == ("22", "23")

@@ -1,17 +1,24 @@
-"""OpenFeature's JavaScript clients as docs/openfeature.md shows them: in Node, and in a real Chromium.
+"""OpenFeature's client for pages in a real Chromium, from another origin than the service's.
 
-The packages are installed into `build/openfeature-js`; without npm the tests are skipped, and say so.
+First the snippet of docs/openfeature.md, then a page that tells what it sees while things happen
+to it. The packages are installed into `build/openfeature-js`; without npm or Chromium the tests are
+skipped, and say so.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import queue
 import re
-import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import jwt
 import pytest
+from tests.clients.asking import js_folder
+from tests.fakes import canonical_flags
 from tests.fakes.chromium import Pages, chromium_or_skip, opened
 from tests.fakes.process import bucketer_serve
 
@@ -20,55 +27,37 @@ from bucketer import demo
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "build" / "openfeature-js"
-PACKAGES = (
-    "@openfeature/web-sdk@1.10.0",
-    "@openfeature/ofrep-web-provider@0.4.3",
-    "@openfeature/server-sdk@1.23.0",
-    "@openfeature/ofrep-provider@0.1.3",
-    "@openfeature/core@1.12.0",
-    "esbuild@0.25",
-)
-PAGE, SERVER = re.findall(
+[PAGE, _] = re.findall(
     r"```js\n(.*?)```", (ROOT / "docs" / "openfeature.md").read_text("utf-8"), re.DOTALL
 )
 HERE = "http://127.0.0.1:8080"
+SECRET = b"32 bytes that no one else may see"
 
 
-@pytest.fixture(scope="module")
-def packages():
-    if shutil.which("npm") is None:
-        pytest.skip("no npm is here: install Node.js from 20 on")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    if not (FOLDER / "node_modules" / "esbuild").is_dir():
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES]
-        subprocess.run(install, cwd=FOLDER, check=True)
-    return FOLDER
+@pytest.fixture
+def pages():
+    chromium_or_skip()
+    pages = Pages()
+    yield pages
+    pages.close()
 
 
-def run_in_node(folder, script, name):
-    path = folder / name
-    path.write_text(script)
-    done = subprocess.run(
-        ["node", path], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def path(tmp_path):
+    """Where the datafile is."""
+    path = tmp_path / "datafile.json"
+    path.write_text(json.dumps(canonical_flags.datafile()))
+    return path
 
 
-def bundled(folder, script):
+def page_of(script):
     """The script with all that it imports, as a page takes it."""
+    folder = js_folder()
     (folder / "page.mjs").write_text(script)
     command = ["npx", "esbuild", "page.mjs", "--bundle", "--format=esm"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.replace("</script", "<\\/script")
-
-
-def test_the_snippet_for_servers_runs_in_node(packages):
-    with bucketer_serve() as started:
-        script = SERVER.replace(HERE, started.url) + "process.exit(0);\n"
-
-        assert run_in_node(packages, script, "server.mjs") == "20\n"
+    bundled = done.stdout.replace("</script", "<\\/script")
+    return f'<!doctype html><script type="module">{bundled}</script>'
 
 
 #: After the snippet: another user, then a new revision, each as the page sees it.
@@ -88,30 +77,101 @@ await fetch("/report", {method: "POST", body: JSON.stringify(told)});
 """
 
 
-def test_the_snippet_for_pages_runs_in_a_browser_and_sees_a_new_revision(packages, tmp_path):
-    chromium_or_skip()
+def test_the_snippet_for_pages_sees_another_user_and_a_new_revision(pages, tmp_path):
     datafile = json.loads(Path(demo.PATH).read_text("utf-8"))
     path = tmp_path / "datafile.json"
     path.write_text(json.dumps(datafile))
-    pages = Pages()
-    try:
-        with bucketer_serve(
-            "--datafile", str(path), "--access-log", DATAFILE_MAX_AGE="0.1"
-        ) as started:
-            polled = f'baseUrl: "{started.url}", pollInterval: 300'
-            script = PAGE.replace(f'baseUrl: "{HERE}"', polled) + MORE
-            pages.html = (
-                f'<!doctype html><script type="module">{bundled(packages, script)}</script>'
-            )
-            with opened(pages, tmp_path / "chromium"):
-                first = pages.reports.get(timeout=60)
-                path.write_text(json.dumps(datafile | {"revision": "23"}))
-                second = pages.reports.get(timeout=60)
-            _, log, _ = started.stop()
-    finally:
-        pages.close()
+    with bucketer_serve("--datafile", str(path), "--access-log", DATAFILE_MAX_AGE="0.1") as started:
+        polled = f'baseUrl: "{started.url}", pollInterval: 300'
+        pages.html = page_of(PAGE.replace(f'baseUrl: "{HERE}"', polled) + MORE)
+        with opened(pages, tmp_path / "chromium"):
+            first = pages.reports.get(timeout=60)
+            path.write_text(json.dumps(datafile | {"revision": "23"}))
+            second = pages.reports.get(timeout=60)
+        _, log, _ = started.stop()
 
     assert first["first"]["value"] == 20
     assert (first["off"]["value"], first["off"]["reason"]) == ({"mine": True}, "DISABLED")
     assert (second["changed"], second["version"]) == (True, "23")
     assert '"POST /ofrep/v1/evaluate/flags" 304 ' in log
+
+
+#: A page that tells what it has each time that changes, and is reloaded once, for a user who has
+#: another attribute and the same targeting key: what is kept of the first is not the second's.
+TELLING = """
+import { OpenFeature } from "@openfeature/web-sdk";
+import { OFREPWebProvider } from "@openfeature/ofrep-web-provider";
+
+const reloaded = sessionStorage.reloaded === "yes";
+const attributes = reloaded ? { tier: "gold" } : {};
+await OpenFeature.setContext({ targetingKey: "u1", ...attributes });
+OpenFeature.setProvider(new OFREPWebProvider({ baseUrl: "BASE_URL", headers: HEADERS, pollInterval: 300 }));
+const client = OpenFeature.getClient();
+let told;
+setInterval(async () => {
+  const { value: tier, reason } = client.getStringDetails("gold-flag", "mine");
+  const changing = client.getStringValue("changing-flag", "mine");
+  const state = JSON.stringify({ reloaded, status: client.providerStatus, tier, reason, changing });
+  if (state === told) return;
+  told = state;
+  await fetch("/report", { method: "POST", body: state });
+  if (!reloaded && tier === "plain") {
+    sessionStorage.reloaded = "yes";
+    location.reload();
+  }
+}, 50);
+"""
+
+
+def seen(pages, **expected):
+    """Wait until the page has told something that has all of *expected*; return all until then."""
+    before = []
+    while not before or not expected.items() <= before[-1].items():
+        try:
+            before.append(pages.reports.get(timeout=30))
+        except queue.Empty:
+            raise AssertionError(f"only {before} came, and never {expected}") from None
+    return before
+
+
+def telling(url, headers=()):
+    script = TELLING.replace("BASE_URL", url).replace(
+        "HEADERS", json.dumps(list(dict(headers).items()))
+    )
+    return page_of(script)
+
+
+def test_a_page_is_reloaded_for_other_attributes_and_outlives_a_restart(pages, path, tmp_path):
+    with bucketer_serve("--datafile", str(path)) as started:
+        pages.html = telling(started.url)
+        with opened(pages, tmp_path / "chromium"):
+            seen(pages, reloaded=False, tier="plain", status="READY")
+            [*_, fresh] = seen(pages, reloaded=True, tier="gold", status="READY")
+            started.stop()
+            [*_, alone] = seen(pages, status="STALE")
+            path.write_text(json.dumps(canonical_flags.datafile("bar", "2")))
+            with bucketer_serve("--datafile", str(path), "--port", str(started.port)):
+                seen(pages, changing="bar", tier="gold")
+
+    assert ("foo", "TARGETING_MATCH") == (fresh["changing"], fresh["reason"])
+    assert ("gold", "foo") == (alone["tier"], alone["changing"])
+
+
+def test_a_page_without_a_token_has_its_own_values_and_keeps_those_it_had_with_one(
+    pages, path, tmp_path
+):
+    secrets = base64.b64encode(SECRET).decode()
+    claims = {"exp": time.time() + 15, "sdk_keys": ["not-a-key"]}
+    token = {"Authorization": "Bearer " + jwt.encode(claims, SECRET, algorithm="HS256")}
+    with bucketer_serve("--datafile", str(path), BUCKETER_AUTH_HMAC_SECRETS=secrets) as started:
+        pages.html = telling(started.url)
+        with opened(pages, tmp_path / "without"):
+            [*_, refused] = seen(pages, status="FATAL")
+        pages.html = telling(started.url, token)
+        with opened(pages, tmp_path / "with"):
+            [*_, let_in] = seen(pages, reloaded=True, tier="gold")
+            [*_, expired] = seen(pages, reloaded=True, status="STALE")
+
+    assert ("mine", "ERROR") == (refused["tier"], refused["reason"])
+    assert "READY" == let_in["status"]
+    assert ("gold", "foo") == (expired["tier"], expired["changing"])
