@@ -40,6 +40,8 @@ EXAMPLES = [
     problems.UrlTooLarge(8192),
     problems.ImpressionTooLarge(8192),
     problems.SegmentsUnavailable(),
+    problems.ExposureTooLarge(4096),
+    problems.ExposureRefused("it has expired"),
 ]
 
 

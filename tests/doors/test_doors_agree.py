@@ -71,6 +71,9 @@ REQUESTS = [
     ("POST", "/v1/track", "sdk_key=demonstration&eventKey=purchase", b""),
     ("GET", "/v1/nothing", "sdk_key=demonstration", b""),
     ("GET", "/v1/config", "sdk_key=a!", b""),
+    ("POST", "/expose", "", b"no token"),
+    ("POST", "/expose", "", b'{"token": "1.a.b"}'),
+    ("GET", "/expose", "", b""),
 ]
 
 
@@ -176,7 +179,7 @@ def test_a_keep_alive_connection_gives_the_answers_that_single_ones_give(server)
 def test_every_status_that_a_request_can_get_is_in_the_table(server):
     statuses = {by_server(server, *request)[0] for request in REQUESTS}
 
-    assert statuses == {200, 204, 400, 404, 405, 413, 414, 415}
+    assert statuses == {200, 204, 400, 403, 404, 405, 413, 414, 415}
 
 
 @pytest.mark.parametrize(
@@ -193,3 +196,25 @@ def test_no_door_takes_a_path_for_another(server, runtime, door, path):
         status, _, _ = by_server(server, "GET", f"{front}{path}", "", b"")
 
     assert status == 404
+
+
+def test_a_token_of_one_door_is_exposed_once_through_each(capfd):
+    secret = base64.b64encode(b"s" * 32).decode()
+    environ = {"BUCKETER_EVENTS": "stdout", "BUCKETER_SIGNING_SECRETS": secret}
+    runtime = wiring.build(read_settings(environ), {})
+    decide = ("GET", "/bucketer", "f=search&u=ben&track=later", b"")
+    with serving(runtime) as served:
+        doors = {"server": (by_server, served), "asgi": (by_asgi, runtime)}
+        doors["lambda"] = (by_lambda, runtime)
+        tokens = [json.loads(by(door, *decide)[2])["exposure"] for by, door in doors.values()]
+        capfd.readouterr()
+        answers = [
+            by(door, "POST", "/expose", "", token.encode())
+            for token in tokens
+            for by, door in doors.values()
+        ]
+    sent = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+
+    assert {(status, body) for status, _, body in answers} == {(200, b'{"exposed": 1}')}
+    uuids = [each["visitors"][0]["snapshots"][0]["events"][0]["uuid"] for each in sent]
+    assert (len(uuids), len(set(uuids))) == (9, 3)

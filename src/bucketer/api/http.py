@@ -25,6 +25,8 @@ JSON_HEADERS = (("Content-Type", "application/json"), *COMMON_HEADERS)
 EXPOSED_HEADERS = "X-Request-Id, ETag, Retry-After"
 #: The header that names an environment by its SDK key.
 SDK_KEY = "x-optimizely-sdk-key"
+#: Said where impressions are sent or not: neither, a token is given that sends them afterwards.
+LATER = "later"
 #: The longest request id that is taken over from a caller.
 MAX_REQUEST_ID_CHARS = 128
 _REQUEST_ID_CHARS = frozenset(

@@ -80,9 +80,12 @@ class ApiOptions:
         webhook: secret and project id that make a webhook genuine (each may be empty), or None
             where webhooks are not taken.
         ofrep_bulk_impressions: True sends the impressions of all that OpenFeature's clients have
-            evaluated at once.
+            evaluated at once; `later` gives a token for each (`exposure`).
         ofrep_experiments: True lets them ask for experiments by their keys.
         ofrep_off_values: True tells them the values of a flag that is off, in place of none.
+        signing_secrets: what we sign and check with what we give out to get back, the first signs;
+            none gives out nothing.
+        exposure_ttl_s: how long an exposure token is good.
         environments_trouble: gives what other environments lack at a moment, or ""; None where
             there are none.
         other_webhooks: gives the rules of other environments, or None where there are none.
@@ -97,6 +100,7 @@ class ApiOptions:
         "debug_allowed",
         "environments_trouble",
         "events",
+        "exposure_ttl_s",
         "forced",
         "freshness",
         "front",
@@ -122,6 +126,7 @@ class ApiOptions:
         "reports",
         "revisions",
         "show_datafile",
+        "signing_secrets",
         "state_trouble",
         "tokens",
         "webhook",
@@ -150,9 +155,12 @@ class ApiOptions:
         self.events = events
         # What wiring knows only later, or seldom.
         self.makes_events = True
-        self.ofrep_bulk_impressions = self.ofrep_experiments = self.ofrep_off_values = False
+        self.ofrep_bulk_impressions: bool | str = False
+        self.ofrep_experiments = self.ofrep_off_values = False
         self.apis: tuple[tuple[str, MakesApi], ...] = ()
         self.answers_bytes = 16 * 1024 * 1024
+        self.signing_secrets: tuple[bytes, ...] = ()
+        self.exposure_ttl_s = 86_400.0
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.front: Callable[[Route], Route] | None = None
         self.allow_headers = "Content-Type, X-Request-Id"

@@ -92,6 +92,30 @@ class ImpressionTooLarge(EventTooLarge):
     remedy = "Send less in the attributes, or track=off to decide without one."
 
 
+class ExposureTooLarge(TooLarge):
+    """The token that exposes a decision would be longer than one may be; so there is none."""
+
+    what = "exposure token"
+    remedy = "Send less in the attributes, or a shorter user id."
+
+
+class ExposureRefused(BucketerError):
+    """An exposure token that is none of ours, or no longer good.
+
+    Attributes:
+        why: a clause, with nothing of the token in it.
+    """
+
+    code = "exposure_refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The exposure token is refused: {self.why}. Decide again for a new one."
+
+
 class SegmentsUnavailable(BucketerError):
     """The user's segments were asked for, and could not be had: nothing is decided without."""
 
@@ -120,6 +144,8 @@ STATUS: dict[type[BucketerError], int] = {
     BodyTooLarge: 413,
     UrlTooLarge: 414,
     EventTooLarge: 413,
+    ExposureTooLarge: 413,
+    ExposureRefused: 403,
     errors.NoDatafile: _UNAVAILABLE,
     errors.DatafileError: _UNAVAILABLE,
     errors.SourceError: _UNAVAILABLE,

@@ -73,7 +73,9 @@ class Handler:
             from .bucketer.revision import RevisionRoute  # seldom enabled
 
             def route_of(asked: EditionFacts | None) -> Route:
-                return BucketerRoute(asked, options, self.json_headers, engine)
+                # Nobody is shown what an old one decides, so there is nothing to expose.
+                its = options if asked is edition else options.but(signing_secrets=())
+                return BucketerRoute(asked, its, self.json_headers, engine)
 
             self._routes["/bucketer"] = RevisionRoute(edition, route_of)
         if options.tokens is not None:
@@ -255,6 +257,10 @@ class Handler:
             self._routes[path] = self._guarded(
                 TrackRoute(self.edition, self._options, self.json_headers)
             )
+        elif path == "/expose" and path not in self._routes:
+            from .bucketer.expose import ExposeRoute
+
+            self._routes[path] = ExposeRoute(self._options, self.json_headers)
         elif path == "/openapi.yaml" and path not in self._routes:
             from .service.openapi import OpenapiRoute
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .setting import LOCATION, Setting
-from .values import events_sink, number, one_of, web_url, whole
+from .setting import LOCATION, SECRET, Setting
+from .values import events_sink, number, one_of, signing_secrets, web_url, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,5 +84,23 @@ ROWS: Final = (
         "seconds from 0 to 86400; 0 is off",
         "Leave out an impression when this process has sent one of the same user, experiment, "
         "variation and revision within so many seconds.",
+    ),
+    Setting(
+        "BUCKETER_SIGNING_SECRETS",
+        "",
+        signing_secrets,
+        "secrets of 16 bytes and more in base64, between commas or spaces",
+        "What we sign with what we give out to get back: exposure tokens (`track=later`), and the "
+        "addresses of OpenFeature's event streams. The same for all machines and functions that "
+        "answer for each other. The first signs, all check, so a new one is put in front of the "
+        "old. Without any, no exposure token is given.",
+        SECRET,
+    ),
+    Setting(
+        "BUCKETER_EXPOSURE_TTL",
+        "86400",
+        number(60, 604_800),
+        "seconds from 60 to 604800",
+        "How long an exposure token is good.",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .values import one_of, switch
+from .values import one_of, switch, switch_or_later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ ROWS: Final = (
     Setting(
         "BUCKETER_OFREP_BULK_IMPRESSIONS",
         "off",
-        switch,
-        "`on` or `off`",
+        switch_or_later,
+        "`on`, `off` or `later`",
         "Whether evaluating all flags at once, as pages do when they start, counts as seeing them. "
-        "A context says it for one request with `$opt_impressions`.",
+        "With `later` each has a token in its metadata, by which the page says that it was seen "
+        "(`POST /expose`). A context says it for one request with `$opt_impressions`.",
     ),
 )

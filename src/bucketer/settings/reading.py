@@ -67,6 +67,8 @@ class Settings:
     events_timeout: float
     events_flush: float
     events_dedup: float
+    signing_secrets: tuple[bytes, ...]
+    exposure_ttl: float
     state_dir: str
     profiles: str
     profiles_max: int | None
@@ -106,7 +108,7 @@ class Settings:
     ofrep: bool
     ofrep_off: str
     ofrep_experiments: bool
-    ofrep_bulk_impressions: bool
+    ofrep_bulk_impressions: bool | str
     config: str
     sdk_keys: str
     sdk_key_url: str

@@ -286,6 +286,19 @@ def secrets(value: str) -> tuple[bytes, ...]:
     return tuple(_from_base64(each) for each in value.replace(",", " ").split())
 
 
+def signing_secrets(value: str) -> tuple[bytes, ...]:
+    """The same, of secrets that nobody can guess."""
+    found = secrets(value)
+    if any(len(each) < 16 for each in found):  # noqa: PLR2004 -- 128 bits
+        raise Unusable("has a secret of under 16 bytes")
+    return found
+
+
+def switch_or_later(value: str) -> bool | str:
+    """As `switch`, or `later`."""
+    return word(value, {"later"}) or switch(value)
+
+
 def auth_clients(value: str) -> tuple[tuple[str, bytes, tuple[str, ...]], ...]:
     """Clients between white space: id, bcrypt hash, SDK keys."""
     found = []

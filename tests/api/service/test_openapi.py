@@ -38,7 +38,7 @@ def test_every_route_is_described_with_its_methods():
 
     for path, (method, _) in OPERATIONS.items():
         assert {method.lower()} == described[path]
-    ours = {"/bucketer", "/track", "/health", "/openapi.yaml", "/webhooks/optimizely"}
+    ours = {"/bucketer", "/track", "/expose", "/health", "/openapi.yaml", "/webhooks/optimizely"}
     assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours} == set(described)
     assert {"get", "post"} == described["/bucketer"] == described["/track"]
 

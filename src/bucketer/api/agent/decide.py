@@ -5,16 +5,20 @@ Source: optimizely/agent 471fdcd, /v1/decide as it answers.
 
 from __future__ import annotations
 
+from bucketer.api.http import LATER
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.decide import (
+    DISABLE_DECISION_EVENT,
     ENABLED_FLAGS_ONLY,
     IGNORE_USER_PROFILE_SERVICE,
     INCLUDE_REASONS,
     OPTIONS,
 )
+from bucketer.core.errors import InvalidRequest
 
 from .call import Refused
 from .fields import FLAG, OBJECT, OBJECTS, TEXT, TEXTS, Unreadable, objects
+from .go_json import Raw, go_json
 from .spelling import Spelling, unknown_flag, user_context, whole
 
 TYPE_CHECKING = False
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from bucketer.core.user import User
 
     from .call import Call
-    from .go_json import Raw
 
 SHAPE = {
     "userId": TEXT,
@@ -45,6 +48,8 @@ _BAD_BODY = "error parsing request body"
 
 def answer(call: Call) -> Reply:
     """Decide: no `keys` are all flags, one key gives an object, several a list.
+
+    With `track=later`, which is ours, each has a token (`exposure`) in the place of its event.
 
     Raises:
         Refused: 400, or 500 where segments are wanted and can't be had.
@@ -67,7 +72,8 @@ def answer(call: Call) -> Reply:
         with_profile=IGNORE_USER_PROFILE_SERVICE not in options,
     )
     keys = call.form_values("keys")
-    decided = _Decided(call, user, options)
+    later = call.value("track").lower() == LATER
+    decided = _Decided(call, user, options, later=later)
     shown = decided.all(keys or call.edition.ruleset.flag_order, one=len(keys) == 1)
     events = call.events(decided.impressions, user)
     profile = (user.id, decided.profile) if decided.profile is not None else None
@@ -93,7 +99,10 @@ class _Decided:
         profile: the whole of the user's, to be saved; None where nothing is new.
     """
 
-    def __init__(self, call: Call, user: User, options: frozenset[str]) -> None:
+    def __init__(self, call: Call, user: User, options: frozenset[str], *, later: bool) -> None:
+        self._later = later
+        if later:
+            options -= {DISABLE_DECISION_EVENT}  # what is left out is what the token holds
         self.impressions: list[Impression] = []
         self.profile: dict[str, str] | None = None
         self._call, self._user, self._options = call, user, options
@@ -129,6 +138,10 @@ class _Decided:
             return whole(unknown_flag(key), self._shown_user, []), False
         trace: list[Reason] | None = [] if INCLUDE_REASONS in options else None
         decision = self._decide(key, trace)
+        token = None
+        if self._later:
+            token = self._token_of(decision)
+            decision = decision.but(impressions=())
         self.impressions += decision.impressions
         if decision.bucketed is not None:  # a later flag may use the same experiment
             self.profile = {**(self._user.profile or {}), **dict([decision.bucketed])}
@@ -151,7 +164,26 @@ class _Decided:
             self._call.notices += flag_notice(
                 self._call.topic, flag, decision, self._user, reasons, values
             )
-        return whole(spelled, self._shown_user, reasons), decision.enabled
+        shown = whole(spelled, self._shown_user, reasons)
+        if self._later:
+            shown = Raw(f'{shown[:-1]},"exposure":{go_json(token)}}}')
+        return shown, decision.enabled
+
+    def _token_of(self, decision: Decision) -> str | None:
+        """Return the token that exposes what was decided.
+
+        Raises:
+            Refused: 400, none is given here; 413, it would be too long.
+        """
+        from bucketer.api.exposure import token_of
+        from bucketer.api.problems import ExposureTooLarge, status_of
+
+        call = self._call
+        try:
+            events = call.events(decision.impressions, self._user)
+            return token_of(events, call.api.options, call.now)
+        except (InvalidRequest, ExposureTooLarge) as error:
+            raise Refused(status_of(error), str(error)) from None
 
     def _within_room(self, sentences: Iterator[str]) -> list[str]:
         """Take *sentences*, each of which may name the user, as long as they are not too many.

@@ -5,7 +5,7 @@ Deciding by `e` is the SDK's `activate`, by `f` its `decide`.
 
 from __future__ import annotations
 
-from bucketer.api.http import ProfileNeeded, Reply, Response
+from bucketer.api.http import LATER, ProfileNeeded, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.query import OF_BUCKETER, parse_query
 from bucketer.core.errors import InvalidRequest, NoDatafile
@@ -65,7 +65,7 @@ class BucketerRoute:
         self._profiles = options.profiles
         self._makes_events = options.makes_events
 
-    def answer(
+    def answer(  # noqa: PLR0912 -- split up, each request would pay for the calls
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
     ) -> Reply:
         """Decide for one user.
@@ -92,13 +92,15 @@ class BucketerRoute:
         given = fields.get("a")
         attributes = parse_attributes(given) if isinstance(given, str) else given or {}
         debug = "debug" in fields and _switch(fields, "debug", default=False)
-        track = "track" not in fields or _switch(fields, "track", default=True)
-        track = track and request.method != "HEAD"
+        track: bool | str = request.method != "HEAD"
+        more: bool | str = flag_key and (flag_key == "*" or "," in flag_key)
+        if "track" in fields:
+            tracking = _tracking(fields)
+            track, more = track and tracking, more or tracking == LATER
         edition = self._edition
         if edition is None:
             raise NoDatafile
-        several = flag_key and (flag_key == "*" or "," in flag_key)
-        if several or "segments" in fields or "forced" in fields:
+        if more or "segments" in fields or "forced" in fields:
             return self._answer_more(request, fields, attributes, now, new_uuid, known)
         user_id = fields.get("u") or _address(request)
         if known is None and user_id and not self._profiles:
@@ -141,14 +143,14 @@ class BucketerRoute:
         new_uuid: Callable[[], str],
         known: Known | None,
     ) -> Reply:
-        """Decide where segments, `forced` or several flags are asked for; the same otherwise."""
+        """Decide where segments, `forced`, several flags or `LATER` are asked for."""
         from .more import More  # few requests do
 
         edition = self._edition
         assert edition is not None  # noqa: S101 -- `answer` has looked
         more = More(fields, edition.ruleset, self._options)
-        track = _switch(fields, "track", default=True) and not more.forced
-        track = track and request.method != "HEAD"
+        tracking = _tracking(fields)
+        track = tracking and not more.forced and request.method != "HEAD"
         debug = _switch(fields, "debug", default=False) and self._options.debug_allowed
         user_id = fields.get("u") or _address(request)
         user = self._user(user_id, attributes, known, may_need=more.is_there)
@@ -159,13 +161,17 @@ class BucketerRoute:
             _refuse_above_limit(user_bytes(user, edition.ruleset))
         trace: list[Any] | None = [] if debug else None
         decision, text = more.decide(self._decide, self._activate, self._answers, user, trace)
-        text = self._with_more(text, edition, now, user, decision, trace)
         events: tuple[Event, ...] = ()
         if makes_events:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
             if is_long:
                 _refuse_above_limit(*(len(visitor_json(each)) for each in events))
+        exposures: dict[str, object] = {}
+        if tracking == LATER:
+            exposures = more.exposures(events, now)
+            events = ()
+        text = self._with_more(text, edition, now, user, decision, trace, exposures)
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
         if not more.bucketed or user.profile is None or not track:
             return Reply(response, events)
@@ -179,9 +185,10 @@ class BucketerRoute:
         user: User,
         decision: Decision,
         trace: list[Any] | None,
+        exposures: dict[str, object] | None = None,
     ) -> str:
-        """Add to the answer's *text* what few answers have: an error, the debug block."""
-        more: dict[str, object] = {}
+        """Add to the answer's *text* what few have: exposures, an error, the debug block."""
+        more: dict[str, object] = exposures or {}
         if decision.error is not None:
             from bucketer.api.problems import prediction_failed
 
@@ -301,6 +308,13 @@ def _address(request: Request) -> str:
 
         check_user_of_query(request.query, OF_BUCKETER)
     return request.ip
+
+
+def _tracking(fields: dict[str, Any]) -> bool | str:
+    from .names import tracking_of  # most requests have none
+
+    word = fields.get("track", "")
+    return True if word == "" else tracking_of(word)
 
 
 def _switch(fields: dict[str, Any], name: str, *, default: bool) -> bool:

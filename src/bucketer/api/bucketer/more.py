@@ -1,4 +1,6 @@
-"""What few requests to `/bucketer` ask beyond a user and a key: segments, `forced=`, several flags.
+"""What few requests to `/bucketer` ask beyond a user and a key.
+
+Segments, `forced=`, several flags, and tokens in the place of impressions.
 
 `f=a,b` and `f=*` decide several flags, or all, one after the other as the SDK's `decide` does; each
 says for itself what went wrong with it.
@@ -17,12 +19,13 @@ from .names import switch_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from bucketer.api.http import Known
     from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Impression
+    from bucketer.core.events import Event
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import User
@@ -125,6 +128,22 @@ class More:
         if decision.bucketed is not None:
             self.bucketed = dict([decision.bucketed])
         return decision, text
+
+    def exposures(self, events: Iterable[Event], now: float) -> dict[str, object]:
+        """Return what an answer says in the place of *events*: a token, of several flags of each.
+
+        Raises:
+            InvalidRequest, ExposureTooLarge: see `exposure.token_of`.
+        """
+        from bucketer.api.exposure import token_of
+
+        if self.keys is None:
+            return {"exposure": token_of(tuple(events), self._options, now)}
+        its: dict[str, list[Event]] = {}
+        for event in events:
+            its.setdefault(event.what.flag_key, []).append(event)  # type: ignore[union-attr]  # an impression
+        told = {key: token_of(each, self._options, now) for key, each in its.items()}
+        return {"exposures": told}
 
     def _decide_several(
         self, decide: Decide, answers: Answers, user: User, trace: list[Any] | None

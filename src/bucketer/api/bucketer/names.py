@@ -7,6 +7,7 @@ a user who isn't named, would be somebody else's (docs/decisions/0091).
 
 from __future__ import annotations
 
+from bucketer.api.http import LATER
 from bucketer.api.query import OF_BUCKETER, OF_TRACK, given_by_two, given_twice, unquote
 from bucketer.core.errors import InvalidRequest
 
@@ -168,6 +169,21 @@ def switch_of(word: str | bool, name: str) -> bool:
     return found
 
 
+def tracking_of(word: str | bool) -> bool | str:
+    """Read `track`: a switch, or `LATER`.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if isinstance(word, str) and len(word) <= _LONGEST_WORD and word.lower() == LATER:
+        return LATER
+    try:
+        return switch_of(word, "track")
+    except InvalidRequest as error:
+        message = f"{str(error).removesuffix(' or off.')}, off or {LATER}."
+        raise InvalidRequest(message, field="track") from None
+
+
 def _from_json(key: str, name: str, value: object) -> object:
     """Turn the value of a JSON body into what the route works with; "" is absent.
 
@@ -184,7 +200,7 @@ def _from_json(key: str, name: str, value: object) -> object:
         problem = f"must be a JSON object in a body, such as {_EXAMPLES[key]}"
     elif key in {"debug", "track", "segments"}:
         if isinstance(value, (bool, str)):
-            return switch_of(value, name)
+            return tracking_of(value) if key == "track" else switch_of(value, name)
         if type(value) is int:
             return switch_of(str(value), name)
         problem = "must be true or false"

@@ -11,7 +11,7 @@ from bucketer.api.query import OF_BUCKETER, parse_query
 
 from .attributes import parse_attributes
 from .body import parsed_body
-from .names import add_query, check_user, fields_of, switch_of
+from .names import add_query, check_user, fields_of, switch_of, tracking_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def fields_of_post(request: Request, max_depth: int) -> dict[str, Any]:
         given: dict[str, Any] = {**parse_query(request.query, OF_BUCKETER)}
         if given.get("a"):
             given["a"] = parse_attributes(given["a"])
-        for name in ("debug", "track", "segments"):
+        for name in ("debug", "segments"):
             if given.get(name):
                 given[name] = switch_of(given[name], name)
+        if given.get("track"):
+            given["track"] = tracking_of(given["track"])
         add_query(fields, given)
     check_user(body, OF_BUCKETER, named="u" in fields)
     return fields

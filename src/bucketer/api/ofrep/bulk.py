@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from bucketer.api.http import Reply, Response
+from bucketer.api.http import LATER, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.core.errors import NoDatafile
 
 from .context import InvalidContext, TargetingKeyMissing, context_of
-from .exposure import events_of
+from .impressions import events_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,23 +67,44 @@ class BulkRoute:
             raise NoDatafile
         etag = ""
         if known is None and not self._options.profiles:
-            etag = self._etag(request.body)
+            etag = self._etag(request.body + self._period(request, now))
             if request.headers.get("if-none-match") == etag:
                 headers = (*self._headers, ("ETag", etag))
                 return Reply(Response(304, headers, b"", request.request_id))
         context = context_of(request, self._options.max_json_depth)
         user = evaluator.user(context, known)
-        texts, made = _evaluate(evaluator, context, user)
+        wanted = context.impressions
+        if wanted is None:
+            wanted = self._options.ofrep_bulk_impressions
+        put = None
+        if wanted == LATER:
+            put, wanted = self._put_tokens(context, user, now), False
+        texts, made = _evaluate(evaluator, context, user, put)
         text = f'{{"flags": [{", ".join(texts)}], "metadata": {{}}}}'
         body = text.encode("ascii")
         headers = (*self._headers, ("ETag", etag or self._etag(body)))
         response = Response(200, headers, body, request.request_id)
-        wanted = context.impressions
-        if wanted is None:
-            wanted = self._options.ofrep_bulk_impressions
         if not wanted or context.targeting_key is None or not self._options.makes_events:
             return Reply(response)
         return Reply(response, events_of(made, user, evaluator.ruleset, now, new_uuid))
+
+    def _put_tokens(
+        self, context: Context, user: User, now: float
+    ) -> Callable[[str, Decision], str] | None:
+        """Return what puts tokens into evaluations; None where there is nobody to expose."""
+        from .later import Tokens
+
+        assert self._evaluator is not None  # noqa: S101 -- `answer` has looked
+        tokens = Tokens(user, self._evaluator.ruleset, self._options, now)
+        return None if context.targeting_key is None else tokens.put
+
+    def _period(self, request: Request, now: float) -> bytes:
+        """Return what tokens change with beside what is asked; nothing where there are none."""
+        if LATER.encode() not in request.body and self._options.ofrep_bulk_impressions != LATER:
+            return b""
+        from bucketer.api.exposure import expires_at
+
+        return b"%d" % expires_at(self._options, now)
 
     def _etag(self, content: bytes) -> str:
         """Return the ETag of what *content* is evaluated to, or of what it was."""
@@ -96,11 +117,15 @@ class BulkRoute:
 
 
 def _evaluate(
-    evaluator: Evaluator, context: Context, user: User
+    evaluator: Evaluator,
+    context: Context,
+    user: User,
+    put: Callable[[str, Decision], str] | None = None,
 ) -> tuple[list[str], list[Decision]]:
     """Return the JSON texts of all evaluations, and the decisions that they are of, each once.
 
-    What can't be evaluated says so in its place: it spoils no other.
+    What can't be evaluated says so in its place: it spoils no other. Texts go through *put*, if
+    that is given.
     """
     anonymous = context.targeting_key is None
     texts: list[str] = []
@@ -118,7 +143,8 @@ def _evaluate(
             if isinstance(decision, TargetingKeyMissing):
                 texts.append(_failure(address.key, "TARGETING_KEY_MISSING", decision))
             else:
-                texts.append(evaluator.render(address, context, user, decision))
+                text = evaluator.render(address, context, user, decision)
+                texts.append(text if put is None else put(text, decision))
         except InvalidContext:  # it has no variable of the name that is asked for
             continue
     return texts, [each for each in decided.values() if not isinstance(each, Exception)]

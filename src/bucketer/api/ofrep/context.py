@@ -9,6 +9,7 @@ values and lists, which audiences can't compare, are passed over.
 from __future__ import annotations
 
 from bucketer.api.body import parse_json
+from bucketer.api.http import LATER
 from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
@@ -37,7 +38,8 @@ class Context:
         passed_over: names of what was none: lists and objects.
         flags: the keys that a bulk evaluation is asked for; None for all.
         variable_key: which variable of a flag is its value; None leaves it to the flag.
-        impressions: whether impressions are sent; None leaves it to the kind of request.
+        impressions: whether impressions are sent, or `LATER`; None leaves it to the kind of
+            request.
     """
 
     __slots__ = (
@@ -70,9 +72,10 @@ class Context:
         variable_key = given.get("variableKey")
         self.variable_key = variable_key if isinstance(variable_key, str) else None
         impressions = given.get(_IMPRESSIONS)
-        if not (impressions is None or isinstance(impressions, bool)):
-            raise InvalidContext(f"{_IMPRESSIONS} must be true or false.", field=_IMPRESSIONS)
-        self.impressions = impressions
+        if not (impressions is None or isinstance(impressions, bool) or impressions == LATER):
+            message = f'{_IMPRESSIONS} must be true, false or "{LATER}".'
+            raise InvalidContext(message, field=_IMPRESSIONS)
+        self.impressions: bool | str | None = impressions
 
 
 def context_of(request: Request, max_depth: int) -> Context:

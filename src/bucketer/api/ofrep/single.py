@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bucketer.api.http import Reply, Response
+from bucketer.api.http import LATER, Reply, Response
 from bucketer.core.errors import NoDatafile
 
 from .context import context_of
-from .exposure import events_of
+from .impressions import events_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
+    from bucketer.core.events import Event
 
     from .evaluation import Evaluator
 
@@ -52,11 +53,15 @@ class SingleRoute:
         anonymous = context.targeting_key is None
         decision = evaluator.decide(address, user, anonymous=anonymous)
         text = evaluator.render(address, context, user, decision)
+        events: tuple[Event, ...] = ()
+        if not (context.impressions is False or anonymous or not self._options.makes_events):
+            events = events_of([decision], user, evaluator.ruleset, now, new_uuid)
+        if context.impressions == LATER:
+            from .later import exposing
+
+            text, events = exposing(text, events, self._options, now), ()
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
-        if context.impressions is False or anonymous or not self._options.makes_events:
-            return Reply(response)
-        events = events_of([decision], user, evaluator.ruleset, now, new_uuid)
-        if decision.bucketed is None or user.profile is None:
+        if decision.bucketed is None or user.profile is None or context.impressions is False:
             return Reply(response, events)
         experiment_id, variation_id = decision.bucketed
         return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
