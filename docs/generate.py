@@ -1,4 +1,4 @@
-"""Write the parts of the docs that the code knows better: docs/cli.md and docs/settings.md.
+"""Write the parts of the docs that the code knows better: docs/cli.md, settings.md and metrics.md.
 
 Each page is prose by hand around one generated part, between two marker lines. `make docs` runs
 this; tests/test_docs.py fails when a page is out of date.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bucketer.doors.cli.main import COMMANDS, build_parser
+from bucketer.metrics.names import FAMILIES, LEAST, MOST, SUM
 from bucketer.settings import TABLE
 
 if TYPE_CHECKING:
@@ -90,7 +91,19 @@ def _purposes(parser: argparse.ArgumentParser) -> dict[str, str]:
     return {}
 
 
-PARTS: Final = {"settings.md": settings_part, "cli.md": cli_part}
+def metrics_part() -> str:
+    """A row for each metric."""
+    several = {SUM: "their sum", LEAST: "the least", MOST: "the most"}
+    rows = ["| name | kind | labels | of several workers | meaning |", "|---|---|---|---|---|"]
+    for each in FAMILIES:
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        rows.append(
+            f"| `{each.name}` | {each.kind} | {labels} | {several[each.several]} | {each.help} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+PARTS: Final = {"settings.md": settings_part, "cli.md": cli_part, "metrics.md": metrics_part}
 
 
 def page(name: str) -> str:

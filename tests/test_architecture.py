@@ -297,6 +297,7 @@ READS_THE_WALL_CLOCK = {
     "sources/credentials.py": "compared with AWS's",
     "sources/shared.py": "written into files",
     "sources/signing.py": "written into signatures",
+    "wiring/metrics.py": "when the process began, as it is told",
 }
 
 

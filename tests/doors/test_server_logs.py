@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from bucketer.api.http import Request, Response
 from bucketer.doors.server.logs import (
     JsonAccessLines,
     JsonLines,
@@ -39,7 +40,8 @@ def record(message, *args, failure=None):
 
 def access(caplog, *, path="/a", ip="192.0.2.7", method="GET"):
     caplog.set_level("INFO", "bucketer.access")
-    note_access(ip, method, path, 200, 5, "an-id")
+    request = Request(method, path, ip=ip, request_id="an-id")
+    note_access(request, Response(200, (), b"12345"), 0.0000425)
     return caplog.records[-1]
 
 
@@ -85,7 +87,9 @@ def test_what_stands_between_quotes_can_not_end_them(caplog, text, shown):
 
     line = TextAccessLines().format(access(caplog, path=text))
 
-    assert re.fullmatch(rf'{TIME} 192\.0\.2\.7 "GET {re.escape(shown)}" 200 5 an-id', line)
+    assert re.fullmatch(
+        rf'{TIME} 192\.0\.2\.7 "GET {re.escape(shown)}" 200 5 an-id 0\.000043', line
+    )
 
 
 def test_an_address_can_not_end_its_place_either(caplog):
@@ -106,13 +110,14 @@ def test_an_access_line_as_json_has_the_parts(caplog):
         "status": 200,
         "bytes": 5,
         "request_id": "an-id",
+        "seconds": 0.000043,
     }
     assert (None, None) == (refused["method"], refused["path"])
 
 
 def test_a_raw_quote_in_a_path_is_escaped_in_the_access_line_of_a_request(caplog):
     caplog.set_level("INFO", access_log.name)
-    with serving(FakeRuntime(), access_lines=True) as server, server.connect() as client:
+    with serving(FakeRuntime(), watchers=[note_access]) as server, server.connect() as client:
         client.send('GET /a"_200_5 HTTP/1.1\r\nHost: test\r\n\r\n')
         client.answer()
 

@@ -10,6 +10,7 @@ import pytest
 
 from bucketer.doors.server.connection import MAX_HELD
 from bucketer.doors.server.limits import Limits
+from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.reading import SLICE_BYTES
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
 
@@ -956,7 +957,7 @@ def test_at_the_end_answers_under_way_are_completed_and_idle_connections_closed(
 
 def test_access_lines_name_method_path_and_status_but_not_the_query(caplog):
     caplog.set_level("INFO", "bucketer.access")
-    with serving(FakeRuntime(), access_lines=True) as server, server.connect() as client:
+    with serving(FakeRuntime(), watchers=[note_access]) as server, server.connect() as client:
         client.send(get("/a?u=secret-visitor"))
         client.answer()
 
@@ -968,12 +969,12 @@ def test_access_lines_name_method_path_and_status_but_not_the_query(caplog):
 
 def test_a_refusal_has_its_access_line_too(caplog):
     caplog.set_level("INFO", "bucketer.access")
-    with serving(FakeRuntime(), access_lines=True) as server, server.connect() as client:
+    with serving(FakeRuntime(), watchers=[note_access]) as server, server.connect() as client:
         client.send("GET /a?u=secret-visitor HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n")
         _, _, body = client.answer()
 
     (line,) = [record.getMessage() for record in caplog.records if record.name == "bucketer.access"]
-    assert f'127.0.0.1 "-" 400 {len(body)} mine' == line
+    assert f'127.0.0.1 "-" 400 {len(body)} mine 0.000000' == line
 
 
 def test_the_handler_is_asked_anew_after_a_refresh():

@@ -16,6 +16,7 @@ from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.listening import listen
 from bucketer.doors.server.sweeper import Sweeper
+from bucketer.doors.server.watching import WatchedConnection, WatchedWorker
 from bucketer.doors.server.worker import Worker
 
 from .waiting import wait_until
@@ -139,8 +140,11 @@ class MemoryOutbox:
 
 
 @contextlib.contextmanager
-def serving(runtime, *, limits=None, proxies=(), **options):
-    """Serve *runtime* on a free port of 127.0.0.1 until the block ends; gives the port."""
+def serving(runtime, *, limits=None, proxies=(), watchers=(), **options):
+    """Serve *runtime* on a free port of 127.0.0.1 until the block ends; gives the port.
+
+    With *watchers*, as a server does whose answers somebody watches.
+    """
     limits = limits or Limits()
     listener = listen("127.0.0.1", 0)
     stop_seen = threading.Event()
@@ -149,7 +153,10 @@ def serving(runtime, *, limits=None, proxies=(), **options):
     async def lifespan(scope, receive, send):
         await receive()
         loop = asyncio.get_running_loop()
-        worker = Worker(runtime, loop, limits, TrustedProxies(proxies), **options)
+        made = WatchedWorker if watchers else Worker
+        worker = made(runtime, loop, limits, TrustedProxies(proxies), **options)
+        if watchers:
+            worker.watch(watchers)
         scope["state"]["worker"] = worker
         workers.append(worker)
         sweeper = Sweeper(loop, worker.connections, limits)
@@ -165,7 +172,7 @@ def serving(runtime, *, limits=None, proxies=(), **options):
 
     config = uvicorn.Config(
         lifespan,
-        http=Connection,
+        http=WatchedConnection if watchers else Connection,
         ws="none",
         lifespan="on",
         interface="asgi3",

@@ -74,6 +74,11 @@ class ApiOptions:
         read_openapi: reads the description of the API, or None where there is none.
         tokens: knows which tokens are genuine, or None where none is asked for.
         issuer: issues tokens, or None where nobody gets one here.
+        metrics: gives type and text of what the service counts, for an `Accept` header; None
+            where nobody counts.
+        metrics_open: True tells it to anybody, else to this machine alone.
+        watch: each makes of an engine and an environment's name an engine that decides the same,
+            and takes note of it.
         listened: the topics of `streams` that somebody listens to, kept true by the door; None
             where nobody can.
         no_streams: why nobody can, a clause; empty for no more than that.
@@ -111,6 +116,8 @@ class ApiOptions:
         "max_body_bytes",
         "max_json_depth",
         "max_url_bytes",
+        "metrics",
+        "metrics_open",
         "no_streams",
         "odp",
         "ofrep_bulk_impressions",
@@ -129,6 +136,7 @@ class ApiOptions:
         "signing_secrets",
         "state_trouble",
         "tokens",
+        "watch",
         "webhook",
     )
 
@@ -178,6 +186,9 @@ class ApiOptions:
         self.no_streams = ""
         self.read_openapi: Callable[[], bytes | None] | None = None
         self.batch_max = 500
+        self.metrics: Callable[[str], tuple[str, bytes]] | None = None
+        self.metrics_open = False
+        self.watch: list[Callable[[Engine, str], Engine]] = []
         self.tokens: TokenChecker | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None

@@ -116,6 +116,22 @@ class ExposureRefused(BucketerError):
         return f"The exposure token is refused: {self.why}. Decide again for a new one."
 
 
+class LocalOnly(BucketerError):
+    """What isn't for everybody was asked for from elsewhere."""
+
+    code = "local_only"
+
+    def __init__(self, path: str, setting: str) -> None:
+        super().__init__(path, setting)
+        self.path, self.setting = path, setting
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} answers this machine only, and no proxy on it; {self.setting} says to "
+            "whom else."
+        )
+
+
 class SegmentsUnavailable(BucketerError):
     """The user's segments were asked for, and could not be had: nothing is decided without."""
 
@@ -139,6 +155,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.KeysUnavailable: _UNAVAILABLE,
     errors.TokensBusy: _UNAVAILABLE,
     SegmentsUnavailable: _UNAVAILABLE,
+    LocalOnly: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,

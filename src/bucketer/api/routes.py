@@ -269,6 +269,10 @@ class Handler:
             from .service.health import HealthRoute
 
             self._routes[path] = HealthRoute(self.edition, self._options, self.json_headers)
+        elif path == "/metrics" and path not in self._routes and self._options.metrics is not None:
+            from .service.metrics import MetricsRoute
+
+            self._routes[path] = self._guarded(MetricsRoute(self._options))
         return self._routes.get(path)
 
     def _preflight(self, request: Request, route: Route) -> Response:

@@ -96,6 +96,8 @@ class Settings:
     console: str
     workers: int
     access_log: bool
+    metrics: str
+    metrics_by_flag: bool
     log_level: str
     log_format: str
     trusted_proxies: tuple[str, ...]

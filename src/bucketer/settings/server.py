@@ -48,6 +48,23 @@ ROWS: Final = (
         "One line per request on standard output, without the query, which may name visitors.",
     ),
     Setting(
+        "BUCKETER_METRICS",
+        "off",
+        one_of("off", "local", "open"),
+        "`off`, `local` or `open`",
+        "Whether the server counts what it does, and who may read it at `/metrics`: this machine "
+        "(and no proxy on it), or anybody who reaches the port. It costs a twentieth of the "
+        "requests that a worker answers.",
+    ),
+    Setting(
+        "BUCKETER_METRICS_BY_FLAG",
+        "on",
+        switch,
+        "`on` or `off`",
+        "Whether decisions are counted by flag and variation. `off` counts them by environment and "
+        "reason alone, where a Prometheus can't bear a series for each variation.",
+    ),
+    Setting(
         "BUCKETER_LOG_LEVEL",
         "info",
         one_of("debug", "info", "warning", "error"),

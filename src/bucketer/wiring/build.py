@@ -24,10 +24,21 @@ from .users import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypedDict
 
     from bucketer.api.options import ApiOptions
+    from bucketer.metrics.collector import Collector
+    from bucketer.ports import Overrides, Predictor, ProfileStore, Segments
     from bucketer.runtime.environments import Environments
     from bucketer.settings import Settings
+
+    class UserStores(TypedDict):
+        """What a runtime has of each."""
+
+        profiles: ProfileStore | None
+        predictor: Predictor | None
+        segments: Segments | None
+        overrides: Overrides | None
 
 
 def build(
@@ -35,6 +46,7 @@ def build(
     environ: Mapping[str, str] | None = None,
     *,
     mode: str = SERVER,
+    collector: Collector | None = None,
 ) -> Runtime:
     """Build the runtime that *settings* ask for, with a first edition if one can be had.
 
@@ -42,6 +54,7 @@ def build(
         settings: read from *environ* when None.
         environ: the process's own when None; beside settings it holds AWS's variables.
         mode: SERVER, LAMBDA or COMMAND.
+        collector: is to tell of what the runtime does; None where nobody counts.
 
     Raises:
         SettingsError: the environment asks for something impossible.
@@ -61,6 +74,8 @@ def build(
         from .tokens import add_tokens
 
         add_tokens(settings, options)
+    if collector is not None:
+        _have_it_counted(collector, settings, options)
     listened: set[str] | None = None
     if settings.agent_notifications:
         if mode == SERVER:
@@ -69,19 +84,10 @@ def build(
             options.no_streams = "only `bucketer serve` can keep an answer open"
     if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
-    profiles = build_profiles(settings)
-    predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
-    options.reports["predictions"] = predictor.to_json
-    segments = build_segments(settings)
-    if segments is not None:
-        options.reports["segments"] = segments.to_json
-        options.odp = True
+    stores = _user_stores(settings, options)
     odp_events = build_odp_events(settings, environ, mode=mode)
     if odp_events is not None:
         options.reports["odp_events"] = odp_events.to_json
-    overrides = options.overrides = build_overrides(settings)
-    if profiles is not None:
-        options.reports["profiles"] = profiles.to_json
     furnish = _console(settings, options, mode)
     environments = build_environments(settings, environ, options, mode=mode)
     on_notice = _webhooks(settings, environ, options, environments) if mode == SERVER else None
@@ -93,18 +99,19 @@ def build(
     runtime = Runtime(
         environments,
         outbox=outbox,
-        profiles=profiles,
-        predictor=predictor,
-        segments=segments,
         odp_events=odp_events,
-        overrides=overrides,
         archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
         on_notice=on_notice,
         listened=listened,
+        **stores,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
     )
     furnish(runtime)
+    if collector is not None:
+        from .metrics import add_runtime
+
+        add_runtime(collector, runtime)
     runtime.load(local_first=mode == LAMBDA and settings.cold_start == "packaged")
     return runtime
 
@@ -132,6 +139,32 @@ def _webhooks(
     options.state_trouble = state_watch(settings, shared)
     options.other_webhooks = other_rules(settings, environments)
     return build_webhook_queues(settings, environ, environments)
+
+
+def _user_stores(settings: Settings, options: ApiOptions) -> UserStores:
+    """Return what keeps something of users, or asks about them; *options* learn of it."""
+    profiles = build_profiles(settings)
+    predictor = PredictorWhenNeeded(lambda: build_predictor(settings))
+    options.reports["predictions"] = predictor.to_json
+    segments = build_segments(settings)
+    if segments is not None:
+        options.reports["segments"] = segments.to_json
+        options.odp = True
+    if profiles is not None:
+        options.reports["profiles"] = profiles.to_json
+    overrides = options.overrides = build_overrides(settings)
+    return {
+        "profiles": profiles,
+        "predictor": predictor,
+        "segments": segments,
+        "overrides": overrides,
+    }
+
+
+def _have_it_counted(collector: Collector, settings: Settings, options: ApiOptions) -> None:
+    from .metrics import add_metrics  # most services do without
+
+    add_metrics(settings, options, collector)
 
 
 def check(

@@ -100,6 +100,11 @@ class OdpEvents:
             event.uuid = event.uuid or new_uuid()  # in Lambda impressions are named later
         self._made.add(events)
 
+    @property
+    def counters(self) -> Counters | None:
+        """Its counters, once there was an event."""
+        return None if self._made is None else self._made.counters
+
     def waits(self) -> bool:
         """Say whether `after_response` has something to deliver."""
         return self._made is not None and self._made.waits()

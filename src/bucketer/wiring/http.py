@@ -109,7 +109,16 @@ def build_engine(
             own = options.but(answers_bytes=room_for(edition.size_bytes))
         return Handler(edition, own, engine, environment.keys)
 
-    return make_handler, compile_raw
+    if not options.watch:
+        return make_handler, compile_raw
+
+    def make_watched(edition: Edition | None, environment: Environment) -> Handler:
+        watched = engine
+        for watch in options.watch:
+            watched = watch(watched, environment.name)
+        return Handler(edition, options, watched, environment.keys)
+
+    return make_watched, compile_raw
 
 
 def engine_of(settings: Settings) -> tuple[Engine, Callable[[bytes], Ruleset] | None]:

@@ -19,6 +19,8 @@ from bucketer.core.errors import BucketerError
 from bucketer.doors.server.logs import configure_logs
 from bucketer.doors.server.speaker import Speaker
 from bucketer.doors.server.sweeper import Sweeper
+from bucketer.doors.server.watchers import is_watched, watch
+from bucketer.doors.server.watching import WatchedWorker
 from bucketer.doors.server.words import first_lines
 from bucketer.doors.server.worker import Worker
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bucketer.doors.server.limits import Limits
+    from bucketer.metrics.collector import Collector
     from bucketer.runtime.environment import Environment
     from bucketer.runtime.runtime import Runtime
     from bucketer.settings import Settings
@@ -59,7 +62,12 @@ class Application:
     """Made in the parent, sent to each worker process, called once there by uvicorn."""
 
     def __init__(
-        self, settings: Settings, address: str, limits: Limits, speaking: str = ""
+        self,
+        settings: Settings,
+        address: str,
+        limits: Limits,
+        speaking: str = "",
+        counting: str = "",
     ) -> None:
         """Take what a worker needs to know.
 
@@ -68,19 +76,21 @@ class Application:
             address: the URL that is printed at the start.
             limits: what clients may ask.
             speaking: a file by which several workers agree on who tells what all find out.
+            counting: a directory in which they tell each other what they have counted.
         """
         self._settings = settings
         self._address = address
         self._limits = limits
-        self._speaking = speaking
+        self._speaking, self._counting = speaking, counting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live through one lifespan."""
         await receive()
         speaker = Speaker(self._speaking) if self._speaking else None
         configure_logs(self._settings.log_level, self._settings.log_format, speaker)
+        collector = self._collector()
         try:
-            runtime = wiring.build(self._settings)
+            runtime = wiring.build(self._settings, collector=collector)
         except BucketerError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -88,15 +98,18 @@ class Application:
         await asyncio.to_thread(runtime.wait_for_all)
         loop = asyncio.get_running_loop()
         proxies = TrustedProxies(self._settings.trusted_proxies, self._settings.address_header)
-        worker = Worker(
+        made = WatchedWorker if is_watched(self._settings) else Worker
+        worker = made(
             runtime,
             loop,
             self._limits,
             proxies,
-            access_lines=self._settings.access_log,
             waits_for_disk=self._settings.events_fsync == "answer",
             listened=runtime.listened,
         )
+        pulse = None
+        if isinstance(worker, WatchedWorker):
+            pulse = watch(worker, self._settings, collector)
         if runtime.listened is not None:
             tell_editions(runtime)
         scope["state"]["worker"] = worker
@@ -114,10 +127,23 @@ class Application:
         for connection in list(worker.connections):  # they have had their time to leave
             connection.abort()
         sweeper.stop()
+        if pulse is not None:
+            pulse.stop()
         await asyncio.to_thread(worker.close)
+        if collector is not None:
+            collector.close()
         if speaker is not None:
             speaker.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _collector(self) -> Collector | None:
+        if self._settings.metrics == "off":
+            return None
+        from pathlib import Path
+
+        from bucketer.metrics.collector import Collector  # most services do without
+
+        return Collector(Path(self._counting) if self._counting else None)
 
     def _say(self, lines: list[str]) -> None:
         """Tell what is served: a person at a terminal, or those who read the log as JSON."""

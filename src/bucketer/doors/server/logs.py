@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
+    from bucketer.api.http import Request, Response
     from bucketer.doors.server.speaker import Speaker
 
 access_log = logging.getLogger("bucketer.access")
@@ -60,26 +61,27 @@ def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | N
     access_log.addHandler(lines)
 
 
-def note_access(
-    ip: str, method: str, path: str, status: int, size_bytes: int, request_id: str
-) -> None:
-    """Write an access line; *method* and *path* are empty for what never became a request."""
-    request = f"{method} {quotable(path)}" if method else "-"
+def note_access(request: Request, response: Response, seconds: float, /) -> None:
+    """Write an access line; method and path are empty for what never became a request."""
+    method, path, ip = request.method, request.path, request.ip
+    asked = f"{method} {quotable(path)}" if method else "-"
     access_log.info(
-        '%s "%s" %d %d %s',
+        '%s "%s" %d %d %s %.6f',
         quotable(ip) or "-",
-        request,
-        status,
-        size_bytes,
-        request_id,
+        asked,
+        response.status,
+        len(response.body),
+        request.request_id,
+        seconds,
         extra={
             "access": {
                 "ip": ip or None,
                 "method": method or None,
                 "path": path or None,
-                "status": status,
-                "bytes": size_bytes,
-                "request_id": request_id,
+                "status": response.status,
+                "bytes": len(response.body),
+                "request_id": request.request_id,
+                "seconds": round(seconds, 6),
             }
         },
     )

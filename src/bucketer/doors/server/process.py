@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import ExitStack
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -18,6 +18,8 @@ from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.listening import CannotListen, address_of, listen
 from bucketer.doors.server.logs import configure_logs
 from bucketer.doors.server.supervisor import Workers
+from bucketer.doors.server.watchers import is_watched
+from bucketer.doors.server.watching import WatchedConnection
 
 if TYPE_CHECKING:
     import socket
@@ -47,25 +49,35 @@ def run(settings: Settings) -> int:
         print(f"bucketer: cannot_listen: {error}", file=sys.stderr)  # noqa: T201 -- the command's way to fail
         return 1
     if settings.workers == 1:
-        return _run_alone(_config(settings, listener, ""), listener)
+        return _run_alone(_config(settings, listener), listener)
     with ExitStack() as until_the_end:
         try:
             speaking = until_the_end.enter_context(NamedTemporaryFile(prefix="bucketer-")).name
         except OSError:  # nowhere to write: each worker tells for itself
             speaking = ""
-        supervisor = Workers(_config(settings, listener, speaking), sockets=[listener])
+        counting = ""
+        if settings.metrics != "off":
+            try:
+                counting = until_the_end.enter_context(TemporaryDirectory(prefix="bucketer-"))
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                problem = f"metrics: nowhere to write ({why}), so each worker tells of itself alone"
+                print(f"bucketer: {problem}", file=sys.stderr)  # noqa: T201 -- before any log
+        supervisor = Workers(_config(settings, listener, speaking, counting), sockets=[listener])
         supervisor.run()
         # It leaves by itself, and without a status of failure, when a worker can't start.
         return int(supervisor.could_not_start())
 
 
-def _config(settings: Settings, listener: socket.socket, speaking: str) -> uvicorn.Config:
+def _config(
+    settings: Settings, listener: socket.socket, speaking: str = "", counting: str = ""
+) -> uvicorn.Config:
     """Return how uvicorn is to serve, with what each worker needs to know."""
     limits = limits_of(settings)
-    application = Application(settings, address_of(listener), limits, speaking)
+    application = Application(settings, address_of(listener), limits, speaking, counting)
     return uvicorn.Config(
         application,
-        http=Connection,
+        http=WatchedConnection if is_watched(settings) else Connection,
         ws="none",
         lifespan="on",
         interface="asgi3",

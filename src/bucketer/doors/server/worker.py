@@ -15,7 +15,6 @@ from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import Uuids, request_ids
-from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.streams import Streams
 from bucketer.doors.server.turns import Turns
 from bucketer.runtime.apart import Apart, TooMuchAtOnce
@@ -68,7 +67,6 @@ class Worker:
         limits: Limits,
         proxies: TrustedProxies,
         *,
-        access_lines: bool = False,
         waits_for_disk: bool = False,
         listened: set[str] | None = None,
     ) -> None:
@@ -96,7 +94,6 @@ class Worker:
         most = limits.connections // 2
         self.streams = Streams(loop, most, set() if listened is None else listened)
         runtime.on_telling = self._tell_from_anywhere
-        self._access_lines = access_lines
         self._heads = Heads()
         self._apart = Apart(
             runtime, limits.unfinished_bytes, threads=limits.threads, wait_s=limits.apart_s
@@ -146,25 +143,17 @@ class Worker:
         *,
         last: bool,
     ) -> bytes:
-        """Return the bytes of *response*, and write the access line if one was asked for.
+        """Return the bytes of *response*.
 
         Args:
-            request: what is answered.
+            request: what is answered, for whoever watches (`watching.py`).
             response: the answer.
             state: uvicorn's, which keeps the date.
             said: the request's ``Connection`` header; a client of HTTP/1.0 that asked for
                 ``keep-alive`` has to be told that it got it.
             last: the connection closes after this answer.
         """
-        if self._access_lines:
-            note_access(
-                request.ip,
-                request.method,
-                request.path,
-                response.status,
-                len(response.body),
-                response.request_id,
-            )
+        del request
         if last:
             line = b"connection: close\r\n"
         else:
@@ -174,16 +163,14 @@ class Worker:
     def render_stream(
         self, request: Request, response: Response, state: ServerState, *, chunked: bool
     ) -> bytes:
-        """Return the head of *response*, which goes on, and write its line."""
-        if self._access_lines:
-            who, what = request.ip, request.method
-            note_access(who, what, request.path, response.status, 0, response.request_id)
+        """Return the head of *response*, which goes on; *request* is for whoever watches."""
+        del request
         return self._heads.stream(response, state.default_headers, chunked=chunked)
 
     def refusal(
         self, status: int, state: ServerState, ip: str, headers: Mapping[str, str]
     ) -> bytes:
-        """Return the bytes of an answer to what never became a request, and write its line.
+        """Return the bytes of an answer to what never became a request.
 
         Args:
             status: one of `REFUSALS`.
@@ -191,12 +178,15 @@ class Worker:
             ip: the peer.
             headers: the client's, as far as they had been read, by lower-case name.
         """
+        response = self.refused(status, ip, headers)
+        return self._heads.render(response, state.default_headers, b"connection: close\r\n")
+
+    def refused(self, status: int, ip: str, headers: Mapping[str, str]) -> Response:
+        """Return the answer to what never became a request; see `refusal`."""
+        del ip
         given_id = headers.get("x-request-id", "")
         request_id = given_id if is_sane_request_id(given_id) else self.new_request_id()
-        response = refusal(status, request_id, self.runtime.handler.headers_for(headers))
-        if self._access_lines:
-            note_access(ip, "", "", status, len(response.body), request_id)
-        return self._heads.render(response, state.default_headers, b"connection: close\r\n")
+        return refusal(status, request_id, self.runtime.handler.headers_for(headers))
 
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
         """Log what was answered with a 500."""

@@ -1,0 +1,70 @@
+"""``/metrics``: what the service counts, for Prometheus.
+
+It tells the names of flags and how much is asked for, so it isn't for everybody.
+"""
+
+from __future__ import annotations
+
+from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
+from bucketer.api.problems import LocalOnly
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bucketer.api.http import Known, Request
+    from bucketer.api.options import ApiOptions
+
+PATH = "/metrics"
+#: What a proxy adds: then it is the proxy that runs on this machine, and not who asks.
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via", "cf-connecting-ip")
+
+
+class MetricsRoute:
+    """The route; what it tells is the whole service's, whichever the environment.
+
+    Its answers have no CORS headers: no page may read them.
+    """
+
+    methods = ("GET", "HEAD")
+
+    def __init__(self, options: ApiOptions) -> None:
+        """Tell what `options.metrics` gives."""
+        self._options = options
+
+    def answer(
+        self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
+    ) -> Reply:
+        """Tell it, once the shell has collected it.
+
+        Raises:
+            LocalOnly: it isn't told to whoever asks from there.
+            WorkNeeded: it has to be collected first.
+        """
+        del now, new_uuid
+        if not self._options.metrics_open and not is_local(request):
+            raise LocalOnly(PATH, "BUCKETER_METRICS")
+        scrape, accept = self._options.metrics, request.headers.get("accept", "")
+        if scrape is None:
+            raise AssertionError(PATH)  # `Handler` asks first
+        if known is None or PATH not in known.work:
+            raise WorkNeeded(PATH, lambda: scrape(accept))
+        told = known.work[PATH]
+        if isinstance(told, Exception):
+            raise told
+        assert isinstance(told, tuple)  # noqa: S101 -- `scrape` gave it
+        kind, text = told
+        headers = (("Content-Type", kind), *COMMON_HEADERS)
+        return Reply(Response(200, headers, text, request.request_id))
+
+    def understood(self, request: Request) -> dict[str, object]:
+        """Return nothing."""
+        del request
+        return {}
+
+
+def is_local(request: Request) -> bool:
+    """Say whether *request* comes from this machine, and not through a proxy that runs on it."""
+    if not (request.ip == "::1" or request.ip.startswith("127.")):
+        return False
+    return not any(name in request.headers for name in _FORWARDED)
