@@ -174,6 +174,8 @@ def _preassigned(
             if trace is not None:
                 say(trace, "stored", **about_experiment(key), variation=stored.key)
             return stored
+        if stored_id and trace is not None:
+            say(trace, "stored_unknown", **about_experiment(key), variation_id=stored_id)
     return None
 
 

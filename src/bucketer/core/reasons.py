@@ -26,6 +26,7 @@ SENTENCES = {
     "whitelisted": "The datafile forces this user into variation '{variation}'.",
     "whitelist_unknown": "The datafile forces this user into a variation that isn't there; ignored.",
     "stored": "The user's profile already holds variation '{variation}'.",
+    "stored_unknown": "The user's profile holds variation id {variation_id}, which isn't there; ignored.",
     "bucketing_id_used": "Bucketed by $opt_bucketing_id in place of the user id.",
     "bucketing_id_ignored": "$opt_bucketing_id is not a string; the user id is used.",
     "audience_everybody": "Everybody qualifies, since there is no audience.",

@@ -1,8 +1,7 @@
 """The compiled form of a datafile: what a request looks things up in.
 
 Built by `compile`, read by `decide`. Nothing in here changes once compiled, save that each rule
-remembers the decisions it has already spelled out (the same input gives the same decision, so it
-doesn't matter who is first).
+remembers the decisions it has already spelled out, the same whoever is first.
 """
 
 from __future__ import annotations
@@ -311,17 +310,16 @@ class Ruleset:
         version, revision, account_id, project_id, region: as the datafile has them (region: `US`).
         environment: tells the project's environments apart, maybe by the SDK key: never shown.
         environment_key, sdk_key: its name and key, as the datafile says them, or "".
-        anonymize_ip: copied into events as it stands.
-        bot_filtering: True or False where the datafile says so, else None.
+        anonymize_ip: copied into events. bot_filtering: True or False where it is said, else None.
         send_flag_decisions: whether delivery rules and "no variation" call for impressions.
         experiments, experiments_by_id: by key and id, as the reference resolves them: among
             experiments, delivery rules and group members the last one wins.
+        idle_deliveries: ids of the delivery rules of rollouts that no flag has.
         flags: by key; `flag_order` lists the keys as the datafile does.
         holdouts: running global ones, in order. audiences: by id; typed win over dummy twins.
         attribute_ids, events: attribute key → id; events by key.
         overrides: variation id → variable id → value text; the last writer wins.
-        odp: what the datafile says of ODP, or None.
-        diagnostics: what the compiler gave up on.
+        odp: what it says of ODP, or None. diagnostics: what the compiler gave up on.
         room_bytes: what may still be remembered of decisions.
     """
 
@@ -343,6 +341,7 @@ class Ruleset:
         "flag_order",
         "flags",
         "holdouts",
+        "idle_deliveries",
         "memberships",
         "odp",
         "overrides",
@@ -373,6 +372,7 @@ class Ruleset:
         self.flags: dict[str, Flag] = {}
         self.flag_order: tuple[str, ...] = ()
         self.holdouts: tuple[Holdout, ...] = ()
+        self.idle_deliveries: tuple[str, ...] = ()
         self.audiences: dict[str, Audience] = {}
         self.attribute_ids: dict[str, str] = {}
         self.events: dict[str, EventType] = {}
@@ -382,9 +382,9 @@ class Ruleset:
         self.memberships: dict[str, Membership] = {}
         self.places: dict[str, PlaceFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
-        #: Names of attributes that conditions ask for; made by `slips` when first needed.
+        #: Made when first needed: the attributes that conditions ask for, by `slips`; what every
+        #: event of this datafile has in common, by `events`.
         self.asked_for: dict[str, None] | None = None
-        #: What every event of this datafile has in common; made by `events` when first sent.
         self.envelope: Envelope | None = None
         self.room_bytes = ROOM_BYTES
 

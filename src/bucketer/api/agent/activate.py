@@ -9,7 +9,7 @@ from bucketer.core.decision import FEATURE_TEST, HOLDOUT
 
 from .call import Refused
 from .fields import OBJECT, TEXT
-from .go_json import Fields, Raw, go_json, go_string
+from .go_json import Fields, go_string
 from .variables import variables_of, variation_of
 
 TYPE_CHECKING = False
@@ -78,6 +78,7 @@ def experiment_keys(call: Call) -> dict[str, None]:
     if found is None:
         ruleset = call.edition.ruleset
         deliveries = {rule.id for flag in ruleset.flags.values() for rule in flag.rollout}
+        deliveries.update(ruleset.idle_deliveries)
         all_of_them = ruleset.experiments.items()
         found = {key: None for key, each in all_of_them if each.id not in deliveries}
         call.api.kept["experiments"] = found
@@ -147,8 +148,8 @@ class _Activated:
             flag = ruleset.flags[key]
             call.notices += feature_notice(call.topic, flag, decision, self._user, values)
 
-    def _variables(self, decision: Decision, key: str) -> Raw:
-        """Return the flag's variables, rendered; "" for none."""
+    def _variables(self, decision: Decision, key: str) -> dict[str, object]:
+        """Return the flag's variables. They are rendered last: what has no JSON may be left out."""
         flag = self._call.edition.ruleset.flags[key]
         variation = variation_of(flag, decision.rule_key, decision.variation_key)
         values, wrong = variables_of(flag, variation, enabled=decision.enabled)
@@ -156,7 +157,7 @@ class _Activated:
             told = "".join(f"\n\t* {error}" for _, error in wrong)
             count = f"{len(wrong)} error{'' if len(wrong) == 1 else 's'}"
             raise Refused(400, f"{count} occurred:{told}\n\n")
-        return Raw(go_json(values) if values else "")
+        return values
 
     def _take(self, decision: Decision) -> None:
         self.impressions += decision.impressions

@@ -106,6 +106,7 @@ class _Decided:
         self.impressions: list[Impression] = []
         self.profile: dict[str, str] | None = None
         self._call, self._user, self._options = call, user, options
+        self._forced = user.forced_decisions
         api = call.api
         self._spelling: Spelling = api.kept.get("decide") or api.kept.setdefault(
             "decide", Spelling(api.options.answers_bytes)
@@ -125,17 +126,17 @@ class _Decided:
         if len(self._shown_user) * len(once) > _MOST_BYTES:
             raise Refused(413, f"the user is too long to be told with {len(once)} decisions")
         for key in once:
-            text, enabled = self._one(key)
-            if enabled or not only_enabled:
+            text = self._one(key, only_enabled=only_enabled)
+            if text is not None:
                 shown.append(text)
         return shown
 
-    def _one(self, key: str) -> tuple[Raw, bool]:
-        """Return what is shown of a flag's decision, and whether the flag is on."""
+    def _one(self, key: str, *, only_enabled: bool) -> Raw | None:
+        """Return what is shown of a flag's decision: nothing of one that is off, if so wanted."""
         ruleset, options = self._call.edition.ruleset, self._options
         flag = ruleset.flags.get(key)
         if flag is None:
-            return whole(unknown_flag(key), self._shown_user, []), False
+            return None if only_enabled else whole(unknown_flag(key), self._shown_user, [])
         trace: list[Reason] | None = [] if INCLUDE_REASONS in options else None
         decision = self._decide(key, trace)
         token = None
@@ -147,7 +148,8 @@ class _Decided:
             self.profile = {**(self._user.profile or {}), **dict([decision.bucketed])}
             self._user = self._user.knowing(profile=self.profile)
         with_variables = "EXCLUDE_VARIABLES" not in options
-        spelled = self._spelling.of(decision, flag, with_variables=with_variables)
+        at = (key, decision.rule_key)
+        forced = self._forced is not None and self._forced.get(at) == decision.variation_key
         reasons: list[str] = []
         if decision.error is not None:
             from .reasons import why_no_prediction
@@ -162,12 +164,15 @@ class _Decided:
 
             values: dict[str, object] | None = None if with_variables else {}
             self._call.notices += flag_notice(
-                self._call.topic, flag, decision, self._user, reasons, values
+                self._call.topic, flag, decision, self._user, reasons, values, forced=forced
             )
+        if only_enabled and not decision.enabled:  # whose variables no JSON may have a word for
+            return None
+        spelled = self._spelling.of(decision, flag, with_variables=with_variables, forced=forced)
         shown = whole(spelled, self._shown_user, reasons)
         if self._later:
             shown = Raw(f'{shown[:-1]},"exposure":{go_json(token)}}}')
-        return shown, decision.enabled
+        return shown
 
     def _token_of(self, decision: Decision) -> str | None:
         """Return the token that exposes what was decided.

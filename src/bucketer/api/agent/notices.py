@@ -8,7 +8,7 @@ from __future__ import annotations
 from bucketer.api.streams import Notice
 from bucketer.core.decision import EXPERIMENT, FEATURE_TEST, ROLLOUT
 
-from .go_json import Fields, NoJson, Raw, go_json
+from .go_json import Fields, NoJson, go_json
 from .variables import rule_of, variables_of, variation_of
 
 TYPE_CHECKING = False
@@ -41,9 +41,14 @@ def flag_notice(
     user: User,
     reasons: list[str],
     values: dict[str, object] | None,
+    *,
+    forced: bool,
 ) -> list[Notice]:
-    """Return what is told of a flag's decision by `/v1/decide`; its variables unless *values*."""
-    variation = variation_of(flag, decision.rule_key, decision.variation_key)
+    """Return what is told of a flag's decision by `/v1/decide`, maybe *forced* upon a rule.
+
+    Its variables are told unless there are *values*.
+    """
+    variation = variation_of(flag, None if forced else decision.rule_key, decision.variation_key)
     rule = None if decision.rule_key is None else rule_of(flag, decision.rule_key)
     if values is None:
         values, _ = variables_of(flag, variation, enabled=decision.enabled)
@@ -72,7 +77,7 @@ def experiment_notice(topic: str, key: str, decision: Decision, user: User) -> l
 
 
 def feature_notice(
-    topic: str, flag: Flag, decision: Decision, user: User, values: Raw
+    topic: str, flag: Flag, decision: Decision, user: User, values: dict[str, object]
 ) -> list[Notice]:
     """Return what is told of a flag's decision by `/v1/activate`; *values* are its variables."""
     source: dict[str, object] = {}
@@ -83,7 +88,7 @@ def feature_notice(
         "featureKey": flag.key,
         "source": decision.source if decision.source != EXPERIMENT else ROLLOUT,
         "sourceInfo": source,
-        "variableValues": values or Raw("{}"),
+        "variableValues": values,
     }
     kind, attributes = "all-feature-variables", dict(user.attributes) or None
     return _decision(topic, kind, user, attributes, {"feature": feature})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bucketer.core.user import BUCKETING_ID
 
 from .audiences import audience_sentences
-from .go_json import go_json, go_string
+from .go_format import go_quoted, go_value
 from .variables import rule_of
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
+_BANDIT_OUT = "User {user} not in CMAB experiment {rule} due to traffic allocation"
 #: By code of ours; what has none isn't told. `user`, `place` and the reason's values stand in them.
 SENTENCES = {
     "forced_decision": (
@@ -44,10 +45,17 @@ SENTENCES = {
     "stored": (
         'User "{user}" was previously bucketed into variation "{variation}" of experiment "{rule}".'
     ),
-    "bandit_out": "User {user} not in CMAB experiment {rule} due to traffic allocation",
+    "stored_unknown": (
+        'User "{user}" was previously bucketed into variation with ID "{variation_id}" for '
+        'experiment "{rule}", but no matching variation was found.'
+    ),
+    "bandit_out": _BANDIT_OUT,
     "prediction": "User bucketed into variation {variation} by CMAB service",
     "rollout_missing": 'Rollout with ID "" is not in the datafile.',
 }
+_NO_RULES = "has no rules"
+#: Of a bandit, what Agent tells as traffic that was missed.
+_NOT_IN_GROUP = frozenset({"group_out", "closed"})
 #: What stands for the end of a holdout's traffic, but for those whom it holds.
 _NOT_HELD = frozenset({"bucket_empty", "bucket_unknown", "bucket_missed", "closed"})
 _AUDIENCE = frozenset({"audience_everybody", "audience_met", "audience_missed"})
@@ -88,6 +96,13 @@ class _Telling:
             self._next = len(self.flag.rollout) - 1
         elif what == "holdout":
             yield from self._holdout(code, key, values)
+        elif code == "rollout_missing" and values["why"] == _NO_RULES:
+            pass  # Agent tells of a rollout that isn't there, not of one that is empty
+        elif code == "stored_unknown" and self._is_bandit(key):
+            pass  # whose profiles Agent doesn't look at
+        elif code in _NOT_IN_GROUP:
+            if self._is_bandit(key):
+                yield _BANDIT_OUT.format(user=self.user.id, rule=key)
         elif code in SENTENCES:
             place = f"flag ({values.get('flag', '')})"
             if key:
@@ -110,22 +125,26 @@ class _Telling:
             meets = "meets" if met else "does not meet"
             yield f"User {self.user.id} {meets} conditions for holdout {key}."
             if met:
-                yield from self._bucketing_id(f"holdout {go_string(key)}")
+                yield from self._bucketing_id(f"holdout {go_quoted(key)}")
             return
         rule = rule_of(self.flag, key)
         experiment = None if rule is None else rule.experiment
-        is_bandit = experiment is not None and experiment.cmab is not None
+        is_bandit = self._is_bandit(key)
         yield from self._nested(experiment)
         yield f"Audiences for experiment {key} collectively evaluated to {_word(met)}."
         if met and is_bandit:
             yield from self._bucketing_id(f"CMAB experiment {key}", quoted=False)
         elif met:
-            yield from self._bucketing_id(f"experiment {go_string(key)}")
+            yield from self._bucketing_id(f"experiment {go_quoted(key)}")
         elif is_bandit:
             yield f"User {self.user.id} not in audience for CMAB experiment {key}"
         else:
             name = self.user.id
             yield f'User "{name}" does not meet conditions to be in experiment "{key}".'
+
+    def _is_bandit(self, key: str) -> bool:
+        rule = rule_of(self.flag, key)
+        return rule is not None and rule.experiment.cmab is not None
 
     def _delivery(self, key: str, *, met: bool) -> Iterator[str]:
         """Tell of a delivery rule, which Agent calls by its number."""
@@ -139,7 +158,7 @@ class _Telling:
         if met:
             yield from nested  # Agent looks twice
             yield f"Audiences for experiment {key} collectively evaluated to true."
-            yield from self._bucketing_id(f"experiment {go_string(key)}")
+            yield from self._bucketing_id(f"experiment {go_quoted(key)}")
             if last:
                 yield f'User "{self.user.id}" meets conditions for targeting rule "Everyone Else".'
         elif not last:
@@ -162,20 +181,9 @@ class _Telling:
         value = self.user.attributes[BUCKETING_ID]
         if isinstance(value, str):
             return
-        why = f'invalid bucketing ID provided: "{_go_value(value)}"'
-        yield f"Error computing bucketing ID for {where}: {go_string(why) if quoted else why}"
+        why = f'invalid bucketing ID provided: "{go_value(value)}"'
+        yield f"Error computing bucketing ID for {where}: {go_quoted(why) if quoted else why}"
 
 
 def _word(met: bool) -> str:
     return "true" if met else "false"
-
-
-def _go_value(value: object) -> str:
-    """Write a value as Go's `%v` does."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, list):
-        return f"[{' '.join(map(_go_value, value))}]"
-    if isinstance(value, dict):
-        return f"map[{' '.join(f'{name}:{_go_value(value[name])}' for name in sorted(value))}]"
-    return value if isinstance(value, str) else go_json(value)

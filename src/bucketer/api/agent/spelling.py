@@ -28,12 +28,14 @@ class Spelling:
         self._room_bytes = self._left_bytes = room_bytes
         self._kept: dict[tuple[object, bool], Spelled] = {}
 
-    def of(self, decision: Decision, flag: Flag, *, with_variables: bool) -> Spelled:
-        """Return the texts of *decision*, which is one of *flag*."""
+    def of(
+        self, decision: Decision, flag: Flag, *, with_variables: bool, forced: bool = False
+    ) -> Spelled:
+        """Return the texts of *decision*, which is one of *flag*, maybe *forced* upon a rule."""
         key = (decision.base, with_variables)
         spelled = self._kept.get(key)
         if spelled is None:
-            spelled = _spell(decision, flag, with_variables=with_variables)
+            spelled = _spell(decision, flag, with_variables=with_variables, forced=forced)
             cost_bytes = _AN_ENTRY + len(spelled[0]) + len(spelled[1])
             if cost_bytes <= self._room_bytes:
                 if cost_bytes > self._left_bytes:
@@ -44,11 +46,12 @@ class Spelling:
         return spelled
 
 
-def _spell(decision: Decision, flag: Flag, *, with_variables: bool) -> Spelled:
+def _spell(decision: Decision, flag: Flag, *, with_variables: bool, forced: bool) -> Spelled:
     values: dict[str, object] = {}
     always: tuple[str, ...] = ()
     if with_variables and decision.error is None:
-        variation = variation_of(flag, decision.rule_key, decision.variation_key)
+        rule_key = None if forced else decision.rule_key
+        variation = variation_of(flag, rule_key, decision.variation_key)
         values, wrong = variables_of(flag, variation, enabled=decision.enabled)
         always = tuple(
             f'Variable value for key "{key}" is invalid or wrong type.' for key, _ in wrong

@@ -50,6 +50,8 @@ def variables_of(
 def _typed(variable: Variable, text: object) -> tuple[object, str]:
     """Return the value, and why it is none."""
     kind = variable.kind
+    if text is None:
+        text = ""  # a null is Go's empty text
     if not isinstance(text, str):
         return text, ""
     if kind == "boolean":

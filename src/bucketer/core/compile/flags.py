@@ -44,6 +44,9 @@ def read_flags(draft: Draft) -> None:
         if not isinstance(raw.get("id"), str):
             _flag_without_id(draft, raw, at)
         draft.ruleset.flags[key] = _read_flag(draft, key, raw, at)
+    served = {rule.id for flag in draft.ruleset.flags.values() for rule in flag.rollout}
+    delivered = (rule.id for rules, _ in draft.rollouts.values() for rule in rules)
+    draft.ruleset.idle_deliveries = tuple(each for each in delivered if each not in served)
 
 
 def _flag_without_id(draft: Draft, raw: dict[str, Any], at: str) -> None:

@@ -47,6 +47,7 @@ _ENDED: Final = frozenset(
         "prediction_unknown",
         "rollout_missing",
         "rule_skipped",
+        "stored_unknown",
         "whitelist_unknown",
     }
 )
