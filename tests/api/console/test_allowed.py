@@ -81,7 +81,7 @@ def test_what_came_through_a_proxy_was_not_made_here(console, name):
         {"sec-fetch-site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("method", ["GET"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_page_of_another_origin_gets_nothing(console, headers, method):
     path = PROJECT if method == "GET" else "/console/api/try"
     headers = {**HERE, "content-type": "application/json", **headers}

@@ -13,6 +13,7 @@ from . import entities, listing
 from .allowed import check_json, check_origin, is_local, no_keys, not_here
 from .pages import PREFIX, page_route
 from .refusal import JSON, PRIVATE, Refused, refusal
+from .tryout import try_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def _holdout(question: Question) -> Told:
     return entities.holdout_json(question.edition.ruleset, _key(question, "key"))
 
 
+def _try(question: Question) -> Told:
+    ruleset = question.edition.ruleset
+    return try_json(question.fields, ruleset, question.environment, question.profile)
+
+
 def _key(question: Question, name: str) -> str:
     found: str = question.fields.get(name) or ""
     if not found:
@@ -105,6 +111,7 @@ ROUTES: dict[str, tuple[str, Callable[[Question], Told | str]]] = {
     "audience": ("GET", _audience),
     "group": ("GET", _group),
     "holdout": ("GET", _holdout),
+    "try": ("POST", _try),
 }
 _NAMES = {
     name: name for name in ("environment", "key", "id", "q", "kind", "offset", "limit", "sdk_key")
