@@ -29,6 +29,7 @@ DECIDES, PASSED, NOT_REACHED = "decides", "passed over", "not reached"
 _TOLD, _TOLD_AT_LEAST = 1_000, 20
 #: What is no reason why a rule gave nothing.
 _ASIDE = frozenset({"everyone_else", "running", "holdout_spares_deliveries"})
+_STATUS = frozenset({"running", "not_running", "experiment_broken"})
 #: Codes of what puts a user into a variation without bucketing.
 _GIVEN = {
     "whitelisted": "whitelisted",
@@ -83,6 +84,8 @@ def _settled(steps: list[Step], decision: Decision, trace: Iterable[Reason]) -> 
             block = step.block
             step.reasons += reasons
             step.result = PASSED
+        if reasons[-1].code == "everyone_else":
+            block = steps[-1].block
     if decision.variation_key is not None:
         source = decision.source
         what = HOLDOUT if source == BY_HOLDOUT else DELIVERY if source == ROLLOUT else EXPERIMENT
@@ -95,11 +98,11 @@ def _settled(steps: list[Step], decision: Decision, trace: Iterable[Reason]) -> 
 
 
 def _apart(trace: Iterable[Reason]) -> Iterator[list[Reason]]:
-    """The reasons of each rule by themselves; two of one key are told apart by their audiences."""
+    """The reasons of each rule by themselves; two of one key begin with the same once more."""
     group: list[Reason] = []
     for reason in trace:
-        follows = group and _place(group[0]) == _place(reason)
-        if group and not (follows and not (_is_audience(reason) and _has_audience(group))):
+        again = _head(reason) and any(_head(each) == _head(reason) for each in group)
+        if group and (again or _place(group[0]) != _place(reason)):
             yield group
             group = []
         group.append(reason)
@@ -111,26 +114,32 @@ def _place(reason: Reason) -> tuple[object, object]:
     return reason.values.get("what"), reason.values.get("rule")
 
 
+def _head(reason: Reason) -> str:
+    """What of a rule is told once, at its beginning: its status, its audience."""
+    if reason.code in _STATUS:
+        return "status"
+    return "audience" if _is_audience(reason) else ""
+
+
 def _is_audience(reason: Reason) -> bool:
     return reason.code.startswith("audience_")
-
-
-def _has_audience(reasons: Iterable[Reason]) -> bool:
-    return any(map(_is_audience, reasons))
 
 
 def _find(steps: list[Step], reasons: list[Reason], block: int) -> Step | None:
     """The step that *reasons* are about, from a block on, which has none of their kind yet.
 
-    A delivery rule whose id another entity has taken is told by that one's key.
+    What audience and traffic make of a user is told by the key of the entity that buckets, which
+    may have taken the id of the rule's own.
     """
     what, key = _place(reasons[0])
-    whole = _has_audience(reasons)
+    heads = {_head(each) for each in reasons} - {""}
     for step in steps:
         looked = step.looked
-        if step.block < block or looked.what != what or (whole and _has_audience(step.reasons)):
+        if step.block < block or looked.what != what:
             continue
-        if key in {looked.key, looked.experiment.key}:
+        if heads and any(_head(each) for each in step.reasons):
+            continue
+        if key == (looked.experiment.key if heads else looked.key):
             return step
     return None
 
