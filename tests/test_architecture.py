@@ -109,6 +109,7 @@ ALLOWED_OURS = {
     "bucketer.runtime.runtime",
     "bucketer.runtime.seen",
     "bucketer.settings",
+    "bucketer.settings.access",
     "bucketer.settings.agent",
     "bucketer.settings.datafile",
     "bucketer.settings.environments",

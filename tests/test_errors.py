@@ -29,6 +29,7 @@ EXAMPLES = [
     errors.EnvironmentUnavailable("its datafile could not be fetched"),
     errors.TokenRefused("empty token"),
     errors.ClaimsRefused("token expired"),
+    errors.AccessDenied("This takes a key with the role admin; this one has read."),
     errors.KeysUnavailable("status 500"),
     errors.TokensBusy(),
     errors.NoDatafile(),

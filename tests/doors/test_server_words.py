@@ -2,7 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from bucketer.doors.server.words import first_lines
+import pytest
+
+from bucketer.doors.server.words import first_lines, open_to_others
 from fakes.datafiles import without_experiments
 from fakes.editions import AnEdition, Client
 
@@ -53,3 +55,18 @@ def test_without_a_datafile_it_says_so_and_where_its_health_is():
 
     assert f"Bucketer has no datafile yet; its health is at {ADDRESS}/health" == first
     assert second.startswith("It answers 503 until it has one")
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:10.0.0.1"]
+)
+def test_what_other_machines_reach_and_asks_for_no_key_is_said_to_be_open(address):
+    assert f"access is open: whoever reaches {address} may ask" in open_to_others(
+        address, keyed=False
+    )
+    assert "" == open_to_others(address, keyed=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_what_only_this_machine_reaches_is_not(address):
+    assert "" == open_to_others(address, keyed=False)

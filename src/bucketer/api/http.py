@@ -52,9 +52,22 @@ class Request:
         ip: the visitor's address as the door may trust it; empty when not known.
         request_id: the caller's when `is_sane_request_id`, else made by the door.
         parsed: what `body.parsed_body` made of the body, once it was asked for.
+        grant: what whoever asks may do; not set where access is open. `grant.grant_of` reads it.
     """
 
-    __slots__ = ("body", "headers", "ip", "method", "parsed", "path", "query", "request_id")
+    __slots__ = (
+        "body",
+        "grant",
+        "headers",
+        "ip",
+        "method",
+        "parsed",
+        "path",
+        "query",
+        "request_id",
+    )
+
+    grant: Any
 
     def __init__(
         self,
@@ -207,11 +220,16 @@ class Needed(Exception):
     """The handler can't answer alone: the shell must do what the subclass says, and call again."""
 
 
+#: Stands before the name of an environment where an SDK key could stand.
+BY_NAME = "@"
+
+
 class EnvironmentNeeded(Needed):
     """Find the environment of `key`, and call its handler; or this one again with `refusal`.
 
     Attributes:
-        key: an SDK key, `KEY` or `KEY:TOKEN`, of which the shape has been checked.
+        key: an SDK key, `KEY` or `KEY:TOKEN`, of which the shape has been checked; or the name
+            of an environment behind `BY_NAME`, which no SDK key has in it.
     """
 
     def __init__(self, key: str) -> None:

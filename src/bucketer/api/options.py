@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
     from typing import TypeAlias, Unpack
 
-    from bucketer.ports import EditionFacts, Engine, Overrides, TokenChecker, TokenIssuer
+    from bucketer.ports import EditionFacts, Engine, Overrides, TokenIssuer
 
+    from .access import Gate
     from .route import Api, Route
 
     #: What an API is made of: an edition, the options, the headers of every JSON answer, what
@@ -68,11 +69,11 @@ class ApiOptions:
         freshness: gives what is wrong with the datafile's sources, for health; see
             `runtime.Freshness`.
         revisions: True when archived revisions may be asked for, by ``revision=``.
+        gate: knows who may do what, or None where access is open.
         health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
         state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
         read_openapi: reads the description of the API, or None where there is none.
-        tokens: knows which tokens are genuine, or None where none is asked for.
         issuer: issues tokens, or None where nobody gets one here.
         metrics: gives type and text of what the service counts, for an `Accept` header; None
             where nobody counts.
@@ -109,6 +110,7 @@ class ApiOptions:
         "forced",
         "freshness",
         "front",
+        "gate",
         "health_max_age_s",
         "issuer",
         "listened",
@@ -135,7 +137,6 @@ class ApiOptions:
         "show_datafile",
         "signing_secrets",
         "state_trouble",
-        "tokens",
         "watch",
         "webhook",
     )
@@ -189,7 +190,7 @@ class ApiOptions:
         self.metrics: Callable[[str], tuple[str, bytes]] | None = None
         self.metrics_open = False
         self.watch: list[Callable[[Engine, str], Engine]] = []
-        self.tokens: TokenChecker | None = None
+        self.gate: Gate | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
         self.environments_trouble: Callable[[float], str] | None = None

@@ -152,6 +152,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.UnknownSdkKey: 403,
     errors.EnvironmentUnavailable: _UNAVAILABLE,
     errors.TokenRefused: 401,
+    errors.AccessDenied: 403,
     errors.KeysUnavailable: _UNAVAILABLE,
     errors.TokensBusy: _UNAVAILABLE,
     SegmentsUnavailable: _UNAVAILABLE,

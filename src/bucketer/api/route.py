@@ -34,6 +34,11 @@ if TYPE_CHECKING:
             """What it takes, for `Allow`; OPTIONS is everybody's."""
             ...
 
+        @property
+        def role(self) -> int:
+            """Who may ask it where keys are configured: of `grant`, NOBODY for without one."""
+            ...
+
         def answer(
             self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
         ) -> Reply:

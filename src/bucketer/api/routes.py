@@ -78,8 +78,7 @@ class Handler:
                 return BucketerRoute(asked, its, self.json_headers, engine)
 
             self._routes["/bucketer"] = RevisionRoute(edition, route_of)
-        if options.tokens is not None:
-            self._routes["/bucketer"] = self._guarded(self._routes["/bucketer"])
+        self._routes["/bucketer"] = self._guarded(self._routes["/bucketer"])
         if options.webhook is not None:
             from .service.webhook import PATH, WebhookRoute  # of no use to the decision function
 
@@ -131,9 +130,7 @@ class Handler:
                 self._check_size(request)
             named = request.headers.get(SDK_KEY)
             if (named is not None and named not in self._keys) or "sdk_key=" in request.query:
-                from .environment import check_environment
-
-                check_environment(request, self._keys, known)
+                self._check_environment(request, now, known)
             if route is None:
                 route = self._find(request)
             if request.method in route.methods:
@@ -167,6 +164,23 @@ class Handler:
         headers = self.json_headers + headers_of(error)
         response = Response(status, headers, to_json(body).encode("ascii"), request.request_id)
         return Reply(response, failure=error if status == 500 else None)  # noqa: PLR2004
+
+    def _check_environment(self, request: Request, now: float, known: Known | None) -> None:
+        """Let a request through that is for this environment; see `check_environment`.
+
+        Raises:
+            EnvironmentNeeded: it is for another, which only those may open who may ask anything.
+            BucketerError: of `check_environment`, or why they may not.
+        """
+        from .environment import check_environment
+        from .http import EnvironmentNeeded
+
+        try:
+            check_environment(request, self._keys, known)
+        except EnvironmentNeeded:
+            if self._options.gate is not None:
+                self._options.gate.grant(request, now)
+            raise
 
     def _check_size(self, request: Request) -> None:
         """Refuse what is over the limits.
@@ -222,13 +236,13 @@ class Handler:
         return index if front is None else front(index)
 
     def _guarded(self, route: Route) -> Route:
-        """Return *route*, which asks for a token first where that is configured."""
-        checker = self._options.tokens
-        if checker is None:
+        """Return *route*, which asks first who asks, where keys or tokens are configured."""
+        gate = self._options.gate
+        if gate is None or not route.role:
             return route
-        from .tokens import Guarded
+        from .access import Guarded
 
-        return Guarded(route, checker, self._keys)
+        return Guarded(route, gate, self._options, self._keys)
 
     def _own_path(self, request: Request) -> str:
         """Return the path without the prefix that is set."""

@@ -18,6 +18,7 @@ BucketerError
 ├── EnvironmentUnavailable   the datafile of an SDK key that nobody listed can't be had now
 ├── TokenRefused             a token that is missing, not genuine, or no longer good
 │   └── ClaimsRefused            a genuine one that is for something else
+├── AccessDenied             a genuine key or token, whose role or environment isn't enough
 ├── KeysUnavailable          the keys that tokens are checked by can't be had now
 ├── TokensBusy               too many ask for a token at once
 ├── NoDatafile               nothing has been loaded yet
@@ -263,11 +264,29 @@ class TokenRefused(BucketerError):
         self.why = why
 
     def __str__(self) -> str:
-        return f"A token is needed, as `Authorization: Bearer`. This one was refused: {self.why}."
+        how = "A key or token is needed, as `Authorization: Bearer` or `X-API-Key`"
+        return f"{how}. This request was refused: {self.why}."
 
 
 class ClaimsRefused(TokenRefused):
     """A genuine token, for something else than what was asked."""
+
+
+class AccessDenied(BucketerError):
+    """Whoever asks is known, and may not ask that.
+
+    Attributes:
+        why: a sentence: what is missing, and nothing of the key.
+    """
+
+    code = "forbidden"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class KeysUnavailable(BucketerError):

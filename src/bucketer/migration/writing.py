@@ -194,6 +194,7 @@ class Migration:
             self.set("BUCKETER_AUTH_CLIENTS", written, "api.auth.clients")
             self.seconds("BUCKETER_AUTH_TTL", "api.auth.ttl")
         if secrets or url:
+            self.set("BUCKETER_AUTH_ROLE", "admin", "api.auth")
             self.note("api.auth", "tokens are asked for by /bucketer and /track as well")
 
     def _tell_the_rest(self) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 
+from bucketer.api.http import BY_NAME
 from bucketer.core.errors import BucketerError, EnvironmentUnavailable, UnknownSdkKey
 
 TYPE_CHECKING = False
@@ -136,7 +137,7 @@ class Environments:
         found = self.get(key)
         if found is not None:
             return found
-        if self._open_key is None:
+        if self._open_key is None or key.startswith(BY_NAME):
             raise UnknownSdkKey
         with self._lock:
             found = self._opened.get(key)
@@ -253,6 +254,7 @@ class Environments:
         """Take up what the environments are called by now: their datafiles may tell a key."""
         by_key: dict[str, Environment] = {}
         for environment in (self.default, *self.listed):
+            by_key[f"{BY_NAME}{environment.name}"] = environment
             for key in environment.keys:
                 by_key.setdefault(key, environment)
         self._by_key = by_key

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final, NoReturn
 
+    from bucketer.access.keys import Key
+
     from .file import Listed
 
 #: What the default environment is called when the file doesn't name it.
@@ -119,9 +121,15 @@ class Settings:
     environments_max_bytes: int
     agent_notifications: bool
     agent_batch_max: int
+    access: str
+    keys_file: str
+    keys: tuple[Key, ...]
     auth_hmac_secrets: tuple[bytes, ...]
     auth_jwks_url: str
     auth_jwks_age: float
+    auth_issuer: str
+    auth_audience: str
+    auth_role: str
     auth_clients: tuple[tuple[str, bytes, tuple[str, ...]], ...]
     auth_ttl: float
     environment: str
@@ -141,6 +149,12 @@ class Settings:
 
     def __delattr__(self, name: str) -> NoReturn:
         self.__setattr__(name, None)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether keys or tokens are asked for."""
+        named = (self.keys_file, self.keys, self.auth_hmac_secrets, self.auth_jwks_url)
+        return self.access == "keys" or any(named) or bool(self.auth_clients)
 
     def but(self, **changes: object) -> Settings:
         """A copy with some values replaced, by attribute; they are not checked again."""

@@ -31,7 +31,7 @@ ROWS: Final = (
         "`auto`, `on` or `off`",
         "Whether the server has a console: a page in the browser, and `/console/api/`. `auto` has "
         "one where it listens on a loopback address, for whoever sits at that machine. `on` opens "
-        "it to others too, who need a key (see docs/tokens.md). Lambda's package has none.",
+        "it to others too, who need a key (see docs/access.md). Lambda's package has none.",
     ),
     Setting(
         "BUCKETER_WORKERS",

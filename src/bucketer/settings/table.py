@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import agent, datafile, environments, events, http, openfeature, server, users, webhooks
+from . import (
+    access,
+    agent,
+    datafile,
+    environments,
+    events,
+    http,
+    openfeature,
+    server,
+    users,
+    webhooks,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +29,7 @@ TABLE: Final = (
     *server.ROWS,
     *webhooks.ROWS,
     *agent.ROWS,
+    *access.ROWS,
 )
 
 BY_NAME: Final = {row.name: row for row in TABLE}

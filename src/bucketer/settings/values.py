@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Final
 
+    from bucketer.access.keys import Key
+
 #: Where Optimizely's contextual bandits are asked.
 BANDITS: Final = "https://prediction.cmab.optimizely.com/predict/"
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)"
@@ -317,6 +319,18 @@ def auth_clients(value: str) -> tuple[tuple[str, bytes, tuple[str, ...]], ...]:
     if len({client for client, _, _ in found}) < len(found):
         raise Unusable("has two clients with one id")
     return tuple(found)
+
+
+def access_keys(value: str) -> tuple[Key, ...]:
+    """Lines of keys between commas or white space."""
+    if not value:
+        return ()
+    from bucketer.access.keys import read_keys
+
+    try:
+        return read_keys(value.replace(",", " ").split(), "key")
+    except ValueError as error:
+        raise Unusable(f"in {error}") from None
 
 
 def _from_base64(text: str) -> bytes:

@@ -45,9 +45,13 @@ for _name, _hash in zip(
 class SecretChecker:
     """Checks tokens by secrets that we share with whoever signs them: HMAC, constant-time."""
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        """Take any of *secrets*, in the order in which they are tried."""
+    def __init__(self, secrets: Sequence[bytes], issuer: str = "", audience: str = "") -> None:
+        """Take any of *secrets*, in the order in which they are tried.
+
+        *issuer* and *audience* are what a token must say, where they aren't empty.
+        """
         self._secrets = tuple(secrets)
+        self._issuer, self._audience = issuer, audience
 
     def claims(self, token: str, now: float) -> Mapping[str, Any]:
         """Return the claims of *token*.
@@ -59,18 +63,21 @@ class SecretChecker:
         refused = TokenRefused("invalid token")
         for secret in self._secrets:
             try:
-                return _in_time(_verified(token, secret, _HMAC), now)
+                claims = _in_time(_verified(token, secret, _HMAC), now)
             except TokenRefused as error:
                 refused = error
+            else:
+                return _for_us(claims, self._issuer, self._audience)
         raise refused
 
 
 class PublishedChecker:
     """Checks tokens by a JWKS, whose keys say by which algorithms."""
 
-    def __init__(self, keys: PublishedKeys) -> None:
-        """Take the keys as they are kept."""
+    def __init__(self, keys: PublishedKeys, issuer: str = "", audience: str = "") -> None:
+        """Take the keys as they are kept; *issuer* and *audience* as `SecretChecker` does."""
         self._keys = keys
+        self._issuer, self._audience = issuer, audience
 
     def claims(self, token: str, now: float) -> Mapping[str, Any]:
         """Return the claims of *token*.
@@ -85,7 +92,8 @@ class PublishedChecker:
         if not isinstance(key_id, str):
             raise TokenRefused("expecting JWT header to have string kid")
         key, algorithms = self._keys.find(key_id)
-        return _in_time(_verified(token, key, algorithms), now)
+        claims = _in_time(_verified(token, key, algorithms), now)
+        return _for_us(claims, self._issuer, self._audience)
 
 
 def _check_shape(token: str) -> None:
@@ -135,7 +143,7 @@ def _verified(token: str, key: object, algorithms: Sequence[str]) -> dict[str, A
 
 
 def _in_time(claims: dict[str, Any], now: float) -> dict[str, Any]:
-    """Let claims through that are good at *now*; `exp` is missed by `api.tokens`."""
+    """Let claims through that are good at *now*; `exp` is missed by `api.access`."""
     expires = _time(claims, "exp")
     if "exp" in claims and (expires is None or (expires and now >= expires)):
         raise TokenRefused("Token is expired")
@@ -143,6 +151,16 @@ def _in_time(claims: dict[str, Any], now: float) -> dict[str, Any]:
         since = _time(claims, name)
         if name in claims and (since is None or now < since):
             raise TokenRefused(told)
+    return claims
+
+
+def _for_us(claims: dict[str, Any], issuer: str, audience: str) -> dict[str, Any]:
+    """Let claims through of the *issuer* and for the *audience*, where those are set."""
+    if issuer and claims.get("iss") != issuer:
+        raise TokenRefused("token is by another issuer")
+    told = claims.get("aud")
+    if audience and audience not in (told if isinstance(told, list) else [told]):
+        raise TokenRefused("token is for another audience")
     return claims
 
 

@@ -70,10 +70,10 @@ def build(
     options.makes_events = outbox is not None
     if outbox is not None:
         options.events = outbox.health
-    if settings.auth_hmac_secrets or settings.auth_jwks_url or settings.auth_clients:
-        from .tokens import add_tokens
+    if settings.is_keyed:
+        from .access import add_access
 
-        add_tokens(settings, options)
+        add_access(settings, options)
     if collector is not None:
         _have_it_counted(collector, settings, options)
     listened: set[str] | None = None

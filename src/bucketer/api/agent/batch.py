@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Request, RequestsNeeded, Response, is_sane_request_id
 from bucketer.api.query import quote
 
@@ -57,6 +58,7 @@ class BatchRoute:
     """Answers batches; neither an SDK key nor a token is asked of the batch itself."""
 
     methods = ("POST",)
+    role = NOBODY
 
     def __init__(self, api: Api) -> None:
         """Answer for whichever environments the operations name."""

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from bucketer.api.access import admit
 from bucketer.api.environment import key_of
+from bucketer.api.grant import ADMIN, EVALUATE, READ
 from bucketer.api.http import SDK_KEY, Reply, Response
 from bucketer.api.problems import UNFORESEEN, MethodNotAllowed, NotFound, TooLarge, status_of
-from bucketer.api.tokens import check_token
 from bucketer.core.errors import (
+    AccessDenied,
     EnvironmentUnavailable,
     InvalidRequest,
     KeysUnavailable,
@@ -43,19 +45,19 @@ if TYPE_CHECKING:
     from bucketer.api.route import Route
     from bucketer.ports import EditionFacts, Engine
 
-#: Path → method and module.
+#: Path → method, module, and who may ask it where keys or tokens are configured.
 OPERATIONS = {
-    "/v1/config": ("GET", "config"),
-    "/v1/datafile": ("GET", "datafile"),
-    "/v1/activate": ("POST", "activate"),
-    "/v1/decide": ("POST", "decide"),
-    "/v1/notifications/event-stream": ("GET", "event_stream"),
-    "/v1/track": ("POST", "track"),
-    "/v1/override": ("POST", "override"),
-    "/v1/lookup": ("POST", "lookup"),
-    "/v1/save": ("POST", "save"),
-    "/v1/reset": ("POST", "reset"),
-    "/v1/send-odp-event": ("POST", "send_odp_event"),
+    "/v1/config": ("GET", "config", READ),
+    "/v1/datafile": ("GET", "datafile", READ),
+    "/v1/activate": ("POST", "activate", EVALUATE),
+    "/v1/decide": ("POST", "decide", EVALUATE),
+    "/v1/notifications/event-stream": ("GET", "event_stream", READ),
+    "/v1/track": ("POST", "track", EVALUATE),
+    "/v1/override": ("POST", "override", ADMIN),
+    "/v1/lookup": ("POST", "lookup", READ),
+    "/v1/save": ("POST", "save", ADMIN),
+    "/v1/reset": ("POST", "reset", ADMIN),
+    "/v1/send-odp-event": ("POST", "send_odp_event", EVALUATE),
 }
 
 _NO_KEY = "missing required X-Optimizely-SDK-Key header"
@@ -95,9 +97,9 @@ class AgentApi:
             return BatchRoute(self._api)
         route = self._routes.get(path)
         if route is None and path in OPERATIONS:
-            method, module = OPERATIONS[path]
+            method, module, role = OPERATIONS[path]
             answer = import_module(f"{__package__}.{module}").answer
-            route = self._routes[path] = AgentRoute(self._api, method, answer)
+            route = self._routes[path] = AgentRoute(self._api, method, answer, role)
         return route
 
     def refuse(self, request: Request, error: Exception, status: int) -> Response:
@@ -123,11 +125,12 @@ class AgentRoute:
 
     Attributes:
         methods: the one that it takes.
+        role: who may ask it.
     """
 
-    def __init__(self, api: Api, method: str, answer: Callable[[Call], Reply]) -> None:
-        """Answer by *answer*, and only to *method*."""
-        self.methods = (method,)
+    def __init__(self, api: Api, method: str, answer: Callable[[Call], Reply], role: int) -> None:
+        """Answer by *answer*, and only to *method*, and to those who have *role*."""
+        self.methods, self.role = (method,), role
         self._api, self._answer = api, answer
         self._takes_body = method == "POST"
 
@@ -145,8 +148,9 @@ class AgentRoute:
             check_key(request)
             if api.edition is None:
                 raise NoDatafile
-            if api.options.tokens is not None:
-                check_token(request, api.options.tokens, (key_of(request),), now)
+            if (gate := api.options.gate) is not None:
+                keys = (key_of(request),)
+                admit(request, gate, self.role, api.options.place, keys, now, known)
             if self._takes_body and request.body:
                 check_type(request)
             return self._answer(Call(api, api.edition, request, now, new_uuid, known))
@@ -210,7 +214,7 @@ def _as_agent(error: Exception, status: int) -> Refused:  # noqa: PLR0911 -- a l
         return Refused(403, _UNKNOWN_KEY)
     if isinstance(error, InvalidRequest) and error.field == "sdk_key":
         return Refused(400, _BAD_KEY)
-    if isinstance(error, InvalidRequest | TooLarge):
+    if isinstance(error, InvalidRequest | TooLarge | AccessDenied):
         return Refused(status, str(error))
     if isinstance(error, EnvironmentUnavailable | NoDatafile) or status_of(error) != _UNFORESEEN:
         return Refused(_UNFORESEEN, _NO_CLIENT)

@@ -5,6 +5,7 @@ Source: optimizely/agent 471fdcd, pkg/handlers/oauth.go and pkg/middleware/auth.
 
 from __future__ import annotations
 
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Response, WorkNeeded
 from bucketer.api.problems import MethodNotAllowed, NotFound, headers_of
 from bucketer.core.errors import BucketerError, ClaimsRefused, TokenRefused
@@ -43,6 +44,7 @@ class OAuthApi:
 
     checks_tokens = True
     methods = ("POST",)
+    role = NOBODY
 
     def __init__(
         self,

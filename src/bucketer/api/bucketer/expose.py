@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bucketer.api.body import as_parameters, parse_json
 from bucketer.api.exposure import events_in
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import ExposureRefused, describe, status_of
@@ -39,6 +40,7 @@ class ExposeRoute:
     """
 
     methods = ("POST",)
+    role = NOBODY  # its tokens are the leave, and `sendBeacon` sends no headers
 
     def __init__(self, options: ApiOptions, headers: tuple[tuple[str, str], ...]) -> None:
         """Check by what *options* say, each answer with *headers*."""

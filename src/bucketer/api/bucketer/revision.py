@@ -27,7 +27,7 @@ class RevisionRoute:
     """A route, and the same route over archived editions.
 
     Attributes:
-        methods: as the route has them.
+        methods, role: as the route has them.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RevisionRoute:
         self._edition = edition
         self._route_of = route_of
         self._inner = route_of(edition)
-        self.methods = self._inner.methods
+        self.methods, self.role = self._inner.methods, self._inner.role
 
     def answer(
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None

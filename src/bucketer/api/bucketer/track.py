@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from bucketer.api.body import as_parameters
+from bucketer.api.grant import EVALUATE
 from bucketer.api.http import Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import EventTooLarge
@@ -50,6 +51,7 @@ class TrackRoute:
     """
 
     methods = ("GET", "POST")
+    role = EVALUATE
 
     def __init__(
         self,

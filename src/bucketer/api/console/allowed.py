@@ -95,7 +95,7 @@ def not_here() -> Refused:
 def no_keys() -> Refused:
     """What is answered where it is open to others, and there are no keys."""
     message = (
-        "The console asks for a key here, and the service has none: see docs/tokens.md. "
+        "The console asks for a key here, and the service has none: see docs/access.md. "
         "Without, it is open on a loopback address alone."
     )
     return Refused(403, "console_needs_keys", message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bucketer.api.access import admit
 from bucketer.api.body import parse_object
+from bucketer.api.grant import READ, grant_of
 from bucketer.api.http import ProfileNeeded, Reply, Response, WorkNeeded
 from bucketer.api.json_text import to_json
 from bucketer.api.query import parse_query
-from bucketer.api.tokens import check_token
 from bucketer.core.errors import BucketerError, InvalidRequest, NoDatafile
 
 from . import entities, listing
@@ -151,20 +152,20 @@ class ConsoleApi:
         """Answer *error*."""
         return refusal(request, error, status)
 
-    def admit(self, request: Request, now: float) -> None:
+    def admit(self, request: Request, now: float, known: Known | None) -> None:
         """Let in who may see the console.
 
         Raises:
             Refused: they may not.
-            TokenRefused: they show no key, or one that isn't good; and what `check_token` raises.
+            TokenRefused: they show no key, or one that isn't good; and what `admit` raises.
         """
         check_origin(request.headers)
-        parts, checker = self._parts, self._options.tokens
+        parts, gate = self._parts, self._options.gate
         local = parts.is_open and is_local(request)
         if not local and not parts.takes_keys:
             raise not_here()
-        if checker is not None:
-            check_token(request, checker, self._keys, now)
+        if gate is not None:
+            admit(request, gate, READ, self._options.place, self._keys, now, known)
         elif not local:
             raise no_keys()
 
@@ -185,6 +186,9 @@ class ConsoleApi:
         edition = self._edition
         if name:
             rooms = [each for each in self._parts.rooms() if each.name == name]
+            if self._options.gate is not None:  # a key may be for some of them
+                grant = grant_of(request)
+                rooms = [each for each in rooms if grant.covers(each.title, each.keys)]
             if not rooms:
                 message = "No environment has that name; GET /console/api/project lists them."
                 raise Refused(404, "unknown_environment", message)
@@ -209,6 +213,8 @@ class ConsoleRoute:
         methods: what it takes.
     """
 
+    role = READ
+
     def __init__(
         self, api: ConsoleApi, method: str, answer: Callable[[Question], Told | str]
     ) -> None:
@@ -229,7 +235,7 @@ class ConsoleRoute:
         if known is not None and _WORK in known.work:
             return self._told(request, known.work[_WORK])
         try:
-            self._api.admit(request, now)
+            self._api.admit(request, now, known)
             question = self._api.question(request, now)
         except Refused as refused:
             return Reply(refusal(request, refused, refused.status))

@@ -6,6 +6,7 @@ nothing from another host, no script but ours, and no other page may frame it.
 
 from __future__ import annotations
 
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Response, WorkNeeded
 from bucketer.api.problems import NotFound
 
@@ -51,6 +52,7 @@ class FileRoute:
     """
 
     methods = ("GET", "HEAD")
+    role = NOBODY
 
     def __init__(self, parts: ConsoleParts, name: str) -> None:
         """Give the file of that path below `web/`."""
@@ -113,6 +115,7 @@ class _Elsewhere:
     """Sends a browser to the page, whose address ends with a slash."""
 
     methods = ("GET", "HEAD")
+    role = NOBODY
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -133,8 +136,10 @@ class FrontRoute:
     """`/`: the page for a browser, the index for a program.
 
     Attributes:
-        methods: of the index.
+        methods: of the index, which asks for a key itself.
     """
+
+    role = NOBODY
 
     def __init__(self, parts: ConsoleParts, prefix: str, index: Route) -> None:
         """Answer by *index* whoever doesn't ask for HTML; *prefix* may stand before each path."""

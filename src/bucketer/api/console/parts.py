@@ -35,6 +35,11 @@ class Room:
         """Keep the values."""
         self.name, self.title, self.edition, self.refresh = name, title, edition, refresh
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The SDK key that its datafile tells, if any."""
+        return () if self.edition is None else (self.edition.ruleset.sdk_key,)
+
 
 class File:
     """One of the page's files.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from bucketer.api.grant import EVALUATE
 from bucketer.api.http import LATER, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.core.errors import NoDatafile
@@ -37,6 +38,7 @@ class BulkRoute:
     """The route, for one edition."""
 
     methods = ("POST",)
+    role = EVALUATE
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bucketer.api.grant import EVALUATE
 from bucketer.api.http import LATER, Reply, Response
 from bucketer.core.errors import NoDatafile
 
@@ -23,6 +24,7 @@ class SingleRoute:
     """The route of one key."""
 
     methods = ("POST",)
+    role = EVALUATE
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bucketer.api.bucketer.debug import datafile_block, utc
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import RETRY_AFTER_S, describe
@@ -38,6 +39,7 @@ class HealthRoute:
     """The route, for one edition: 200 when it can decide, 503 when nothing is loaded yet."""
 
     methods = ("GET", "HEAD")
+    role = NOBODY
 
     def __init__(
         self,

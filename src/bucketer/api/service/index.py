@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bucketer.api.grant import EVALUATE
 from bucketer.api.http import Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.query import quote
@@ -33,6 +34,7 @@ class IndexRoute:
     """
 
     methods = ("GET", "HEAD")
+    role = EVALUATE
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ It tells the names of flags and how much is asked for, so it isn't for everybody
 
 from __future__ import annotations
 
+from bucketer.api.grant import ADMIN, grant_of
 from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
 from bucketer.api.problems import LocalOnly
 
@@ -27,6 +28,7 @@ class MetricsRoute:
     """
 
     methods = ("GET", "HEAD")
+    role = ADMIN
 
     def __init__(self, options: ApiOptions) -> None:
         """Tell what `options.metrics` gives."""
@@ -42,7 +44,8 @@ class MetricsRoute:
             WorkNeeded: it has to be collected first.
         """
         del now, new_uuid
-        if not self._options.metrics_open and not is_local(request):
+        may = self._options.metrics_open or grant_of(request).role >= ADMIN or is_local(request)
+        if not may:
             raise LocalOnly(PATH, "BUCKETER_METRICS")
         scrape, accept = self._options.metrics, request.headers.get("accept", "")
         if scrape is None:

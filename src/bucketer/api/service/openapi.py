@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
 from bucketer.api.problems import NotFound
 
@@ -20,6 +21,7 @@ class OpenapiRoute:
     """Gives the document, which the shell reads."""
 
     methods = ("GET", "HEAD")
+    role = NOBODY
 
     def __init__(self, options: ApiOptions, headers: tuple[tuple[str, str], ...]) -> None:
         """Give it with *headers* of our own answers, but for the type."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from bucketer.api.grant import NOBODY
 from bucketer.api.http import NoticeReceived, Reply, Response
 from bucketer.api.options import WebhookRule
 from bucketer.core.errors import InvalidRequest, WebhookRefused
@@ -176,6 +177,7 @@ class WebhookRoute:
     """
 
     methods = ("POST",)
+    role = NOBODY
 
     def __init__(
         self,

@@ -68,6 +68,7 @@ class Application:
         limits: Limits,
         speaking: str = "",
         counting: str = "",
+        warning: str = "",
     ) -> None:
         """Take what a worker needs to know.
 
@@ -77,7 +78,9 @@ class Application:
             limits: what clients may ask.
             speaking: a file by which several workers agree on who tells what all find out.
             counting: a directory in which they tell each other what they have counted.
+            warning: what is told at the start; or "".
         """
+        self._warning = warning
         self._settings = settings
         self._address = address
         self._limits = limits
@@ -117,6 +120,8 @@ class Application:
         sweeper.start()
         if multiprocessing.current_process().name in _FIRST:
             self._say(first_lines(runtime.edition, self._address))
+            if self._warning:
+                _log.warning(self._warning)
         # A thread that compiles must not keep the loop waiting for 5 ms at each turn.
         sys.setswitchinterval(SWITCH_S)
         # The edition lives long and refers to nothing young: collections needn't walk it.

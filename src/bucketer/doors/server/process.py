@@ -20,6 +20,7 @@ from bucketer.doors.server.logs import configure_logs
 from bucketer.doors.server.supervisor import Workers
 from bucketer.doors.server.watchers import is_watched
 from bucketer.doors.server.watching import WatchedConnection
+from bucketer.doors.server.words import open_to_others
 
 if TYPE_CHECKING:
     import socket
@@ -74,7 +75,9 @@ def _config(
 ) -> uvicorn.Config:
     """Return how uvicorn is to serve, with what each worker needs to know."""
     limits = limits_of(settings)
-    application = Application(settings, address_of(listener), limits, speaking, counting)
+    warning = open_to_others(listener.getsockname()[0], keyed=settings.is_keyed)
+    address = address_of(listener)
+    application = Application(settings, address, limits, speaking, counting, warning)
     return uvicorn.Config(
         application,
         http=WatchedConnection if is_watched(settings) else Connection,

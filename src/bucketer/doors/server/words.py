@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from bucketer.runtime.edition import Edition
 
 
+def open_to_others(address: str, *, keyed: bool) -> str:
+    """Return what is said where whoever reaches this machine may ask; "" where that isn't so.
+
+    Args:
+        address: that is listened on, as a socket has it.
+        keyed: whoever asks has to show a key or a token.
+    """
+    if keyed or address.startswith("127.") or address in {"::1", "::ffff:127.0.0.1"}:
+        return ""
+    told = "`bucketer keys create` makes a key, and docs/access.md says how it is asked for"
+    return f"access is open: whoever reaches {address} may ask; {told}"
+
+
 def first_lines(edition: Edition | None, address: str) -> list[str]:
     """Return the two lines for the terminal. The first ends with the only URL, to be clicked.
 

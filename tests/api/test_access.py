@@ -4,12 +4,16 @@ import json
 
 import pytest
 
+from bucketer.access.gate import Gate
+from bucketer.access.keys import Key, digest_of
+from bucketer.access.ring import Ring
+from bucketer.api.access import grant_of_claims, token_of
 from bucketer.api.agent.tokens import OAuthApi
-from bucketer.api.http import Known, Request, WorkNeeded
+from bucketer.api.grant import ADMIN, EVALUATE, READ, ROLES, grant_of
+from bucketer.api.http import BY_NAME, EnvironmentNeeded, Known, Needed, Request, WorkNeeded
 from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
-from bucketer.api.tokens import token_of
-from bucketer.core.errors import KeysUnavailable, TokenRefused, TokensBusy
+from bucketer.core.errors import ClaimsRefused, KeysUnavailable, TokenRefused, TokensBusy
 from bucketer.wiring.http import agent_api, oauth_api, openfeature_api
 from fakes.editions import NOW, AnEdition
 
@@ -45,7 +49,9 @@ class Issuers:
 
 def handler(checker=None, issuer=None):
     options = ApiOptions()
-    options.apis, options.tokens, options.issuer = APIS, checker, issuer
+    options.apis, options.issuer, options.place = APIS, issuer, "production"
+    if checker is not None:
+        options.gate = checker if hasattr(checker, "grant") else Gate(Ring(()), checker, READ)
     return Handler(AnEdition(), options, keys=frozenset({KEY, f"{KEY}:token"}))
 
 
@@ -296,3 +302,213 @@ def test_nothing_else_stands_there(path, method):
 def test_no_secret_is_echoed():
     assert "s=e+c" not in token_for(RIGHT + b"x")[1]
     assert OAuthApi.checks_tokens  # it is where tokens come from
+
+
+# ---------------------------------------------------------------------------- roles
+
+SECRETS = {role: f"bk_{role}" for role in ("evaluate", "read", "admin")}
+PAGES = "bp_pages"
+
+
+def keys_for(environment="production"):
+    made = [Key(digest_of(text), ROLES[role], environment) for role, text in SECRETS.items()]
+    pages = Key(digest_of(PAGES), EVALUATE, environment, ("https://shop.example",))
+    return Gate(Ring([*made, pages]), None, READ)
+
+
+POST = {"method": "POST", "body": b'{"userId": "ben"}'}
+#: What each route takes, but for those of GUARDED, which all take the least.
+TAKES = [
+    *((path, asked, "evaluate") for path, asked in GUARDED.items()),
+    ("/v1/decide?keys=checkout_flow", POST, "evaluate"),
+    ("/v1/activate?experimentKey=checkout_flow_experiment", POST, "evaluate"),
+    ("/v1/send-odp-event", {"method": "POST", "body": b'{"action": "x"}'}, "evaluate"),
+    ("/v1/config", {}, "read"),
+    ("/v1/datafile", {}, "read"),
+    ("/v1/lookup", POST, "read"),
+    ("/v1/notifications/event-stream", {}, "read"),
+    ("/v1/override", POST, "admin"),
+    ("/v1/save", POST, "admin"),
+    ("/v1/reset", POST, "admin"),
+]
+
+
+def is_let_in(role, path, asked):
+    """Say whether the role was enough, whatever the route then made of the request."""
+    try:
+        answer = ask(path, SECRETS.get(role), checker=keys_for(), **asked)
+    except Needed:
+        return True
+    return b"This takes a key with the role" not in answer.body and answer.status != 401
+
+
+@pytest.mark.parametrize(("path", "asked", "takes"), TAKES)
+def test_each_route_takes_a_role_and_any_higher_one(path, asked, takes):
+    let_in = [role for role in (None, *ROLES) if is_let_in(role, path, asked)]
+
+    assert [*ROLES][[*ROLES].index(takes) :] == let_in
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "place"),
+    [
+        ("/v1/config", {}, ("error",)),
+        ("/v1/override", POST, ("error",)),
+    ],
+)
+def test_a_refusal_says_which_role_is_missing_in_each_apis_shape(path, asked, place):
+    answer = ask(path, SECRETS["evaluate"], checker=keys_for(), **asked)
+    said = json.loads(answer.body)
+    for each in place:
+        said = said[each]
+
+    assert 403 == answer.status
+    assert said.startswith("This takes a key with the role ")
+    assert said.endswith("; this one has evaluate.")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "read"),
+    [
+        ("/bucketer?e=checkout_flow_experiment&u=ben", {}, lambda told: told["error"]["message"]),
+        ("/v1/decide", POST, lambda told: told["error"]),
+        (
+            "/ofrep/v1/evaluate/flags/checkout_flow",
+            GUARDED["/ofrep/v1/evaluate/flags"],
+            lambda told: told["errorDetails"],
+        ),
+    ],
+)
+def test_a_key_of_another_environment_is_refused_in_each_apis_shape(path, asked, read):
+    answer = ask(path, SECRETS["admin"], checker=keys_for("development"), **asked)
+
+    assert 403 == answer.status
+    assert "another environment" in read(json.loads(answer.body))
+
+
+def test_debug_is_heard_of_readers_only():
+    path = "/bucketer?e=checkout_flow_experiment&u=ben&debug=1"
+    for query in (path, path + "&segments=0", path.replace("e=checkout_flow_experiment", "f=*")):
+        shown = {
+            role: "debug" in json.loads(ask(query, text, checker=keys_for()).body)
+            for role, text in SECRETS.items()
+        }
+        assert {"evaluate": False, "read": True, "admin": True} == shown
+
+
+def test_where_access_is_open_everybody_is_shown_it_and_nobody_is_an_admin():
+    request = Request("GET", "/bucketer", "e=checkout_flow_experiment&u=ben&debug=1", {})
+
+    assert b'"debug"' in handler().handle(request, NOW, lambda: "u").response.body
+    assert READ == grant_of(request).role
+
+
+def test_the_key_of_a_page_decides_and_no_more():
+    page = {"checker": keys_for(), "origin": "https://shop.example"}
+
+    assert 200 == ask(f"/bucketer?f=checkout_flow&u=ben&api_key={PAGES}", **page).status
+    assert 403 == ask(f"/v1/config?api_key={PAGES}", **page).status
+    page["origin"] = "https://elsewhere.example"
+    assert 403 == ask(f"/bucketer?f=checkout_flow&u=ben&api_key={PAGES}", **page).status
+
+
+def test_a_request_that_names_none_is_for_the_environment_of_its_key():
+    with pytest.raises(EnvironmentNeeded) as needed:
+        ask(
+            "/bucketer?f=search",
+            SECRETS["read"],
+            checker=keys_for("other"),
+            x_optimizely_sdk_key=None,
+        )
+
+    assert f"{BY_NAME}other" == needed.value.key
+
+
+def test_an_environment_is_opened_only_for_whoever_may_ask_something():
+    stranger = {"checker": keys_for(), "x_optimizely_sdk_key": None}
+
+    assert 401 == ask("/bucketer?f=search&sdk_key=Stranger", **stranger).status
+    assert 401 == ask("/bucketer?f=search&sdk_key=Stranger", "bk_wrong", **stranger).status
+    with pytest.raises(EnvironmentNeeded):
+        ask("/bucketer?f=search&sdk_key=Stranger", SECRETS["evaluate"], **stranger)
+
+
+# ---------------------------------------------------------------------------- claims
+
+
+def granted(**claims):
+    return grant_of_claims({"exp": NOW + 9, "sdk_keys": [KEY], **claims}, NOW, EVALUATE, NOW + 300)
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({}, EVALUATE),
+        ({"role": "read"}, READ),
+        ({"roles": ["evaluate", "admin", "other", 1]}, ADMIN),
+        ({"role": "evaluate", "roles": ["read"]}, READ),
+        ({"scope": "openid bucketer:admin"}, ADMIN),
+        ({"scope": "openid admin read"}, EVALUATE),
+        ({"scope": ["bucketer:admin"]}, EVALUATE),
+        ({"admin": True}, ADMIN),
+        ({"admin": "true"}, EVALUATE),
+        ({"admin": 1}, EVALUATE),
+    ],
+)
+def test_a_token_says_its_role_in_one_of_a_few_ways(claims, role):
+    assert role == granted(**claims).role
+
+
+@pytest.mark.parametrize(
+    "claims", [{"role": "root"}, {"role": None}, {"roles": []}, {"role": ["x"]}, {"role": {"a": 1}}]
+)
+def test_a_token_that_means_to_say_one_and_does_not_is_refused(claims):
+    with pytest.raises(ClaimsRefused, match="none of its roles"):
+        granted(**claims)
+
+
+@pytest.mark.parametrize(
+    ("claims", "covered"),
+    [
+        ({}, {"by key"}),
+        ({"sdk_keys": []}, set()),
+        ({"environments": ["production"], "sdk_keys": None}, {"by name"}),
+        ({"environments": ["production"]}, {"by key", "by name"}),
+        ({"environments": ["*"]}, {"by key", "by name", "neither"}),
+        ({"environments": []}, {"by key"}),
+        ({"environments": [KEY], "sdk_keys": []}, set()),
+        ({"environments": [], "sdk_keys": ["production"]}, set()),
+    ],
+)
+def test_a_token_names_environments_by_key_or_by_name_which_are_never_taken_for_each_other(
+    claims, covered
+):
+    grant = granted(**claims)
+    places = {"by key": ("x", {KEY}), "by name": ("production", {"x"}), "neither": ("x", {"y"})}
+
+    assert covered == {name for name, place in places.items() if grant.covers(*place)}
+
+
+def test_the_token_of_agents_admin_is_for_all():
+    grant = grant_of_claims({"exp": NOW + 9, "admin": True}, NOW, EVALUATE, NOW + 300)
+
+    assert (ADMIN, True) == (grant.role, grant.covers("whichever", ()))
+
+
+def test_a_token_is_good_until_it_expires_and_looked_at_anew_before_if_that_is_long():
+    assert NOW + 9 == granted().until
+    assert NOW + 300 == granted(exp=NOW + 3_600).until
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({"x-api-key": "k"}, "k"),
+        ({"x-api-key": " k , l"}, "k"),
+        ({"x-api-key": "k", "jwt": "a.b"}, "k"),
+        ({"x-api-key": "k", "authorization": "Bearer t"}, "t"),
+        ({"x-api-key": "k", "authorization": "Basic x"}, "k"),
+    ],
+)
+def test_where_a_key_may_stand(headers, token):
+    assert token == token_of(headers)

@@ -1,0 +1,85 @@
+"""Settings in, who may do what, and who issues tokens, out."""
+
+from __future__ import annotations
+
+from bucketer.access.gate import Gate
+from bucketer.access.keys import EVERY
+from bucketer.access.ring import Ring
+from bucketer.api.grant import ROLES
+from bucketer.core.errors import SettingsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bucketer.api.options import ApiOptions
+    from bucketer.ports import TokenChecker
+    from bucketer.settings import Settings
+
+_FETCH_S = 10.0
+
+
+def add_access(settings: Settings, options: ApiOptions) -> None:
+    """Put what concerns keys and tokens into *options*; nothing is fetched yet.
+
+    Raises:
+        SettingsError: what is set contradicts itself; or the extra is missing.
+    """
+    secrets = settings.auth_hmac_secrets
+    if settings.auth_clients and not secrets:
+        why = "found clients, and no secret to sign tokens with; set BUCKETER_AUTH_HMAC_SECRETS"
+        raise SettingsError([f"BUCKETER_AUTH_CLIENTS: {why}"])
+    _check(settings)
+    checker = None
+    try:
+        if secrets or settings.auth_jwks_url:
+            checker = _checker(settings)
+        if settings.auth_clients:
+            from bucketer.tokens.issuing import Issuer
+
+            options.issuer = Issuer(settings.auth_clients, secrets[0], settings.auth_ttl)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"jwt", "bcrypt", "cryptography"}:
+            raise
+        problem = "BUCKETER_AUTH_…: tokens need the extra: pip install 'bucketer[jwt]'"
+        raise SettingsError([problem]) from None
+    ring = Ring(settings.keys, settings.keys_file)
+    options.gate = Gate(ring, checker, ROLES[settings.auth_role])
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what can't be meant.
+
+    Raises:
+        SettingsError: access is open and keys are set, or a key is for an environment that isn't.
+    """
+    if settings.access == "open":
+        why = "found `open`, and keys or tokens beside it; leave one of them out"
+        raise SettingsError([f"BUCKETER_ACCESS: {why}"])
+    names = {settings.environment, *(each.name for each in settings.environments), EVERY}
+    unknown = sorted({key.environment for key in settings.keys} - names)
+    if unknown:
+        there = ", ".join(sorted(names - {EVERY}))
+        told = f"found keys for {', '.join(unknown)}; there are the environments: {there}"
+        raise SettingsError([f"BUCKETER_KEYS: {told}"])
+
+
+def _checker(settings: Settings) -> TokenChecker:
+    expected = (settings.auth_issuer, settings.auth_audience)
+    if not settings.auth_jwks_url:
+        from bucketer.tokens.checking import SecretChecker
+
+        return SecretChecker(settings.auth_hmac_secrets, *expected)
+    from bucketer.clock import SteadyClock
+    from bucketer.sources.url import UrlSource
+    from bucketer.tokens.checking import PublishedChecker
+    from bucketer.tokens.published import MAX_BYTES, PublishedKeys
+
+    url = settings.auth_jwks_url
+
+    def fetch() -> bytes:
+        source = UrlSource(url, 0.0, timeout_s=_FETCH_S, max_bytes=MAX_BYTES)
+        fetched = source.fetch(None)
+        assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
+        return fetched.raw
+
+    keys = PublishedKeys(fetch, settings.auth_jwks_age, SteadyClock())
+    return PublishedChecker(keys, *expected)

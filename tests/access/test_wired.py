@@ -1,0 +1,270 @@
+"""Keys as settings name them: through a whole runtime, each door, and environments that they choose."""
+
+import base64
+import copy
+import json
+import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import jwt
+import pytest
+from tests.fakes.recorded_events import RECORDED, headers_of
+
+from bucketer import wiring
+from bucketer.access.keys import digest_of, new_key
+from bucketer.api.http import Request
+from bucketer.core.errors import SettingsError
+from bucketer.doors.asgi import BucketerApp
+from bucketer.doors.aws_lambda import make_handler
+from fakes.process import bucketer_serve
+
+ASKED = "e=checkout_flow_experiment&u=ben"
+KEYS = {
+    (role, place): new_key(f"{role} {place}".ljust(32).encode())
+    for role in ("evaluate", "admin")
+    for place in ("default", "first", "second", "*")
+}
+PAGE = new_key(bytes(32), publishable=True)
+LINES = {each: f"{digest_of(text).hex()}:{each[0]}:{each[1]}" for each, text in KEYS.items()}
+OF_DEFAULT = " ".join(
+    [
+        LINES["evaluate", "default"],
+        LINES["admin", "*"],
+        f"{digest_of(PAGE).hex()}:evaluate:default:https://shop.example",
+    ]
+)
+
+
+# ---------------------------------------------------------------------------- environments
+
+
+@pytest.fixture
+def two(tmp_path, demonstration):
+    """A runtime with two environments, which say who they are by their revisions."""
+    for revision in ("1", "2"):
+        demonstration["revision"] = revision
+        demonstration["sdkKey"] = f"Key{revision}"
+        (tmp_path / f"{revision}.json").write_text(json.dumps(demonstration))
+    config = tmp_path / "bucketer.toml"
+    config.write_text(
+        f"""
+        [environments.first]
+        sdk_key = "Key1"
+        datafile = "{tmp_path}/1.json"
+        [environments.second]
+        sdk_key = "Key2"
+        datafile = "{tmp_path}/2.json"
+        """
+    )
+    keys = " ".join(LINES[each] for each in KEYS if each[1] != "default")
+    environ = {"BUCKETER_EVENTS": "off", "BUCKETER_CONFIG": str(config), "BUCKETER_KEYS": keys}
+    return wiring.build(environ=environ, mode=wiring.COMMAND)
+
+
+def revision_for(runtime, place, query=f"{ASKED}&debug=1", **headers):
+    sent = {"x-api-key": KEYS["admin", place], **headers}
+    answer = runtime.serve(Request("GET", "/bucketer", query, sent, request_id="r"))
+    told = json.loads(answer.body)
+    return told["debug"]["datafile"]["revision"] if answer.status == 200 else answer.status
+
+
+def test_a_key_for_one_environment_chooses_it_and_opens_no_other(two):
+    assert ("1", "2", "1") == tuple(revision_for(two, each) for each in ("first", "second", "*"))
+    for named in ({"x-optimizely-sdk-key": "Key2"}, {"query": f"{ASKED}&debug=1&sdk_key=Key2"}):
+        assert (403, "2", "2") == tuple(
+            revision_for(two, each, **named) for each in ("first", "second", "*")
+        )
+
+
+def test_no_header_names_an_environment_by_its_name(two):
+    assert 400 == revision_for(two, "*", **{"x-optimizely-sdk-key": "@second"})
+
+
+def test_agents_api_wants_its_header_and_the_key_that_goes_with_it(two):
+    def ask(place, sdk_key):
+        headers = {"authorization": f"Bearer {KEYS['admin', place]}"}
+        if sdk_key:
+            headers["x-optimizely-sdk-key"] = sdk_key
+        answer = two.serve(Request("GET", "/v1/datafile", "", headers, request_id="r"))
+        return json.loads(answer.body).get("revision", answer.status)
+
+    assert ("1", 403, "2") == (ask("first", "Key1"), ask("first", "Key2"), ask("*", "Key2"))
+    assert 400 == ask("first", "")
+
+
+# ---------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"BUCKETER_ACCESS": "open", "BUCKETER_KEYS": LINES["admin", "*"]}, "leave one of them"),
+        ({"BUCKETER_ACCESS": "open", "BUCKETER_KEYS_FILE": "keys"}, "leave one of them"),
+        ({"BUCKETER_ACCESS": "closed"}, "`auto`, `open` or `keys`"),
+        ({"BUCKETER_KEYS": LINES["admin", "first"]}, "keys for first; there are"),
+        ({"BUCKETER_KEYS": "x"}, "in key 1 isn't HASH:ROLE:ENVIRONMENT"),
+        ({"BUCKETER_AUTH_ROLE": "root"}, "`evaluate`, `read` or `admin`"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_at_the_start(environ, told):
+    with pytest.raises(SettingsError) as refused:
+        wiring.build(environ={"BUCKETER_EVENTS": "off", **environ}, mode=wiring.COMMAND)
+
+    assert told in str(refused.value)
+    assert digest_of(KEYS["admin", "*"]).hex() not in str(refused.value)
+
+
+def test_with_keys_asked_for_and_none_there_nobody_is_let_in():
+    closed = wiring.build(
+        environ={"BUCKETER_EVENTS": "off", "BUCKETER_ACCESS": "keys"}, mode=wiring.COMMAND
+    )
+
+    assert 401 == closed.serve(Request("GET", "/bucketer", ASKED, {}, request_id="r")).status
+    assert 200 == closed.serve(Request("GET", "/health", "", {}, request_id="r")).status
+
+
+SECRET = b"a secret of thirty-two bytes, too"
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"iss": "idp", "aud": "bucketer"}, 200),
+        ({"iss": "idp", "aud": ["x", "bucketer"]}, 200),
+        ({"iss": "other", "aud": "bucketer"}, 401),
+        ({"aud": "bucketer"}, 401),
+        ({"iss": "idp"}, 401),
+        ({"iss": "idp", "aud": "bucketer2"}, 401),
+        ({"iss": "idp", "aud": []}, 401),
+    ],
+)
+def test_a_token_is_by_the_issuer_and_for_the_audience_that_are_set(claims, status):
+    settings = {
+        "BUCKETER_AUTH_HMAC_SECRETS": base64.b64encode(SECRET).decode(),
+        "BUCKETER_AUTH_ISSUER": "idp",
+        "BUCKETER_AUTH_AUDIENCE": "bucketer",
+    }
+    closed = wiring.build(environ={"BUCKETER_EVENTS": "off", **settings}, mode=wiring.COMMAND)
+    told = {"exp": time.time() + 60, "environments": ["default"], **claims}
+    headers = {"authorization": f"Bearer {jwt.encode(told, SECRET)}"}
+
+    assert status == closed.serve(Request("GET", "/bucketer", ASKED, headers)).status
+
+
+# ---------------------------------------------------------------------------- doors
+
+
+def lower(headers):
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def ask(url, **headers):
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=sent), timeout=5) as answer:
+            return answer.status, lower(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, lower(error.headers), error.read().decode()
+
+
+def test_over_sockets_a_server_lets_in_who_shows_a_key_and_logs_none_of_them(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(LINES["evaluate", "default"])
+    set_up = {"BUCKETER_KEYS_FILE": str(path), "BUCKETER_KEYS": LINES["admin", "*"]}
+    with bucketer_serve("--access-log", **set_up) as server:
+        url = f"{server.url}/bucketer?{ASKED}"
+        status, headers, body = ask(url)
+        assert (401, "Bearer") == (status, headers["www-authenticate"])
+        assert "unauthorized" == json.loads(body)["error"]["code"]
+        text = KEYS["evaluate", "default"]
+        for _ in range(3):
+            assert 200 == ask(url, Authorization=f"Bearer {text}")[0]
+            assert 200 == ask(url, X_API_Key=text)[0]
+            assert 401 == ask(url, X_API_Key=f"{text}x")[0]
+            assert 401 == ask(f"{url}&api_key={text}")[0]
+        assert (
+            403
+            == ask(
+                f"{server.url}/v1/config",
+                **{"X-API-Key": text, "X-Optimizely-SDK-Key": "demonstration"},
+            )[0]
+        )
+        assert 200 == ask(f"{server.url}/health")[0]
+        path.write_text("")
+        until = time.monotonic() + 20
+        while ask(url, X_API_Key=text)[0] == 200:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert 200 == ask(url, X_API_Key=KEYS["admin", "*"])[0]
+        _, out, err = server.stop()
+
+    assert "bk_" not in out + err + "".join(server.lines)
+
+
+def lambda_handler():
+    environ = {"BUCKETER_EVENTS": "off", "BUCKETER_KEYS": OF_DEFAULT}
+    return make_handler(wiring.build(environ=environ, mode=wiring.LAMBDA))
+
+
+@pytest.mark.parametrize(
+    "name", ["function_url", "http_api", "rest_single", "alb_single", "alb_multi"]
+)
+def test_each_trigger_of_lambda_lets_in_who_shows_a_key(name):
+    handler, context = lambda_handler(), SimpleNamespace(aws_request_id="r")
+
+    def status(**headers):
+        event = copy.deepcopy(RECORDED[name]["event"])
+        for field in ("headers", "multiValueHeaders"):
+            if event.get(field) is not None:
+                event[field] |= {
+                    key: value if field == "headers" else [value] for key, value in headers.items()
+                }
+        answer = handler(event, context)
+        if answer["statusCode"] == 401:
+            assert "Bearer" == headers_of(answer)["WWW-Authenticate"]
+        return answer["statusCode"]
+
+    assert 401 == status()
+    assert 401 == status(**{"X-Api-Key": "bk_wrong"})
+    assert 200 == status(**{"X-Api-Key": KEYS["evaluate", "default"]})
+    assert 200 == status(Authorization=f"Bearer {KEYS['admin', '*']}")
+
+
+def test_under_asgi_it_is_the_same():
+    import asyncio
+
+    environ = {"BUCKETER_EVENTS": "off", "BUCKETER_KEYS": OF_DEFAULT}
+    app = BucketerApp(wiring.build(environ=environ, mode=wiring.COMMAND))
+
+    async def status(query, *headers):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/bucketer",
+            "raw_path": b"/bucketer",
+            "query_string": query.encode(),
+            "headers": list(headers),
+            "client": ("127.0.0.1", 1),
+        }
+        await app(scope, receive, send)
+        return sent[0]["status"]
+
+    async def all_of_them():
+        return [
+            await status(ASKED),
+            await status(ASKED, (b"x-api-key", KEYS["evaluate", "default"].encode())),
+            await status(f"{ASKED}&api_key={PAGE}", (b"origin", b"https://shop.example")),
+            await status(f"{ASKED}&api_key={PAGE}", (b"origin", b"https://else.example")),
+        ]
+
+    assert [401, 200, 200, 403] == asyncio.run(all_of_them())
