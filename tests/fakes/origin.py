@@ -16,10 +16,10 @@ class Origin:
     that came are kept whole in `requests`.
     """
 
-    def __init__(self, *answers: bytes | list[bytes | float]) -> None:
+    def __init__(self, *answers: bytes | list[bytes | float], port: int = 0) -> None:
         self.answers = list(answers)
         self.requests: list[bytes] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
 
