@@ -191,6 +191,4 @@ def _letter(line: bytes) -> DeadLetter | None:
         return None
     if not (batch and isinstance(status, int) and isinstance(why, str)):
         return None
-    return (
-        DeadLetter(at, status, why, batch, visitor) if is_json_visitor(visitor.encode()) else None
-    )
+    return DeadLetter(at, status, why, batch, visitor) if is_json_visitor(visitor) else None

@@ -7,7 +7,7 @@ import logging
 import os
 
 from .cursor import Cursor, read_cursor, write_cursor
-from .records import last_header, next_header, read_header, read_visitors
+from .records import bytes_of, last_header, next_header, read_header, read_visitors, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Reader:
     def _begin(self, sequence: int, fd: int) -> None:
         """Read a segment from the cursor on, or from its first line when the cursor is before."""
         self._fd = fd
-        line = os.pread(fd, _HEADER_BYTES, 0).partition(b"\n")[0]
+        line = text_of(os.pread(fd, _HEADER_BYTES, 0).partition(b"\n")[0])
         # Without a header nobody can say where its lines belong, so they and it are damage.
         self._header = read_header(line)
         if self._header is not None:
@@ -231,7 +231,7 @@ class Reader:
         if self._offset == 0 and self._header is not None:
             self._offset = len(line) + 1
         elif self._offset:
-            self._header = last_header(os.pread(fd, self._offset, 0)) or self._header
+            self._header = last_header(text_of(os.pread(fd, self._offset, 0))) or self._header
         self._read_to = sequence, self._offset
 
     def _read(self, max_events: int, max_bytes: int, limit: int | None) -> Parcel:
@@ -242,7 +242,7 @@ class Reader:
             if count >= 0 and size >= 0:
                 size = min(size, limit - kept.offset)
                 data = os.pread(self._fd, size, kept.offset) if count and size > 0 else b""
-                self._take(kept, data.split(b"\n", count)[:-1])
+                self._take(kept, text_of(data).split("\n", count)[:-1])
                 return kept
         room = 1 << 62 if limit is None else max(0, limit - self._offset)
         size = min(max_bytes, room)
@@ -250,16 +250,16 @@ class Reader:
         while len(data) == size < room and b"\n" not in data:
             size = min(size * 2, room)  # one line longer than a whole parcel
             data = os.pread(self._fd, size, self._offset)
-        lines = data.split(b"\n", max_events)
+        lines = text_of(data).split("\n", max_events)
         rest = lines.pop()
         parcel = Parcel(self._sequence, self._offset)
         self._take(parcel, lines)
         if rest and not lines and limit is None:  # the last line was torn when its process died
             parcel.offset += len(rest)
-            parcel.damaged.append((parcel.offset, rest))
+            parcel.damaged.append((parcel.offset, bytes_of(rest)))
         return parcel
 
-    def _take(self, parcel: Parcel, lines: list[bytes]) -> None:
+    def _take(self, parcel: Parcel, lines: list[str]) -> None:
         """Add *lines*, which stand behind those of *parcel*."""
         header = parcel.headers[-1][1] if parcel.headers else self._header
         waiting, end = iter(lines), parcel.offset
@@ -279,7 +279,7 @@ class Reader:
                 header = another
                 parcel.headers.append((end, another))
             else:
-                parcel.damaged.append((end, line))
+                parcel.damaged.append((end, bytes_of(line)))
         parcel.offset = end
 
     def _lost_its_end(self, limit: int) -> bool:
