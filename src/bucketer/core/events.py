@@ -23,7 +23,7 @@ from .errors import InvalidRequest, UnknownEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from .decision import Impression
@@ -158,24 +158,38 @@ def track(
     return Conversion(known.id, event_key, tags, rendered)
 
 
-def visitor_json(event: Event) -> str:
+def visitor_json(event: Event, told: str | None = None) -> str:
     """The event's visitor as the Event API wants it: one line of ASCII.
 
     Never raises for what `User` and `track` let pass.
+
+    Args:
+        event: what happened.
+        told: what `told_of` says of it, if that is known from another event of the same user.
     """
     what = event.what
+    before, between, after = what.rendered or _compile_impression(what)
+    if told is None:  # as `told_of`, without a call
+        user = event.user
+        envelope = event.ruleset.envelope or envelope_of(event.ruleset)
+        return (
+            f"{before}{event.uuid}{between}{event.timestamp_ms}{after}"
+            f'{_attributes(user.attributes, envelope)}], "visitor_id": {quote(user.id)}}}'
+        )
+    return f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{told}"
+
+
+def told_of(event: Event) -> str:
+    """The end of a visitor, which all events of one user and datafile have in common."""
     user = event.user
     envelope = event.ruleset.envelope or envelope_of(event.ruleset)
-    before, between, after = what.rendered or _compile_impression(what)
-    told = user.told
-    if told is None or told[0] is not envelope:
-        told = user.told = (envelope, _told(user, envelope))
-    return f"{before}{event.uuid}{between}{event.timestamp_ms}{after}{told[1]}"
-
-
-def _told(user: User, envelope: Envelope) -> str:
-    """The end of a visitor, which all events of one user have in common."""
     return f'{_attributes(user.attributes, envelope)}], "visitor_id": {quote(user.id)}}}'
+
+
+def largest_of(events: Sequence[Event]) -> int:
+    """How many bytes the longest of *events*, all of one user and datafile, has; 0 for none."""
+    told = told_of(events[0]) if events else ""
+    return max((len(visitor_json(event, told)) for event in events), default=0)
 
 
 def user_bytes(user: User, ruleset: Ruleset) -> int:
@@ -282,6 +296,8 @@ def _attributes(attributes: Mapping[str, object], envelope: Envelope) -> str:
 
 def _value(value: object) -> str:
     """An attribute value's JSON, or "" for a value that isn't sent."""
+    if type(value) is int and -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # most are
+        return repr(value)
     if value is True:
         return "true"
     if value is False:

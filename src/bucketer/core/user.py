@@ -83,12 +83,11 @@ class User:
         hash_prefix: the bucketing id in UTF-8: `$opt_bucketing_id` when that is a string (even
             an empty one), else the user id.
         known: everything else, or None: then only audiences, traffic and whitelists decide.
-        told: what events of one datafile say of the user, made by `events` for the first of them.
 
     Source: optimizely-sdk 5.7.0, decision_service.py:_get_bucketing_id.
     """
 
-    __slots__ = ("attributes", "hash_prefix", "id", "known", "told")
+    __slots__ = ("attributes", "hash_prefix", "id", "known")
 
     def __init__(
         self,
@@ -107,7 +106,6 @@ class User:
         self.id = id
         self.attributes = attributes
         self.known = Known(**facts) if facts else None
-        self.told: tuple[object, str] | None = None
         try:
             self.hash_prefix = id.encode()
         except AttributeError:

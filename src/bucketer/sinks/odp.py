@@ -17,7 +17,11 @@ def _batch_of(event: Event) -> Batch:
     return event.batch
 
 
-def _text_of(event: Event) -> str:
+def _told_of(event: Event) -> str:  # noqa: ARG001 -- the interface of the outbox
+    return ""
+
+
+def _text_of(event: Event, told: str | None) -> str:  # noqa: ARG001 -- likewise
     assert isinstance(event, OdpEvent)  # noqa: S101 -- nothing else comes here
     return event.text
 
@@ -26,4 +30,5 @@ class OdpOutbox(Outbox):
     """The same, with another spelling."""
 
     _batch_of = staticmethod(_batch_of)
+    _told_of = staticmethod(_told_of)
     _visitor_json = staticmethod(_text_of)

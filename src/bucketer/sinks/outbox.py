@@ -10,17 +10,18 @@ import logging
 import threading
 from time import monotonic, time
 
-from bucketer.core.events import batch_of, visitor_json
+from bucketer.core.events import batch_of, told_of, visitor_json
 from bucketer.demo import is_demonstration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from bucketer.core.envelope import Batch
     from bucketer.core.events import Event
     from bucketer.core.ruleset import Ruleset
+    from bucketer.core.user import User
 
     from .counters import Counters
     from .dedup import Deduplication
@@ -83,7 +84,8 @@ class Outbox:
 
     #: How an event is spelled out; those for ODP have another way.
     _batch_of = staticmethod(batch_of)
-    _visitor_json = staticmethod(visitor_json)
+    _told_of = staticmethod(told_of)
+    _visitor_json: Callable[[Event, str | None], str] = staticmethod(visitor_json)
 
     def __init__(
         self,
@@ -134,15 +136,28 @@ class Outbox:
 
     def _add(self, events: Sequence[Event]) -> None:
         batch: Batch | None = None
+        its_batch: Batch | None = None
+        ruleset: Ruleset | None = None
+        user: User | None = None
+        told: str | None = None
         together: list[Event] = []
         visitors: list[str] = []
+        spell, looks_for_repeats = self._visitor_json, self._deduplication is not None
         for event in events:
             try:
                 if event.ruleset is not self._checked:
                     self._check(event.ruleset)
-                if event.ruleset is self._demonstration or self._is_repeat(event):
+                if event.ruleset is self._demonstration or (
+                    looks_for_repeats and self._is_repeat(event)
+                ):
                     continue
-                its_batch, visitor = self._batch_of(event), self._visitor_json(event)
+                if event.ruleset is not ruleset:
+                    its_batch, ruleset, user = self._batch_of(event), event.ruleset, None
+                if event.user is not user:
+                    told, user = None, event.user
+                elif told is None:
+                    told = self._told_of(event)
+                visitor = spell(event, told)
             except Exception as error:  # noqa: BLE001 -- it must cost neither the answer nor the others
                 _log.exception("outbox: an event met something unforeseen")
                 self._refuse([event], type(error).__name__)

@@ -9,7 +9,7 @@ from bucketer.api.http import LATER, ProfileNeeded, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.query import OF_BUCKETER, parse_query
 from bucketer.core.errors import InvalidRequest, NoDatafile
-from bucketer.core.events import MAX_VISITOR_BYTES, Event, user_bytes, visitor_json
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, largest_of, user_bytes
 from bucketer.core.user import User
 
 from .answer import Answers
@@ -128,9 +128,9 @@ class BucketerRoute:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
             if is_long:
-                _refuse_above_limit(*(len(visitor_json(each)) for each in events))
+                _refuse_above_limit(largest_of(events))
         response = Response(200, self._headers, text.encode("ascii"), request.request_id)
-        if decision.bucketed is None or user.profile is None or not track:
+        if user.known is None or decision.bucketed is None or user.profile is None or not track:
             return Reply(response, events)
         experiment_id, variation_id = decision.bucketed
         return Reply(response, events, (user.id, {**user.profile, experiment_id: variation_id}))
@@ -173,7 +173,7 @@ class BucketerRoute:
             key = _key_of(request) if "idempotency-key" in request.headers else ""
             events = _events_of(decision, user, edition.ruleset, now, new_uuid, key)
             if is_long:
-                _refuse_above_limit(*(len(visitor_json(each)) for each in events))
+                _refuse_above_limit(largest_of(events))
         exposures: dict[str, object] = {}
         if tracking == LATER:
             exposures = more.exposures(events, now)
@@ -260,13 +260,13 @@ class BucketerRoute:
         return User(user_id, attributes, profile=profile, predictions=predictions)
 
 
-def _refuse_above_limit(*sizes: int) -> None:
+def _refuse_above_limit(size_bytes: int) -> None:
     """Refuse a request whose impression could not be sent: of so many bytes, or more.
 
     Raises:
-        ImpressionTooLarge: one of *sizes* is over the limit.
+        ImpressionTooLarge: that is over the limit.
     """
-    if sizes and max(sizes) > MAX_VISITOR_BYTES:
+    if size_bytes > MAX_VISITOR_BYTES:
         from bucketer.api.problems import ImpressionTooLarge
 
         raise ImpressionTooLarge(MAX_VISITOR_BYTES)

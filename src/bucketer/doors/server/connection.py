@@ -147,9 +147,9 @@ class Connection(PacedReader):
             return
         data = worker.render(request, reply.response, self._server, said, last=self._last)
         if reply.events and worker.grouping is not None:
-            held = HeldAnswer(self.send_ready, data)
+            held = HeldAnswer(self, data)
             self._hold(held)
-            worker.grouping.accept(reply.events, held.release)
+            worker.grouping.accept(reply.events, held)
         else:
             self._send(data)
 
@@ -219,7 +219,7 @@ class Connection(PacedReader):
     ) -> None:
         """Answer from another thread: what is *needed*, or None for a large body, takes long."""
         worker = self._worker
-        held = HeldAnswer(self.send_ready)
+        held = HeldAnswer(self)
         self._hold(held)
         last, chunked = self._last, self._is_chunked()
 
@@ -263,7 +263,7 @@ class Connection(PacedReader):
 
     def _send(self, data: bytes) -> None:
         if self._held:
-            self._hold(HeldAnswer(self.send_ready, data, ready=True))
+            self._hold(HeldAnswer(self, data, ready=True))
             return
         self.answered += 1
         self._transport.write(data)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
     from concurrent.futures import Future
 
     from bucketer.core.events import Event
+    from bucketer.doors.server.held import HeldAnswer
     from bucketer.ports import Outbox
 
 _log = logging.getLogger("bucketer.server")
@@ -38,10 +38,10 @@ class Grouping:
         self._thread = ThreadPoolExecutor(1, "bucketer-outbox") if waits_for_disk else None
         self._writing = False
         self._events: list[Event] = []
-        self._answers: list[Callable[[], None]] = []
+        self._answers: list[HeldAnswer] = []
 
-    def accept(self, events: tuple[Event, ...], answer: Callable[[], None]) -> None:
-        """Call *answer* once *events* are in the outbox; on the loop's thread, in order.
+    def accept(self, events: tuple[Event, ...], answer: HeldAnswer) -> None:
+        """Release *answer* once *events* are in the outbox; on the loop's thread, in order.
 
         `call_soon` runs when the sockets that were ready in this turn have been read, and
         before the next look at them.
@@ -61,7 +61,7 @@ class Grouping:
         answers, self._answers = self._answers, []
         if self._thread is None:
             self._write(events)
-            _call_all(answers)
+            _release_all(answers)
             return
         self._writing = True
 
@@ -70,9 +70,9 @@ class Grouping:
 
         self._thread.submit(self._write, events).add_done_callback(written)
 
-    def _end_write(self, answers: list[Callable[[], None]]) -> None:
+    def _end_write(self, answers: list[HeldAnswer]) -> None:
         self._writing = False
-        _call_all(answers)
+        _release_all(answers)
         if self._answers:
             self._end_turn()
 
@@ -83,6 +83,6 @@ class Grouping:
             _log.exception("%d events could not be kept", len(events))
 
 
-def _call_all(answers: list[Callable[[], None]]) -> None:
+def _release_all(answers: list[HeldAnswer]) -> None:
     for answer in answers:
-        answer()
+        answer.release()

@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Protocol
+
+    class Ordered(Protocol):
+        """Whose answers keep an order."""
+
+        def send_ready(self) -> None:
+            """Send those that are ready, as far as the order allows."""
+            ...
 
 
 class HeldAnswer:
     """A place in a connection's order of answers, filled when the answer may go out."""
 
-    __slots__ = ("_send_ready", "data", "owed_bytes", "ready")
+    __slots__ = ("_client", "data", "owed_bytes", "ready")
 
-    def __init__(
-        self, send_ready: Callable[[], None], data: bytes = b"", *, ready: bool = False
-    ) -> None:
+    def __init__(self, client: Ordered, data: bytes = b"", *, ready: bool = False) -> None:
         """Take the place; *data* may come later. *owed_bytes* is for who counts them."""
-        self._send_ready = send_ready
+        self._client = client
         self.data = data
         self.ready = ready
         self.owed_bytes = 0
@@ -25,4 +30,4 @@ class HeldAnswer:
     def release(self) -> None:
         """Let the answer go, once those before it have gone. On the loop's thread."""
         self.ready = True
-        self._send_ready()
+        self._client.send_ready()

@@ -7,10 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _POOL_UUIDS = 256
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+#: One of the four digits that say who defines the others.
+_VARIANT = "a"
 
 
 def request_ids() -> Callable[[], str]:
@@ -27,30 +28,21 @@ def request_ids() -> Callable[[], str]:
     return new_request_id
 
 
-class Uuids:
-    """Random UUIDs (version 4) as text.
+def uuids() -> Callable[[], str]:
+    """Return what makes random UUIDs (version 4) as text, in lower case with hyphens.
 
-    Five times as fast as ``str(uuid.uuid4())``: randomness is fetched from the system for 256 at
-    a time, and no object is made but the text. One per thread of use: it isn't locked.
+    Five times as fast as ``str(uuid.uuid4())``: randomness, 120 bits for each, is fetched from the
+    system for 256 at a time, and no object is made but the text. For one thread.
     """
+    return _uuids().__next__
 
-    __slots__ = ("_at", "_pool")
 
-    def __init__(self) -> None:
-        """Begin with an empty pool."""
-        self._pool = ""
-        self._at = 0
-
-    def __call__(self) -> str:
-        """Return the next UUID, in lower case with hyphens."""
-        at = self._at
-        pool = self._pool
-        if at >= len(pool):
-            self._pool = pool = os.urandom(16 * _POOL_UUIDS).hex()
-            at = 0
-        self._at = at + 32
-        digits = pool[at : at + 32]
-        return (
-            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
-            f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
-        )
+def _uuids() -> Iterator[str]:
+    while True:
+        pool = os.urandom(16 * _POOL_UUIDS).hex()
+        for at in range(0, len(pool), 32):
+            digits = pool[at : at + 32]
+            yield (
+                f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
+                f"{_VARIANT}{digits[17:20]}-{digits[20:]}"
+            )

@@ -14,7 +14,7 @@ from bucketer.api.refusals import refusal
 from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
-from bucketer.doors.server.ids import Uuids, request_ids
+from bucketer.doors.server.ids import request_ids, uuids
 from bucketer.doors.server.streams import Streams
 from bucketer.doors.server.turns import Turns
 from bucketer.runtime.apart import Apart, TooMuchAtOnce
@@ -79,7 +79,7 @@ class Worker:
         self.limits = limits
         self.proxies = proxies
         self.oversized_body = bytes(limits.body_bytes + 1)
-        self.new_uuid = Uuids()
+        self.new_uuid = uuids()
         self.new_request_id = request_ids()
         self.connections: OrderedDict[Client, None] = OrderedDict()
         self.unfinished: Budget[Sender] = Budget(limits.unfinished_bytes, _give_up_request)
