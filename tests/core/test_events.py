@@ -5,14 +5,15 @@ import json
 import pytest
 from tests.fakes.visitors import a_ruleset, an_impression
 
+from bucketer.core.conversions import track
 from bucketer.core.envelope import ROOM_BYTES
 from bucketer.core.errors import InvalidRequest, UnknownEvent
 from bucketer.core.events import (
     Event,
     batch_of,
     envelope_of,
+    largest_of,
     payload,
-    track,
     visitor_json,
 )
 from bucketer.core.user import User
@@ -310,12 +311,13 @@ class Counted(dict):
         return super().items()
 
 
-def test_what_events_say_of_a_user_is_put_into_words_once_for_a_datafile():
-    facts = Counted(tier="gold")
-    user, one, other = User("u", facts), a_ruleset(), a_ruleset(attribute_ids={"tier": "8"})
-    told = [sent(an_impression(), user, ruleset) for ruleset in (one, one, other, one)]
+def test_the_longest_of_many_events_of_a_user_is_found_in_one_round_over_their_attributes():
+    facts = Counted(tier="gold" * 1_000)
+    user, ruleset = User("u", facts), a_ruleset()
+    events = [Event(an_impression(), user, ruleset, 0, f"{number:08}") for number in range(9)]
 
-    assert facts.rounds == 3
-    assert told[0] == told[1] == told[3]
-    assert [each["attributes"][0]["entity_id"] for each in told] == ["9", "9", "8", "9"]
-    assert told[2]["visitor_id"] == "u"
+    longest = largest_of(events)
+
+    assert facts.rounds == 1
+    assert longest == max(len(visitor_json(event)) for event in events)
+    assert largest_of([]) == 0

@@ -13,6 +13,7 @@ from optimizely.event.user_event import EventContext
 
 from bucketer.core import decide as core
 from bucketer.core.compile import compile_datafile
+from bucketer.core.conversions import track
 from bucketer.core.errors import InvalidRequest
 from bucketer.core.events import (
     ENDPOINTS,
@@ -20,7 +21,6 @@ from bucketer.core.events import (
     batch_of,
     envelope_of,
     payload,
-    track,
     visitor_json,
 )
 from bucketer.core.parse import parse_datafile

@@ -13,8 +13,9 @@ from tests.fakes.collector import Collector
 from tests.fakes.visitors import a_ruleset, an_impression, some_events
 from tests.fakes.waiting import wait_until
 
+from bucketer.core.conversions import track
 from bucketer.core.errors import SettingsError
-from bucketer.core.events import Event, track
+from bucketer.core.events import Event, visitor_json
 from bucketer.core.user import User
 from bucketer.demo import ACCOUNT_ID, PROJECT_ID
 from bucketer.settings import read_settings
@@ -373,3 +374,31 @@ def test_lines_of_two_processes_on_one_pipe_never_mix():
     assert sorted(f"{name}-{n}" for name in "ab" for n in range(40) for _ in range(100)) == sorted(
         found
     )
+
+
+class Counted(dict):
+    """Attributes that count how often all of them were gone through."""
+
+    rounds = 0
+
+    def items(self):
+        self.rounds += 1
+        return super().items()
+
+
+def test_what_events_of_one_answer_say_of_their_user_is_put_into_words_twice_at_most():
+    """Once for the first, as most are alone, and once for all the others."""
+    sink, facts = Kept(), Counted(tier="gold")
+    user, other_user = User("u", facts), User("v", {"tier": "tin"})
+    one, other = a_ruleset(), a_ruleset(attribute_ids={"tier": "8"})
+    impression = an_impression()
+    events = [Event(impression, user, one, 0, f"{number:08}") for number in range(50)]
+    events += [
+        Event(impression, user, other, 0, "other"),
+        Event(impression, other_user, one, 0, "v"),
+    ]
+
+    an_outbox(sink).add(events)
+
+    assert facts.rounds == 3
+    assert sink.visitors == [visitor_json(event) for event in events]

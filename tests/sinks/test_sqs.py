@@ -16,8 +16,9 @@ from tests.fakes.collector import Collector
 from tests.fakes.queues import MotoQueue, moto_server
 from tests.fakes.visitors import a_ruleset, some_events
 
+from bucketer.core.conversions import track
 from bucketer.core.errors import SettingsError
-from bucketer.core.events import Event, batch_of, track, visitor_json
+from bucketer.core.events import Event, batch_of, visitor_json
 from bucketer.core.user import User
 from bucketer.doors.sqs import make_handler
 from bucketer.settings import read_settings

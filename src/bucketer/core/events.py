@@ -10,22 +10,21 @@ its uuid, its time, the user's attributes and the user's id. The result is, byte
 holds a line break and can be one line of a file.
 
 Source: optimizely-sdk 5.7.0, event/event_factory.py, event/payload.py, event/user_event_factory.py,
-event/event_id_normalizer.py, helpers/event_tag_utils.py.
+event/event_id_normalizer.py.
 """
 
 from __future__ import annotations
 
-from json import JSONDecoder, JSONEncoder, dumps
+from json import dumps
 from json.encoder import encode_basestring_ascii as quote
 
 from .envelope import Batch, Envelope
-from .errors import InvalidRequest, UnknownEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
 
+    from .conversions import Conversion
     from .decision import Impression
     from .ruleset import Ruleset
     from .user import User
@@ -50,16 +49,6 @@ LARGEST_NUMBER = 2**53
 
 #: A tuple, not `int | float`: the union would be built anew on each check.
 _NUMBERS = (int, float)
-_NUMBERS_AND_TEXT = (int, float, str)
-
-#: A longer value isn't told, but its length.
-_MOST_SHOWN = 40
-
-#: Tags that count for metrics of their own.
-_METRICS = ("revenue", "value")
-_LONGEST_METRIC = max(map(len, _METRICS))
-#: Objects in tags lose these keys when the value is null, at any depth.
-_NOT_NULL = ("revenue", "value", "tags", "decisions")
 
 #: What an entry of a dict takes beside its texts, and the most that a character may.
 _ENTRY_BYTES, _CHAR_BYTES = 200, 4
@@ -67,27 +56,6 @@ _ENTRY_BYTES, _CHAR_BYTES = 200, 4
 _RESERVED = "$opt_"
 _BOT_FILTERING = "$opt_bot_filtering"
 _ATTRIBUTE = '{"entity_id": %s, "key": %s, "type": "custom", "value": '
-
-
-class Conversion:
-    """A goal reached. Made by `track`, which refuses what can't be sent.
-
-    Attributes:
-        event_id: the datafile's id of the event.
-        event_key: its key.
-        tags: as the caller gave them, or None.
-        rendered: the fixed pieces of the visitor's text.
-    """
-
-    __slots__ = ("event_id", "event_key", "rendered", "tags")
-
-    def __init__(
-        self, event_id: str, event_key: str, tags: Mapping[str, object] | None, rendered: Wire
-    ) -> None:
-        self.event_id = event_id
-        self.event_key = event_key
-        self.tags = tags
-        self.rendered = rendered
 
 
 class Event:
@@ -116,46 +84,6 @@ class Event:
         self.ruleset = ruleset
         self.timestamp_ms = timestamp_ms
         self.uuid = uuid
-
-
-def track(
-    ruleset: Ruleset,
-    event_key: str,
-    user: User,  # noqa: ARG001 -- the interface of the core: who did it belongs to the call
-    tags: Mapping[str, object] | None = None,
-    counted: Mapping[str, object] | None = None,
-) -> Conversion:
-    """Record that *user* reached the goal *event_key*.
-
-    Args:
-        ruleset: where the event must be known.
-        event_key: the event's key.
-        user: unused by the conversion itself; the event carries it.
-        tags: any JSON object; `revenue` and `value` count as metrics when they are numbers as the
-            SDK understands them. `None` sends no tags, `{}` sends an empty object.
-        counted: `revenue` and `value` where these shall count otherwise than the tags say.
-
-    Raises:
-        UnknownEvent: the datafile has no such event.
-        InvalidRequest: a tag can't be sent: not JSON, a number JSON has no word for, nested too
-            deep, or a `value` beyond what a float holds.
-
-    Source: optimizely-sdk 5.7.0, optimizely.py:track, event_tag_utils.py.
-    Differs: what the SDK would raise on (or send as invalid JSON) in its thread is refused here.
-    """
-    known = ruleset.events.get(event_key)
-    if known is None:
-        from .slips import unknown
-
-        raise unknown(ruleset, UnknownEvent, event_key)
-    metrics = tags if counted is None else counted
-    tail = "" if tags is None else _metrics(metrics or {}) + ', "tags": ' + _tags(tags)
-    rendered = (
-        f'{{"snapshots": [{{"events": [{{"entity_id": {dumps(known.id)}, "uuid": "',
-        f'", "key": {quote(event_key)}, "timestamp": ',
-        tail + '}]}], "attributes": [',
-    )
-    return Conversion(known.id, event_key, tags, rendered)
 
 
 def visitor_json(event: Event, told: str | None = None) -> str:
@@ -322,94 +250,3 @@ def _remember(key: str, envelope: Envelope) -> str:
         envelope.room -= size
         envelope.openings[key] = opening
     return opening
-
-
-def _metrics(tags: Mapping[str, object]) -> str:
-    """`revenue` and `value` as the event's own fields, each only if the SDK takes it for a number.
-
-    Source: optimizely-sdk 5.7.0, event_tag_utils.py: revenue is an integer of any size and not a
-    boolean; value is whatever `float` makes of an integer, a float or a string, if finite.
-    """
-    text = ""
-    revenue = tags.get("revenue")
-    if isinstance(revenue, int) and not isinstance(revenue, bool):
-        text = f', "revenue": {_sendable("revenue", revenue)}'
-    value = tags.get("value")
-    if isinstance(value, _NUMBERS_AND_TEXT) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except ValueError:
-            return text
-        except OverflowError:
-            message = "The tag 'value' is larger than a floating-point number can be."
-            raise InvalidRequest(message, field="tags") from None
-        if number - number == 0:  # neither infinite nor NaN
-            text += f', "value": {number!r}'
-    return text
-
-
-def not_counted(tags: Mapping[str, object]) -> list[str]:
-    """Say which of `revenue` and `value` is sent as a tag and counts for no metric, and why."""
-    wrong = []
-    revenue = tags.get("revenue")
-    if revenue is not None and (not isinstance(revenue, int) or isinstance(revenue, bool)):
-        wrong.append(("revenue", revenue, "an integer of the smallest unit, such as cents"))
-    value = tags.get("value")
-    if value is not None and '"value"' not in _metrics({"value": value}):
-        wrong.append(("value", value, "a number"))
-    warnings = [
-        f"tags.{name} is {_shown(found)}, which is not {wanted}: it is sent as a tag and "
-        f"not counted as {name}."
-        for name, found, wanted in wrong
-    ]
-    for name in tags:
-        meant = name.lower() if len(name) <= _LONGEST_METRIC else name
-        if meant in _METRICS and meant not in tags:
-            warnings.append(
-                f"tags.{name} is not counted as {meant}, which is written in lower case."
-            )
-    return warnings
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    if isinstance(value, str) and len(value) > _MOST_SHOWN:
-        return f"a text of {len(value)} characters"
-    return dumps(value)
-
-
-def _tags(tags: Mapping[str, object]) -> str:
-    """The tags' JSON, as it is after the SDK's round trip: no null revenue, value, ... anywhere."""
-    try:
-        cleaned = _DECODER.decode(_encode(dict(tags)))
-    except (TypeError, ValueError, RecursionError):
-        for key, value in tags.items():
-            _sendable(key, value)
-        message = "The tags can't be sent: their keys must be strings."
-        raise InvalidRequest(message, field="tags") from None
-    return dumps(cleaned)
-
-
-def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in pairs if value is not None or key not in _NOT_NULL}
-
-
-# Made once, as `loads` and `dumps` would make them for each event.
-_DECODER = JSONDecoder(object_pairs_hook=_without_nulls)
-_encode = JSONEncoder(allow_nan=False).encode
-
-
-def _sendable(key: object, value: object) -> str:
-    """The tag's JSON, or an error that names the tag."""
-    try:
-        return _encode(value)
-    except RecursionError:
-        why = "it is nested too deep"
-    except TypeError:
-        why = "it holds something that is not JSON"
-    except ValueError:
-        # NaN, an infinity, an integer of more than 4,300 digits, or a list that holds itself.
-        why = "it holds a number that JSON has no word for, or itself"
-    message = f"The tag '{str(key)[:100]}' can't be sent: {why}."
-    raise InvalidRequest(message, field="tags")

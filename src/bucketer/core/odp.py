@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from json import dumps, loads
 
+from .conversions import Conversion
 from .envelope import ODP, Batch
 from .errors import InvalidRequest
-from .events import Conversion, Event
+from .events import Event
 from .user import User
 
 TYPE_CHECKING = False

@@ -87,6 +87,7 @@ LATER = (
     "bucketer/core/condition_words",
     "bucketer/core/compile/faults",
     "bucketer/core/compile/integrations",
+    "bucketer/core/conversions",
     "bucketer/core/explain",
     "bucketer/core/flags",
     "bucketer/core/integration",

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from bucketer.core import decide as core
 from bucketer.core import flags
+from bucketer.core.conversions import track
 from bucketer.core.decision import Decision
 from bucketer.core.errors import UnknownKey
-from bucketer.core.events import track
 from bucketer.core.ruleset import Ruleset
 from bucketer.core.user import User
 from bucketer.reference.sdk import OfficialSdk, SentConversion, SentImpression

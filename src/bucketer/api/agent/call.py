@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
     from bucketer.api.streams import Notice
+    from bucketer.core.conversions import Conversion
     from bucketer.core.decision import Impression
-    from bucketer.core.events import Conversion
     from bucketer.ports import EditionFacts, Engine
 
     Headers = tuple[tuple[str, str], ...]

@@ -5,8 +5,8 @@ Source: optimizely/agent 471fdcd, /v1/track as it answers.
 
 from __future__ import annotations
 
+from bucketer.core.conversions import track
 from bucketer.core.errors import UnknownEvent
-from bucketer.core.events import track
 from bucketer.core.user import User
 
 from .call import Refused

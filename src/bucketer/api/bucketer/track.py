@@ -12,8 +12,9 @@ from bucketer.api.http import Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import EventTooLarge
 from bucketer.api.query import OF_TRACK, parse_query
+from bucketer.core.conversions import not_counted, track
 from bucketer.core.errors import InvalidRequest, NoDatafile, UnknownEvent
-from bucketer.core.events import MAX_VISITOR_BYTES, Event, not_counted, track, visitor_json
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, visitor_json
 from bucketer.core.user import User
 
 from .attributes import parse_attributes
