@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from .http import Known, Reply, Request, Response
 
     class Api(Protocol):
-        """Another API than `/bucketer`, below a prefix of its own."""
+        """Another API than `/bucketer`, below a prefix of its own.
+
+        It may have `paths`: those at which always the same route stands, which is asked for once.
+        """
 
         def route(self, path: str) -> Route | None:
             """Return what stands at *path*, below the API's prefix; None for nothing."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: The paths that every service has; the first is the one that nearly all requests are for.
 _PATHS = ("/bucketer", "/track", "/health")
-#: None of `_routes` has more characters.
+#: None of `_routes` has more characters, but for a prefix that is set.
 _LONGEST_PATH = 32
 
 
@@ -64,7 +64,8 @@ class Handler:
         self._add_cors()
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
-        self._suspect_query_chars = self._suspect_url_chars - _LONGEST_PATH
+        longest = _LONGEST_PATH + len(options.path_prefix)
+        self._suspect_query_chars = self._suspect_url_chars - longest
         self._routes: dict[str, Route] = {
             "/bucketer": BucketerRoute(edition, options, self.json_headers, engine)
         }
@@ -222,9 +223,11 @@ class Handler:
         if api is not None:
             route = api.route(path)
             # One that has an order of its own, in which it checks tokens, says so.
-            if route is None or getattr(api, "checks_tokens", False):
-                return route
-            return self._guarded(route)
+            if route is not None and not getattr(api, "checks_tokens", False):
+                route = self._guarded(route)
+            if route is not None and path in getattr(api, "paths", ()):
+                self._routes[request.path] = route
+            return route
         if path not in {"", "/"}:
             return self._route(path.removesuffix("/"))
         if request.query:  # the URL of a function is often used bare

@@ -9,12 +9,14 @@ from bucketer.api.agent.fields import (
     TEXT,
     TEXT_MAP,
     TEXTS,
+    Shape,
     Unreadable,
+    fold,
     objects,
     read_fields,
 )
 
-SHAPE = {"userId": TEXT, "on": FLAG, "map": OBJECT, "list": TEXTS, "all": OBJECTS, "ids": TEXT_MAP}
+SHAPE = Shape(userId=TEXT, on=FLAG, map=OBJECT, list=TEXTS, all=OBJECTS, ids=TEXT_MAP)
 NOTHING = {"userId": "", "on": False, "map": {}, "list": [], "all": [], "ids": {}}
 
 
@@ -43,11 +45,12 @@ def test_two_objects_are_joined_and_null_empties_them():
     assert read('{"map": {"a": 1}, "map": null}')["map"] == {}
 
 
-def test_of_many_objects_by_one_name_each_entry_is_touched_once(monkeypatch):
-    kept = {}
-    monkeypatch.setattr("bucketer.api.agent.fields._nothing", lambda _kind: kept)
-    for name in ("map", "ids"):
-        assert read(f'{{"{name}": {{"a": "1"}}, "{name}": {{"b": "2"}}}}')[name] is kept
+@pytest.mark.parametrize("name", ["map", "ids"])
+def test_of_many_objects_by_one_name_each_entry_is_touched_once(name):
+    found = SHAPE.nothing()
+    kept = found[name]
+    fold(found, ((name, (("a", "1"),)), (name, (("b", "2"),))), SHAPE)
+    assert found[name] is kept
     assert kept == {"a": "1", "b": "2"}
 
 
@@ -55,6 +58,7 @@ def test_of_many_objects_by_one_name_each_entry_is_touched_once(monkeypatch):
     "body",
     [
         " ",
+        '{"userId": "a"}x',
         "x",
         "[]",
         '"text"',
@@ -107,7 +111,7 @@ def test_null_in_a_list_of_texts_is_an_empty_one():
 
 
 def test_structures_in_a_list_are_read_alike():
-    shape = {"flagKey": TEXT}
+    shape = Shape(flagKey=TEXT)
     found = read('{"all": [{"FLAGKEY": "a"}, null]}')["all"]
     assert objects(found, shape) == [{"flagKey": "a"}, {"flagKey": ""}]
     with pytest.raises(Unreadable):

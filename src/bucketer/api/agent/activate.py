@@ -5,11 +5,13 @@ Source: optimizely/agent 471fdcd, /v1/activate as it answers.
 
 from __future__ import annotations
 
+from bucketer.core.decide import NO_OPTIONS
 from bucketer.core.decision import FEATURE_TEST, HOLDOUT
 
 from .call import Refused
-from .fields import OBJECT, TEXT
-from .go_json import Fields, go_string
+from .fields import OBJECT, TEXT, Shape
+from .go_json import Fields, NoJson, Raw, go_json, go_string
+from .spelling import spelling_of
 from .variables import variables_of, variation_of
 
 TYPE_CHECKING = False
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-SHAPE = {"userId": TEXT, "userAttributes": OBJECT}
+SHAPE = Shape(userId=TEXT, userAttributes=OBJECT)
 #: What a user's id may take, told again with each decision.
 _MOST_BYTES = 16 * 1024 * 1024
 _EXPERIMENT, _FLAG = "experiment", "feature"
+#: What `enabled` may ask for.
+_ONLY = {"true": True, "false": False}
 _NO_EXPERIMENT, _NO_FLAG = "experimentKey not found", "featureKey not found"
 
 
@@ -32,6 +36,7 @@ def answer(call: Call) -> Reply:
 
     Raises:
         Refused: 400.
+        NoJson: a variable is none.
         PredictionNeeded, ProfileNeeded: the shell must fetch that first.
     """
     fields = call.fields_of_user(SHAPE)
@@ -39,11 +44,12 @@ def answer(call: Call) -> Reply:
     if len(go_string(fields["userId"])) * len(wanted) > _MOST_BYTES:
         raise Refused(413, f"the userId is too long to be told with {len(wanted)} decisions")
     user = call.user(fields["userId"], fields["userAttributes"])
-    activated = _Activated(call, user)
-    shown = [activated.one(key, what) for key, what in wanted.items()]
-    filtered = call.value("enabled")
-    if filtered in {"true", "false"}:
-        shown = [each for each in shown if each["enabled"] is (filtered == "true")]
+    activated = _Activated(call, user, only=_ONLY.get(call.value("enabled")))
+    tails = [activated.one(key, what) for key, what in wanted.items()]
+    if activated.no_json is not None:
+        raise activated.no_json
+    head = f'{{"userId":{go_string(user.id)},'
+    shown = Raw(f"[{','.join([head + tail for tail in tails if tail is not None])}]")
     tracks = call.value("disableTracking") != "true"
     events = call.events(activated.impressions, user) if tracks else ()
     profile = (user.id, activated.profile) if activated.profile is not None else None
@@ -91,32 +97,33 @@ class _Activated:
     Attributes:
         impressions: what the decisions call for.
         profile: the whole of the user's, to be saved; None where nothing is new.
+        no_json: the first thing to be shown that JSON has no word for; None if there is none.
     """
 
-    def __init__(self, call: Call, user: User) -> None:
+    def __init__(self, call: Call, user: User, *, only: bool | None) -> None:
+        """Show those that are on, or off, if *only* one of these is asked for."""
         self.impressions: list[Impression] = []
         self.profile: dict[str, str] | None = None
-        self._call, self._user = call, user
+        self.no_json: NoJson | None = None
+        self._call, self._user, self._only = call, user, only
+        self._spelling = spelling_of(call.api)
 
-    def one(self, key: str, what: str) -> Fields:
-        """Return what is shown of one decision.
+    def one(self, key: str, what: str) -> str | None:
+        """Return what is shown of one decision behind the user, if it is one to be shown.
 
         Raises:
             Refused: 400, a variable of the flag has a value that is none.
         """
-        shown = Fields(
-            userId=self._user.id, experimentKey="", featureKey="", variationKey="", type=""
-        )
-        if what in {_NO_EXPERIMENT, _NO_FLAG}:
-            shown["experimentKey" if what == _NO_EXPERIMENT else "featureKey"] = key
-            shown["enabled"], shown["error"] = False, what
-        elif what == _EXPERIMENT:
-            self._experiment(shown, key)
-        else:
-            self._flag(shown, key)
-        return shown
+        if what == _EXPERIMENT:
+            return self._experiment(key)
+        if what == _FLAG:
+            return self._flag(key)
+        shown = _nothing_shown("")
+        shown["experimentKey" if what == _NO_EXPERIMENT else "featureKey"] = key
+        shown["enabled"], shown["error"] = False, what
+        return None if self._only is True else go_json(shown)[1:]
 
-    def _experiment(self, shown: Fields, key: str) -> None:
+    def _experiment(self, key: str) -> str | None:
         call = self._call
         decision = call.api.engine.activate(call.edition.ruleset, key, self._user, None)
         self._take(decision)
@@ -124,32 +131,58 @@ class _Activated:
             from .notices import experiment_notice
 
             call.notices += experiment_notice(call.topic, key, decision, self._user)
-        shown["experimentKey"], shown["type"] = key, _EXPERIMENT
-        shown["variationKey"] = decision.variation_key or ""
-        shown["enabled"] = bool(decision.variation_key)
+        enabled = bool(decision.variation_key)
+        if self._only not in (None, enabled):
+            return None
+        tail = self._spelling.activated.get(decision.base)
+        if tail is None:
+            shown = _nothing_shown(_EXPERIMENT)
+            shown["experimentKey"], shown["variationKey"] = key, decision.variation_key or ""
+            shown["enabled"] = enabled
+            tail = self._spelling.activate(decision, shown)
+        return tail
 
-    def _flag(self, shown: Fields, key: str) -> None:
+    def _flag(self, key: str) -> str | None:
         call, ruleset = self._call, self._call.edition.ruleset
-        decision = call.api.engine.decide(ruleset, key, self._user, frozenset(), None)
+        decision = call.api.engine.decide(ruleset, key, self._user, NO_OPTIONS, None)
         if decision.variation_key is None:
             decision = decision.but(impressions=())  # whatever the datafile says of flags
         self._take(decision)
+        if call.topic:
+            from .notices import feature_notice
+
+            flag, values = ruleset.flags[key], self._variables(decision, key)
+            call.notices += feature_notice(call.topic, flag, decision, self._user, values)
+        tail = self._spelling.activated.get(decision.base)
+        if tail is not None:
+            return tail if self._only in (None, decision.enabled) else None
+        shown = self._shown_of_flag(decision, key)
+        if self._only not in (None, decision.enabled):
+            return None  # what has no JSON may be left out
+        try:
+            return self._spelling.activate(decision, shown)
+        except NoJson as error:  # what is refused for a later key comes first
+            self.no_json = self.no_json or error
+            return None
+
+    def _shown_of_flag(self, decision: Decision, key: str) -> Fields:
+        shown = _nothing_shown(_FLAG)
         if decision.source in {FEATURE_TEST, HOLDOUT} and decision.variation_key is not None:
             shown["experimentKey"] = decision.rule_key or ""
             shown["variationKey"] = decision.variation_key
-        shown["featureKey"], shown["type"] = key, _FLAG
+        shown["featureKey"] = key
         values = self._variables(decision, key)
         if values:
             shown["variables"] = values
         shown["enabled"] = decision.enabled
-        if call.topic:
-            from .notices import feature_notice
-
-            flag = ruleset.flags[key]
-            call.notices += feature_notice(call.topic, flag, decision, self._user, values)
+        return shown
 
     def _variables(self, decision: Decision, key: str) -> dict[str, object]:
-        """Return the flag's variables. They are rendered last: what has no JSON may be left out."""
+        """Return the flag's variables.
+
+        Raises:
+            Refused: 400, one of them has a value that is none.
+        """
         flag = self._call.edition.ruleset.flags[key]
         variation = variation_of(flag, decision.rule_key, decision.variation_key)
         values, wrong = variables_of(flag, variation, enabled=decision.enabled)
@@ -164,3 +197,8 @@ class _Activated:
         if decision.bucketed is not None:  # a later flag may use the same experiment
             self.profile = {**(self._user.profile or {}), **dict([decision.bucketed])}
             self._user = self._user.knowing(profile=self.profile)
+
+
+def _nothing_shown(kind: str) -> Fields:
+    """Return what each decision tells, in its order; `enabled` comes last."""
+    return Fields(experimentKey="", featureKey="", variationKey="", type=kind)

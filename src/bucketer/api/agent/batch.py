@@ -15,7 +15,7 @@ from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Request, RequestsNeeded, Response, is_sane_request_id
 from bucketer.api.query import quote
 
-from .fields import OBJECT, OBJECTS, TEXT, TEXT_MAP, Unreadable, objects, read_fields
+from .fields import OBJECT, OBJECTS, TEXT, TEXT_MAP, Shape, Unreadable, objects, read_fields
 from .go_json import Fields, NoJson, document, go_json
 from .go_time import NEVER, go_time
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
     from .call import Api
 
-_SHAPE = {"operations": OBJECTS}
-_OPERATION = {
-    "method": TEXT,
-    "url": TEXT,
-    "operationID": TEXT,
-    "body": OBJECT,
-    "params": TEXT_MAP,
-    "headers": TEXT_MAP,
-}
+_SHAPE = Shape(operations=OBJECTS)
+_OPERATION = Shape(
+    method=TEXT,
+    url=TEXT,
+    operationID=TEXT,
+    body=OBJECT,
+    params=TEXT_MAP,
+    headers=TEXT_MAP,
+)
 _UNREADABLE = b'{"error": "cannot decode the operation body"}\n'
 _TOO_MANY = '{"error": "too many operations, exceeding %d operations"}\n'
 _PREFIX, _ENDING = "/v1/", "/batch"

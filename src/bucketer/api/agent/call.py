@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bucketer.core.decision import Impression
     from bucketer.ports import EditionFacts, Engine
 
+    from .fields import Shape
+
     Headers = tuple[tuple[str, str], ...]
 
 #: Of what a body of fewer bytes brings no event can come that is too large.
@@ -122,9 +124,10 @@ class Call:
 
     def values(self, name: str) -> list[str]:
         """Return all values of a parameter of the query."""
-        if self._query is None:
-            self._query = parse_go_query(self.request.query)
-        return self._query.get(name, [])
+        query = self._query
+        if query is None:
+            query = self._query = parse_go_query(self.request.query)
+        return query.get(name, [])
 
     def value(self, name: str) -> str:
         """Return the first value of a parameter of the query; "" for none."""
@@ -135,7 +138,7 @@ class Call:
         """The same where Agent takes none at all from a query that has a broken pair."""
         return self.values(name) if parses(self.request.query) else []
 
-    def fields(self, shape: dict[str, str]) -> dict[str, Any]:
+    def fields(self, shape: Shape) -> dict[str, Any]:
         """Return the body's fields; see `fields.read_fields`.
 
         Raises:
@@ -151,7 +154,7 @@ class Call:
             self.request.parsed = found  # the request may be answered anew
         return found
 
-    def fields_of_user(self, shape: dict[str, str]) -> dict[str, Any]:
+    def fields_of_user(self, shape: Shape) -> dict[str, Any]:
         """Return the body's fields, with a `userId`.
 
         Raises:
@@ -241,8 +244,8 @@ class Call:
         """
         if not self.api.options.makes_events:
             return ()
-        now_ms, ruleset = round(self.now * 1000), self.edition.ruleset
-        made = tuple(Event(each, user, ruleset, now_ms, self.new_uuid()) for each in impressions)
+        now_ms, ruleset, new_uuid = round(self.now * 1000), self.edition.ruleset, self.new_uuid
+        made = tuple([Event(each, user, ruleset, now_ms, new_uuid()) for each in impressions])
         if len(self.request.body) > _LONG_BODY:
             self._check_size(made)
         return made

@@ -10,16 +10,18 @@ from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.decide import (
     DISABLE_DECISION_EVENT,
     ENABLED_FLAGS_ONLY,
+    EXCLUDE_VARIABLES,
     IGNORE_USER_PROFILE_SERVICE,
     INCLUDE_REASONS,
+    NO_OPTIONS,
     OPTIONS,
 )
 from bucketer.core.errors import InvalidRequest
 
 from .call import Refused
-from .fields import FLAG, OBJECT, OBJECTS, TEXT, TEXTS, Unreadable, objects
+from .fields import FLAG, OBJECT, OBJECTS, TEXT, TEXTS, Shape, Unreadable, objects
 from .go_json import Raw, go_json
-from .spelling import Spelling, unknown_flag, user_context, whole
+from .spelling import spelling_of, unknown_flag, user_context, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,19 +30,20 @@ if TYPE_CHECKING:
     from bucketer.api.http import Reply
     from bucketer.core.decision import Decision, Impression
     from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Flag
     from bucketer.core.user import User
 
     from .call import Call
 
-SHAPE = {
-    "userId": TEXT,
-    "userAttributes": OBJECT,
-    "decideOptions": TEXTS,
-    "forcedDecisions": OBJECTS,
-    "fetchSegments": FLAG,
-    "fetchSegmentsOptions": TEXTS,
-}
-_FORCED = {"flagKey": TEXT, "ruleKey": TEXT, "variationKey": TEXT}
+SHAPE = Shape(
+    userId=TEXT,
+    userAttributes=OBJECT,
+    decideOptions=TEXTS,
+    forcedDecisions=OBJECTS,
+    fetchSegments=FLAG,
+    fetchSegmentsOptions=TEXTS,
+)
+_FORCED = Shape(flagKey=TEXT, ruleKey=TEXT, variationKey=TEXT)
 #: What a user may take, told again with the decision of each flag; and what reasons may.
 _MOST_BYTES = 16 * 1024 * 1024
 _BAD_BODY = "error parsing request body"
@@ -58,9 +61,9 @@ def answer(call: Call) -> Reply:
     fields = call.fields_of_user(SHAPE)
     options = frozenset(fields["decideOptions"])
     forced = _forced(fields["forcedDecisions"])
-    for option in fields["decideOptions"]:
-        if option not in OPTIONS:
-            raise Refused(400, f"invalid option: {option}")
+    if not options <= OPTIONS:
+        unknown = next(each for each in fields["decideOptions"] if each not in OPTIONS)
+        raise Refused(400, f"invalid option: {unknown}")
     segments = None
     if fields["fetchSegments"]:
         segments = call.segments(fields["userId"], fields["fetchSegmentsOptions"])
@@ -72,12 +75,15 @@ def answer(call: Call) -> Reply:
         with_profile=IGNORE_USER_PROFILE_SERVICE not in options,
     )
     keys = call.form_values("keys")
+    is_one = len(keys) == 1
     later = call.value("track").lower() == LATER
     decided = _Decided(call, user, options, later=later)
-    shown = decided.all(keys or call.edition.ruleset.flag_order, one=len(keys) == 1)
-    events = call.events(decided.impressions, user)
+    shown = decided.all(keys or call.edition.ruleset.flag_order, one=is_one)
+    text = Raw(shown[0] if is_one else f"[{','.join(shown)}]")
+    silent = later or DISABLE_DECISION_EVENT in options
+    events = () if silent else call.events(decided.impressions, user)
     profile = (user.id, decided.profile) if decided.profile is not None else None
-    return call.reply(shown[0] if len(keys) == 1 else shown, events, profile)
+    return call.reply(text, events, profile)
 
 
 def _forced(given: list[object]) -> dict[tuple[str, str | None], str] | None:
@@ -100,56 +106,70 @@ class _Decided:
     """
 
     def __init__(self, call: Call, user: User, options: frozenset[str], *, later: bool) -> None:
-        self._later = later
-        if later:
-            options -= {DISABLE_DECISION_EVENT}  # what is left out is what the token holds
         self.impressions: list[Impression] = []
         self.profile: dict[str, str] | None = None
-        self._call, self._user, self._options = call, user, options
-        self._forced = user.forced_decisions
-        api = call.api
-        self._spelling: Spelling = api.kept.get("decide") or api.kept.setdefault(
-            "decide", Spelling(api.options.answers_bytes)
-        )
+        self._call, self._user, self._options, self._later = call, user, options, later
+        self._decide, self._ruleset = call.api.engine.decide, call.edition.ruleset
+        self._spelling = spelling_of(call.api)
+        self._with_variables = EXCLUDE_VARIABLES not in options
+        self._topic = call.topic
         self._room = _MOST_BYTES
-        self._shown_user = user_context(user.id, dict(user.attributes))
+        self._shown_user = user_context(user.id, user.attributes)
 
-    def all(self, keys: Iterable[str], *, one: bool) -> list[Raw]:
+    def all(self, keys: Iterable[str], *, one: bool) -> list[str]:
         """Decide each of *keys* once, in their order; return what is shown of it.
 
         Raises:
             Refused: 413, the user's attributes are too long to be told with each.
+            PredictionNeeded: with the options that concern its cache.
         """
-        only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
-        shown = []
         once = dict.fromkeys(keys)
         if len(self._shown_user) * len(once) > _MOST_BYTES:
             raise Refused(413, f"the user is too long to be told with {len(once)} decisions")
-        for key in once:
-            text = self._one(key, only_enabled=only_enabled)
-            if text is not None:
-                shown.append(text)
-        return shown
+        only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
+        tells_more = self._later or self._topic or INCLUDE_REASONS in self._options
+        if tells_more or self._user.known is not None:
+            try:
+                texts = [self._in_full(key, only_enabled=only_enabled) for key in once]
+            except PredictionNeeded as needed:
+                needed.options = self._options
+                raise
+        else:
+            texts = [self._shortly(key, only_enabled=only_enabled) for key in once]
+        return [text for text in texts if text is not None]
 
-    def _one(self, key: str, *, only_enabled: bool) -> Raw | None:
-        """Return what is shown of a flag's decision: nothing of one that is off, if so wanted."""
-        ruleset, options = self._call.edition.ruleset, self._options
+    def _shortly(self, key: str, *, only_enabled: bool) -> str | None:
+        """Return what is shown of a flag's decision: nothing of one that is off, if so wanted.
+
+        For a user of whom no more is known than id and attributes, with nothing to explain.
+        """
+        flag = self._ruleset.flags.get(key)
+        if flag is None:
+            return None if only_enabled else whole(unknown_flag(key), self._shown_user, [])
+        try:
+            decision = self._decide(self._ruleset, key, self._user, NO_OPTIONS, None)
+        except PredictionNeeded as needed:
+            needed.options = self._options
+            raise
+        self.impressions += decision.impressions
+        if only_enabled and not decision.enabled:  # whose variables no JSON may have a word for
+            return None
+        spelled = self._spelling.of(decision, flag, with_variables=self._with_variables)
+        return whole(spelled, self._shown_user, [])
+
+    def _in_full(self, key: str, *, only_enabled: bool) -> str | None:
+        """Return the same for any user, and tell those who listen."""
+        ruleset = self._ruleset
         flag = ruleset.flags.get(key)
         if flag is None:
             return None if only_enabled else whole(unknown_flag(key), self._shown_user, [])
-        trace: list[Reason] | None = [] if INCLUDE_REASONS in options else None
-        decision = self._decide(key, trace)
-        token = None
-        if self._later:
-            token = self._token_of(decision)
-            decision = decision.but(impressions=())
+        trace: list[Reason] | None = [] if INCLUDE_REASONS in self._options else None
+        decision = self._decide(ruleset, key, self._user, NO_OPTIONS, trace)
+        token = self._token_of(decision) if self._later else None
         self.impressions += decision.impressions
         if decision.bucketed is not None:  # a later flag may use the same experiment
             self.profile = {**(self._user.profile or {}), **dict([decision.bucketed])}
             self._user = self._user.knowing(profile=self.profile)
-        with_variables = "EXCLUDE_VARIABLES" not in options
-        at = (key, decision.rule_key)
-        forced = self._forced is not None and self._forced.get(at) == decision.variation_key
         reasons: list[str] = []
         if decision.error is not None:
             from .reasons import why_no_prediction
@@ -159,20 +179,32 @@ class _Decided:
             from .reasons import sentences
 
             reasons = self._within_room(sentences(trace, ruleset, flag, self._user))
-        if self._call.topic:
-            from .notices import flag_notice
-
-            values: dict[str, object] | None = None if with_variables else {}
-            self._call.notices += flag_notice(
-                self._call.topic, flag, decision, self._user, reasons, values, forced=forced
-            )
+        forced = self._is_forced(key, decision)
+        if self._topic:
+            self._tell(flag, decision, reasons, forced=forced)
         if only_enabled and not decision.enabled:  # whose variables no JSON may have a word for
             return None
-        spelled = self._spelling.of(decision, flag, with_variables=with_variables, forced=forced)
+        spelled = self._spelling.of(
+            decision, flag, with_variables=self._with_variables, forced=forced
+        )
         shown = whole(spelled, self._shown_user, reasons)
-        if self._later:
-            shown = Raw(f'{shown[:-1]},"exposure":{go_json(token)}}}')
-        return shown
+        return f'{shown[:-1]},"exposure":{go_json(token)}}}' if self._later else shown
+
+    def _is_forced(self, key: str, decision: Decision) -> bool:
+        """Say whether *decision* was forced upon its rule."""
+        forced = self._user.forced_decisions
+        return forced is not None and forced.get((key, decision.rule_key)) == decision.variation_key
+
+    def _tell(self, flag: Flag, decision: Decision, reasons: list[str], *, forced: bool) -> None:
+        """Tell those who listen."""
+        from .notices import flag_notice
+
+        values: dict[str, object] | None = None if self._with_variables else {}
+        if self._later or DISABLE_DECISION_EVENT in self._options:
+            decision = decision.but(impressions=())
+        self._call.notices += flag_notice(
+            self._topic, flag, decision, self._user, reasons, values, forced=forced
+        )
 
     def _token_of(self, decision: Decision) -> str | None:
         """Return the token that exposes what was decided.
@@ -203,16 +235,3 @@ class _Decided:
                 raise Refused(413, "the user is too long to be told with all reasons")
             taken.append(sentence)
         return taken
-
-    def _decide(self, key: str, trace: list[Reason] | None) -> Decision:
-        """Decide a flag.
-
-        Raises:
-            PredictionNeeded: with the options that concern its cache.
-        """
-        call, options = self._call, self._options
-        try:
-            return call.api.engine.decide(call.edition.ruleset, key, self._user, options, trace)
-        except PredictionNeeded as needed:
-            needed.options = options
-            raise

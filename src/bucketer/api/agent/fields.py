@@ -17,13 +17,16 @@ from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from collections.abc import Callable
+    from typing import Any, NoReturn, TypeAlias
+
+    #: An object, as its members came.
+    _Members: TypeAlias = tuple[tuple[str, Any], ...]
 
 #: Types of fields, each with its value where nothing is given.
 TEXT, FLAG, OBJECT, TEXTS, OBJECTS, TEXT_MAP = "text", "flag", "object", "texts", "objects", "map"
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_MAY_HAVE_SURROGATES = re.compile(r"\\u[dD][89a-fA-F]|[^\x00-\x7f]")
 #: The largest integer that a double holds exactly, with all below it.
 _EXACT = 2**53
 #: An integer of more digits is beyond a double.
@@ -34,43 +37,78 @@ class Unreadable(ValueError):
     """The body is not what the operation takes."""
 
 
-class _Pairs(list[tuple[str, "Any"]]):
-    """An object, as its members came."""
+class Shape:
+    """The fields of a structure.
+
+    Attributes:
+        types: name → type.
+        names: name in any case → name.
+        empty: what no field is given as, for those that nobody changes.
+        filled: the others, and what makes theirs.
+    """
+
+    __slots__ = ("empty", "filled", "names", "types")
+
+    def __init__(self, **types: str) -> None:
+        """Take the fields' types by their names."""
+        self.types = types
+        self.names = {name.casefold(): name for name in types}
+        made = {name: _NOTHING[kind] for name, kind in types.items()}
+        self.empty: dict[str, Any] = {name: make() for name, make in made.items()}
+        self.filled = tuple((name, make) for name, make in made.items() if make in {dict, list})
+
+    def nothing(self) -> dict[str, Any]:
+        """Return all fields, with nothing given."""
+        found = self.empty.copy()
+        for name, make in self.filled:
+            found[name] = make()
+        return found
 
 
-def read_fields(body: bytes, max_depth: int, shape: dict[str, str]) -> dict[str, Any]:
-    """Return the fields of *shape* (name → type) that *body* gives, the others as nothing is.
+#: What makes the value of a field that isn't given.
+_NOTHING: dict[str, Callable[[], Any]] = {
+    TEXT: str,
+    FLAG: bool,
+    OBJECT: dict,
+    TEXT_MAP: dict,
+    TEXTS: list,
+    OBJECTS: list,
+}
+
+
+def read_fields(body: bytes, max_depth: int, shape: Shape) -> dict[str, Any]:
+    """Return the fields of *shape* that *body* gives, the others as nothing is.
 
     Raises:
         Unreadable: it is no JSON, too much of it, or has another type somewhere.
     """
-    found = {name: _nothing(kind) for name, kind in shape.items()}
+    found = shape.nothing()
     if not body:
         return found
     parsed = _parse(body, max_depth)
     if parsed is None:
         return found
-    if not isinstance(parsed, _Pairs):
+    if type(parsed) is not tuple:
         raise Unreadable
     fold(found, parsed, shape)
     return found
 
 
-def fold(found: dict[str, Any], pairs: _Pairs, shape: dict[str, str]) -> None:
+def fold(found: dict[str, Any], members: _Members, shape: Shape) -> None:
     """Put the members of an object into the fields that they name, in any case."""
-    names = {name.casefold(): name for name in shape}
-    for given, value in pairs:
-        name = given if given in shape else names.get(given.casefold())
+    types = shape.types
+    for given, value in members:
+        name = given if given in types else shape.names.get(given.casefold())
         if name is None:
             continue
-        if value is None:  # leaves a text or a number as it is, and empties a map or list
-            if shape[name] not in {TEXT, FLAG}:
-                found[name] = _nothing(shape[name])
-        else:
-            found[name] = _typed(value, shape[name], found[name])
+        kind = types[name]
+        if value is not None:
+            found[name] = _typed(value, kind, found[name])
+        elif kind not in {TEXT, FLAG}:  # a text or a number stays as it is
+            found[name] = _NOTHING[kind]()
 
 
-def objects(value: list[Any], shape: dict[str, str]) -> list[dict[str, Any]]:
+def objects(value: list[Any], shape: Shape) -> list[dict[str, Any]]:
     """Read each item of a field of OBJECTS as a structure.
 
     Raises:
@@ -78,9 +116,9 @@ def objects(value: list[Any], shape: dict[str, str]) -> list[dict[str, Any]]:
     """
     read = []
     for each in value:
-        found = {name: _nothing(kind) for name, kind in shape.items()}
+        found = shape.nothing()
         if each is not None:
-            if not isinstance(each, _Pairs):
+            if type(each) is not tuple:
                 raise Unreadable
             fold(found, each, shape)
         read.append(found)
@@ -88,14 +126,20 @@ def objects(value: list[Any], shape: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _parse(body: bytes, max_depth: int) -> Any:
+    """Return a JSON value, in which an object is the tuple of its members, as they came."""
     # Each byte that is no UTF-8 becomes a surrogate here, and U+FFFD below: one for each, as in Go.
     text = body.decode("utf-8", "surrogateescape")
     try:
         check_cost(body, max_depth)
-        parsed = _DECODER.decode(text)
+        if text[0] == "{":  # without looking for blanks
+            parsed, end = _DECODER.raw_decode(text)
+        else:
+            parsed, end = _DECODER.decode(text), len(text)
     except (InvalidRequest, ValueError, RecursionError) as error:
         raise Unreadable from error
-    return _without_surrogates(parsed) if _MAY_HAVE_SURROGATES.search(text) else parsed
+    if end < len(text) and text[end:].strip(_BLANKS):
+        raise Unreadable
+    return parsed if text.isascii() and "\\u" not in text else _without_surrogates(parsed)
 
 
 def _integer(digits: str) -> float:
@@ -117,27 +161,20 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)
 
 
+_BLANKS = " \t\n\r"
 _DECODER = JSONDecoder(
-    object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_number, parse_constant=_no_constant
+    object_pairs_hook=tuple, parse_int=_integer, parse_float=_number, parse_constant=_no_constant
 )
 
 
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATES.sub("\ufffd", value)
-    if isinstance(value, _Pairs):
-        return _Pairs((_SURROGATES.sub("\ufffd", k), _without_surrogates(v)) for k, v in value)
+    if isinstance(value, tuple):
+        return tuple((_SURROGATES.sub("\ufffd", k), _without_surrogates(v)) for k, v in value)
     if isinstance(value, list):
         return [_without_surrogates(each) for each in value]
     return value
-
-
-def _nothing(kind: str) -> Any:
-    if kind == TEXT:
-        return ""
-    if kind == FLAG:
-        return False
-    return {} if kind in {OBJECT, TEXT_MAP} else []
 
 
 def _typed(value: Any, kind: str, before: Any) -> Any:
@@ -146,16 +183,19 @@ def _typed(value: Any, kind: str, before: Any) -> Any:
     Raises:
         Unreadable: it is something else.
     """
-    if kind == TEXT and isinstance(value, str):
+    given = type(value)
+    if kind == TEXT and given is str:
         return value
-    if kind == FLAG and isinstance(value, bool):
-        return value
-    if kind in {OBJECT, TEXT_MAP} and isinstance(value, _Pairs):
+    if kind == OBJECT and given is tuple:
         # Into the same dict: of many objects by one name each entry is touched once.
-        read = plain if kind == OBJECT else _text
-        before.update((name, read(each)) for name, each in value)
+        before.update([(name, each if type(each) is str else plain(each)) for name, each in value])
         return before
-    if kind in {TEXTS, OBJECTS} and isinstance(value, list) and not isinstance(value, _Pairs):
+    if kind == FLAG and given is bool:
+        return value
+    if kind == TEXT_MAP and given is tuple:
+        before.update([(name, _text(each)) for name, each in value])
+        return before
+    if kind in {TEXTS, OBJECTS} and given is list:
         return value if kind == OBJECTS else [_text(each) for each in value]
     raise Unreadable
 
@@ -170,7 +210,7 @@ def _text(value: object) -> str:
 
 def plain(value: Any) -> Any:
     """Return a parsed value of any type as dicts and lists."""
-    if isinstance(value, _Pairs):
+    if isinstance(value, tuple):
         return {name: plain(each) for name, each in value}
     if isinstance(value, list):
         return [plain(each) for each in value]

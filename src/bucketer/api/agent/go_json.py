@@ -5,6 +5,7 @@ Source: Go's encoding/json, which Agent renders its answers with.
 
 from __future__ import annotations
 
+import re
 from json.encoder import encode_basestring
 
 TYPE_CHECKING = False
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 
 #: What stands in Go's strings in another way than in Python's. None of it is JSON's structure.
 _ESCAPED = {
-    ord("<"): "\\u003c",
-    ord(">"): "\\u003e",
-    ord("&"): "\\u0026",
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
 }
 #: Lone surrogates, which no UTF-8 has.
-_ESCAPED |= dict.fromkeys(range(0xD800, 0xE000), "\\ufffd")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 #: From here on, and below, Go writes an exponent.
 _LARGE, _SMALL = 1e21, 1e-6
 #: Integers that a double holds exactly.
@@ -65,10 +66,10 @@ def go_json(value: object) -> str:
     Raises:
         NoJson: it holds a number that JSON lacks.
     """
+    if type(value) is str:
+        return go_string(value)
     if isinstance(value, Raw):
         return value
-    if isinstance(value, str):
-        return go_string(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -85,12 +86,17 @@ def go_json(value: object) -> str:
 def go_object(value: Mapping[str, object]) -> str:
     """Render a map, or the fields of a structure."""
     names = value if isinstance(value, Fields) else sorted(value)
-    return "{" + ",".join(f"{go_string(name)}:{go_json(value[name])}" for name in names) + "}"
+    return f"{{{','.join([f'{go_string(name)}:{go_json(value[name])}' for name in names])}}}"
 
 
 def go_string(text: str) -> str:
     """Render a string, with its quotes."""
-    return encode_basestring(text).translate(_ESCAPED)
+    quoted = encode_basestring(text)
+    if quoted.isascii() and "<" not in quoted and ">" not in quoted and "&" not in quoted:
+        return quoted
+    for sign, escaped in _ESCAPED.items():
+        quoted = quoted.replace(sign, escaped)
+    return _SURROGATES.sub("\\\\ufffd", quoted)
 
 
 def go_number(number: float) -> str:

@@ -18,7 +18,13 @@ def parse_go_query(query: str) -> dict[str, list[str]]:
     A pair with a semicolon or a broken escape is left out. A byte that isn't UTF-8 is U+FFFD.
     """
     found: dict[str, list[str]] = {}
-    for pair in query.split("&") if query else ():
+    if query.isascii() and not ("%" in query or "+" in query or ";" in query):
+        for pair in query.split("&"):
+            if pair:
+                name, _, value = pair.partition("=")
+                found.setdefault(name, []).append(value)
+        return found
+    for pair in query.split("&"):
         if not pair or ";" in pair or ("%" in pair and _BAD_ESCAPE.search(pair)):
             continue
         name, _, value = pair.partition("=")

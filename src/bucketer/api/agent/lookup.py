@@ -8,7 +8,7 @@ from __future__ import annotations
 from bucketer.api.http import ProfileNeeded
 
 from .call import Refused
-from .fields import TEXT
+from .fields import TEXT, Shape
 from .go_json import Fields
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
+SHAPE = Shape(userId=TEXT)
 NO_PROFILES = "no user profile service found"
 
 
@@ -29,7 +30,7 @@ def answer(call: Call) -> Reply:
     """
     if not call.api.options.profiles_open:
         raise Refused(500, NO_PROFILES)
-    user_id = call.fields_of_user({"userId": TEXT})["userId"]
+    user_id = call.fields_of_user(SHAPE)["userId"]
     known = call.known
     if known is None or known.profile is None:
         raise ProfileNeeded(user_id)

@@ -9,7 +9,7 @@ from bucketer.api.needs import OverrideGiven
 
 from .activate import experiment_keys
 from .call import Refused
-from .fields import TEXT
+from .fields import TEXT, Shape
 from .go_json import Fields
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-SHAPE = {"userId": TEXT, "experimentKey": TEXT, "variationKey": TEXT}
+SHAPE = Shape(userId=TEXT, experimentKey=TEXT, variationKey=TEXT)
 #: Of all three together, in UTF-8: what is kept is bounded.
 MAX_BYTES = 4 * 1024
 _OFF = "Overrides not enabled"

@@ -60,6 +60,7 @@ OPERATIONS = {
     "/v1/send-odp-event": ("POST", "send_odp_event", EVALUATE),
 }
 
+_JSON = "application/json"
 _NO_KEY = "missing required X-Optimizely-SDK-Key header"
 _BAD_KEY = "sdkKey failed validation"
 _UNKNOWN_KEY = (
@@ -75,6 +76,7 @@ class AgentApi:
     """Everything below `/v1/`, for one edition."""
 
     checks_tokens = True
+    paths = frozenset(OPERATIONS)
 
     def __init__(
         self,
@@ -87,20 +89,18 @@ class AgentApi:
         """Answer by *edition* (None: by 500) as *engine* decides."""
         del keys
         self._api = Api(edition, options, headers, engine)
-        self._routes: dict[str, AgentRoute] = {}
 
     def route(self, path: str) -> Route | None:
-        """Return the operation at *path*, which is imported when it is first asked for."""
+        """Return the operation at *path*, which is imported when the first edition is asked."""
         if path.lower().endswith("/batch"):
             from .batch import BatchRoute
 
             return BatchRoute(self._api)
-        route = self._routes.get(path)
-        if route is None and path in OPERATIONS:
-            method, module, role = OPERATIONS[path]
-            answer = import_module(f"{__package__}.{module}").answer
-            route = self._routes[path] = AgentRoute(self._api, method, answer, role)
-        return route
+        if path not in OPERATIONS:
+            return None
+        method, module, role = OPERATIONS[path]
+        answer = import_module(f"{__package__}.{module}").answer
+        return AgentRoute(self._api, method, answer, role)
 
     def refuse(self, request: Request, error: Exception, status: int) -> Response:
         """Answer *error* as Agent would."""
@@ -182,8 +182,8 @@ def check_type(request: Request) -> None:
     Raises:
         Refused: 415, without a body.
     """
-    told = request.headers.get("content-type", "").strip().lower().partition(";")[0]
-    if told != "application/json":
+    told = request.headers.get("content-type", "")
+    if told != _JSON and told.strip().lower().partition(";")[0] != _JSON:
         raise Refused(415)
 
 

@@ -10,14 +10,14 @@ from bucketer.api.http import Reply, Response
 from bucketer.api.needs import ProfileGiven
 
 from .call import Refused
-from .fields import OBJECT, TEXT
+from .fields import OBJECT, TEXT, Shape
 from .lookup import NO_PROFILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .call import Call
 
-SHAPE = {"userId": TEXT, "experimentBucketMap": OBJECT}
+SHAPE = Shape(userId=TEXT, experimentBucketMap=OBJECT)
 #: What is stored of one user is bounded: ids of experiments and variations together, in UTF-8.
 MAX_BYTES = 16 * 1024
 #: As long a user id as is stored, in characters.

@@ -11,7 +11,7 @@ from bucketer.core.events import MAX_VISITOR_BYTES
 from bucketer.core.odp import odp_event
 
 from .call import Refused
-from .fields import OBJECT, TEXT, TEXT_MAP
+from .fields import OBJECT, TEXT, TEXT_MAP, Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-SHAPE = {"type": TEXT, "action": TEXT, "identifiers": TEXT_MAP, "data": OBJECT}
+SHAPE = Shape(type=TEXT, action=TEXT, identifiers=TEXT_MAP, data=OBJECT)
 _NO_ACTION = 'missing "action" in request payload'
 _NO_IDENTIFIERS = 'missing or empty "identifiers" in request payload'
 _OFF = "ODP is not enabled"

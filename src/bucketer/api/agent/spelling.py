@@ -1,15 +1,21 @@
-"""Decisions of flags as `/v1/decide` spells them out; all but the user is kept for the next one."""
+"""Decisions as `/v1/decide` and `/v1/activate` spell them out; all but the user is kept."""
 
 from __future__ import annotations
 
-from .go_json import Fields, Raw, go_json, go_string
+from .go_json import Fields, go_json, go_object, go_string
 from .variables import variables_of, variation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeVar
+
     from bucketer.core.decision import Decision
     from bucketer.core.ruleset import Flag
 
+    from .call import Api
+
+    Kept = TypeVar("Kept")
     #: What stands before the user, and behind the reasons; and the reasons that are always told.
     Spelled = tuple[str, str, tuple[str, ...]]
 
@@ -19,31 +25,58 @@ _EVERYONE_ELSE = "default-"
 
 
 class Spelling:
-    """Spelled decisions of one edition. Filled as they are met; safe to share by threads."""
+    """Spelled decisions of one edition. Filled as they are met; safe to share by threads.
 
-    __slots__ = ("_kept", "_left_bytes", "_room_bytes")
+    Attributes:
+        activated: by the `base` of a decision, what stands behind the user in `/v1/activate`.
+    """
+
+    __slots__ = ("_left_bytes", "_room_bytes", "_whole", "_without_variables", "activated")
 
     def __init__(self, room_bytes: int) -> None:
         """Keep at most *room_bytes*."""
         self._room_bytes = self._left_bytes = room_bytes
-        self._kept: dict[tuple[object, bool], Spelled] = {}
+        self._whole: dict[object, Spelled] = {}
+        self._without_variables: dict[object, Spelled] = {}
+        self.activated: dict[object, str] = {}
 
     def of(
         self, decision: Decision, flag: Flag, *, with_variables: bool, forced: bool = False
     ) -> Spelled:
-        """Return the texts of *decision*, which is one of *flag*, maybe *forced* upon a rule."""
-        key = (decision.base, with_variables)
-        spelled = self._kept.get(key)
+        """Return the texts of *decision* in `/v1/decide`, of *flag*, maybe *forced* upon a rule."""
+        known = self._whole if with_variables else self._without_variables
+        spelled = known.get(decision.base)
         if spelled is None:
             spelled = _spell(decision, flag, with_variables=with_variables, forced=forced)
-            cost_bytes = _AN_ENTRY + len(spelled[0]) + len(spelled[1])
-            if cost_bytes <= self._room_bytes:
-                if cost_bytes > self._left_bytes:
-                    self._kept.clear()
-                    self._left_bytes = self._room_bytes
-                self._left_bytes -= cost_bytes
-                self._kept[key] = spelled
+            self._keep(known, decision.base, spelled, len(spelled[0]) + len(spelled[1]))
         return spelled
+
+    def activate(self, decision: Decision, shown: Fields) -> str:
+        """Return what *shown* says of *decision* behind the user, and keep it in `activated`."""
+        tail = go_json(shown)[1:]
+        self._keep(self.activated, decision.base, tail, len(tail))
+        return tail
+
+    def _keep(
+        self, known: dict[object, Kept], base: object, spelled: Kept, size_bytes: int
+    ) -> None:
+        cost_bytes = _AN_ENTRY + size_bytes
+        if cost_bytes > self._room_bytes:
+            return
+        if cost_bytes > self._left_bytes:
+            for each in (self._whole, self._without_variables, self.activated):
+                each.clear()
+            self._left_bytes = self._room_bytes
+        self._left_bytes -= cost_bytes
+        known[base] = spelled
+
+
+def spelling_of(api: Api) -> Spelling:
+    """Return the one that *api* keeps."""
+    found: Spelling | None = api.kept.get("spelling")
+    if found is None:
+        found = api.kept.setdefault("spelling", Spelling(api.options.answers_bytes))
+    return found
 
 
 def _spell(decision: Decision, flag: Flag, *, with_variables: bool, forced: bool) -> Spelled:
@@ -69,17 +102,17 @@ def unknown_flag(flag_key: str) -> Spelled:
     return f'{head[:-1]},"userContext":', f",{tail[1:]}", (reason,)
 
 
-def user_context(user_id: str, attributes: dict[str, object]) -> str:
+def user_context(user_id: str, attributes: Mapping[str, object]) -> str:
     """Spell the user, as each decision has them."""
-    return f'{{"userId":{go_string(user_id)},"attributes":{go_json(attributes)}}}'
+    return f'{{"userId":{go_string(user_id)},"attributes":{go_object(attributes)}}}'
 
 
-def whole(spelled: Spelled, user: str, reasons: list[str]) -> Raw:
+def whole(spelled: Spelled, user: str, reasons: list[str]) -> str:
     """Put a decision together; *reasons* are told beside those that always are."""
     head, tail, always = spelled
     if not (always or reasons):
-        return Raw(f'{head}{user},"reasons":[]{tail}')
-    return Raw(f'{head}{user},"reasons":{go_json([*always, *reasons])}{tail}')
+        return f'{head}{user},"reasons":[]{tail}'
+    return f'{head}{user},"reasons":{go_json([*always, *reasons])}{tail}'
 
 
 def _head(variation: str | None, rule: str | None, flag_key: str, enabled: bool) -> Fields:

@@ -43,6 +43,7 @@ class OAuthApi:
     """What stands below `/oauth/`: the one route, which wants no token."""
 
     checks_tokens = True
+    paths = frozenset((PATH,))
     methods = ("POST",)
     role = NOBODY
 

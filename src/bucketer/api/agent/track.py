@@ -10,7 +10,7 @@ from bucketer.core.errors import UnknownEvent
 from bucketer.core.user import User
 
 from .call import Refused
-from .fields import OBJECT, TEXT
+from .fields import OBJECT, TEXT, Shape
 from .go_json import Fields
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-SHAPE = {"userId": TEXT, "userAttributes": OBJECT, "eventTags": OBJECT}
+SHAPE = Shape(userId=TEXT, userAttributes=OBJECT, eventTags=OBJECT)
 _INT64 = 2**63
 _NO_EVENT = "missing required path parameter: eventKey"
 

@@ -34,6 +34,8 @@ _CODES = {400: "PARSE_ERROR", 404: "FLAG_NOT_FOUND", 413: "INVALID_CONTEXT"}
 class OfrepApi:
     """The protocol, for one edition."""
 
+    paths = frozenset((_FLAGS,))
+
     def __init__(
         self,
         edition: EditionFacts | None,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_POOL_UUIDS = 256
-#: One of the four digits that say who defines the others.
-_VARIANT = "a"
+#: UUIDs that count on from one another: two hexadecimal digits of them.
+_IN_A_ROW = 256
 
 
 def request_ids() -> Callable[[], str]:
@@ -29,20 +28,20 @@ def request_ids() -> Callable[[], str]:
 
 
 def uuids() -> Callable[[], str]:
-    """Return what makes random UUIDs (version 4) as text, in lower case with hyphens.
+    """Return what makes UUIDs in the form of version 4: lower case, with hyphens.
 
-    Five times as fast as ``str(uuid.uuid4())``: randomness, 120 bits for each, is fetched from the
-    system for 256 at a time, and no object is made but the text. For one thread.
+    The first of each 256 is random in its other 114 bits; the rest count on from it. They need be
+    unique, not hard to guess, and randomness for each would cost four times as much. One maker per
+    thread of use: it isn't locked.
     """
     return _uuids().__next__
 
 
 def _uuids() -> Iterator[str]:
     while True:
-        pool = os.urandom(16 * _POOL_UUIDS).hex()
-        for at in range(0, len(pool), 32):
-            digits = pool[at : at + 32]
-            yield (
-                f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
-                f"{_VARIANT}{digits[17:20]}-{digits[20:]}"
-            )
+        digits = os.urandom(16).hex()
+        variant = "89ab"[int(digits[16], 16) % 4]
+        head = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-"
+        first = int(digits[20:30], 16) * _IN_A_ROW
+        for number in range(first, first + _IN_A_ROW):
+            yield f"{head}{number:012x}"
