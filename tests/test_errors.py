@@ -44,6 +44,7 @@ EXAMPLES = [
     problems.SegmentsUnavailable(),
     problems.ExposureTooLarge(4096),
     problems.ExposureRefused("it has expired"),
+    problems.StreamRefused("it has expired"),
 ]
 
 

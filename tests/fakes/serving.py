@@ -78,6 +78,8 @@ def echo(request):
 class FakeRuntime:
     """A runtime that provides nothing until the test lets it go on."""
 
+    stream_room = None
+
     def __init__(self, handler=None, outbox=None):
         self.default = self
         self.handler = handler or EchoHandler()

@@ -83,6 +83,7 @@ def test_what_is_left_out_exists():
 #: Imported by modules of the decision function for what it never is: a server, a receiver of
 #: webhooks, or the SDK's double.
 ELSEWHERE = {
+    "bucketer.api.ofrep.streams",
     "bucketer.api.service.metrics", "bucketer.wiring.metrics",
     "bucketer.api.service.webhook", "bucketer.publishing.publisher", "bucketer.publishing.webhook_queue",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from .access import Gate
     from .route import Api, Route
+    from .streams import Room
 
     #: What an API is made of: an edition, the options, the headers of every JSON answer, what
     #: decides, and the environment's own keys.
@@ -94,6 +95,10 @@ class ApiOptions:
         exposure_ttl_s: how long an exposure token is good.
         environments_trouble: gives what other environments lack at a moment, or ""; None where
             there are none.
+        event_streams: where OpenFeature's clients hear of new revisions: `on` for here, or a URL;
+            empty for nowhere.
+        stream_secrets: what addresses to listen at are signed and checked with.
+        stream_room: whether one more can listen here, or None where nobody can.
         other_webhooks: gives the rules of other environments, or None where there are none.
     """
 
@@ -105,6 +110,7 @@ class ApiOptions:
         "batch_max",
         "debug_allowed",
         "environments_trouble",
+        "event_streams",
         "events",
         "exposure_ttl_s",
         "forced",
@@ -137,6 +143,8 @@ class ApiOptions:
         "show_datafile",
         "signing_secrets",
         "state_trouble",
+        "stream_room",
+        "stream_secrets",
         "watch",
         "webhook",
     )
@@ -169,6 +177,9 @@ class ApiOptions:
         self.apis: tuple[tuple[str, MakesApi], ...] = ()
         self.answers_bytes = 16 * 1024 * 1024
         self.signing_secrets: tuple[bytes, ...] = ()
+        self.event_streams = ""
+        self.stream_secrets: tuple[bytes, ...] = ()
+        self.stream_room: Room | None = None
         self.exposure_ttl_s = 86_400.0
         self.freshness: Callable[[], dict[str, object]] | None = None
         self.front: Callable[[Route], Route] | None = None

@@ -132,6 +132,23 @@ class LocalOnly(BucketerError):
         )
 
 
+class StreamRefused(BucketerError):
+    """The address of an event stream that is none of ours, or no longer good.
+
+    Attributes:
+        why: a clause, with nothing of the address in it.
+    """
+
+    code = "stream_refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"The stream's address is refused: {self.why}. Evaluate all flags for a new one."
+
+
 class SegmentsUnavailable(BucketerError):
     """The user's segments were asked for, and could not be had: nothing is decided without."""
 
@@ -164,6 +181,7 @@ STATUS: dict[type[BucketerError], int] = {
     EventTooLarge: 413,
     ExposureTooLarge: 413,
     ExposureRefused: 403,
+    StreamRefused: 403,
     errors.NoDatafile: _UNAVAILABLE,
     errors.DatafileError: _UNAVAILABLE,
     errors.SourceError: _UNAVAILABLE,

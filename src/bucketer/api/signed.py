@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: What is signed for one end is no good for another.
-EXPOSURE, NAME = b"exposure", b"name"
+EXPOSURE, NAME, STREAM = b"exposure", b"name", b"stream"
 #: No text of ours is longer.
 MAX_CHARS = 4 * 1024
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")

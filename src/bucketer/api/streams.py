@@ -32,19 +32,34 @@ class Notice:
         self.topic, self.kind, self.data = topic, kind, data
 
 
+class Room:
+    """Whether one more can listen here; kept true by the door.
+
+    Attributes:
+        is_full: nobody can.
+    """
+
+    __slots__ = ("is_full",)
+
+    def __init__(self) -> None:
+        """Begin with room."""
+        self.is_full = False
+
+
 class Stream(Response):
     """An answer whose body goes on: each notice of a topic, as it comes.
 
     Attributes:
         topic: what is listened to.
         kinds: which notices are told.
+        opening: is sent first, whatever happens.
         before, after: what stands around the data of each.
         heartbeat: is sent where nothing else was for a while; empty for nothing.
         lost: with one `%d`: is sent where a listener was too slow, and so many notices of its topic
             could not be told.
     """
 
-    __slots__ = ("after", "before", "heartbeat", "kinds", "lost", "topic")
+    __slots__ = ("after", "before", "heartbeat", "kinds", "lost", "opening", "topic")
 
     def __init__(
         self,
@@ -56,6 +71,7 @@ class Stream(Response):
         """Begin with 200 and *headers*; the rest is server-sent events unless it is set."""
         super().__init__(200, headers, b"", request_id)
         self.topic, self.kinds = topic, frozenset(kinds)
+        self.opening = b""
         self.before, self.after = b"data: ", b"\n\n"
         self.heartbeat = b":\n\n"
         self.lost = b'event: lost\ndata: {"lost":%d}\n\n'

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Request, Response
     from bucketer.api.routes import Handler
-    from bucketer.api.streams import Notice
+    from bucketer.api.streams import Notice, Room
     from bucketer.ports import Outbox, Overrides, Predictor, ProfileStore, Segments
 
     from .answering import Answering
@@ -46,6 +46,7 @@ class Runtime:
         outbox: takes the events; None drops them.
         profiles, predictor, archive, on_notice, name_event, clock: what it was wired to.
         listened: what somebody listens to, kept true by the door; None where nobody can.
+        stream_room: whether one more can listen, kept true by the door; None where nobody can.
         on_telling: tells what happened to those who listen; may be called by any thread.
     """
 
@@ -63,6 +64,7 @@ class Runtime:
         on_notice: Callable[[bytes, tuple[str, ...]], None] | None = None,
         name_event: Callable[[], str] | None = None,
         listened: set[str] | None = None,
+        stream_room: Room | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -83,6 +85,7 @@ class Runtime:
                 concerns, without waiting for what comes of it.
             name_event: makes the name of an event; a UUID's unless given.
             listened: see above.
+            stream_room: see above.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -100,7 +103,7 @@ class Runtime:
         self.on_notice = on_notice
         self.name_event = name_event or new_uuid
         self.clock, self._monotonic = clock, monotonic
-        self.listened = listened
+        self.listened, self.stream_room = listened, stream_room
         self.on_telling: Callable[[Iterable[Notice]], None] | None = None
         self._refresher: Refresher | None = None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .setting import Setting
-from .values import one_of, switch, switch_or_later
+from .setting import LOCATION, Setting
+from .values import one_of, switch, switch_or_later, switch_or_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,5 +41,15 @@ ROWS: Final = (
         "Whether evaluating all flags at once, as pages do when they start, counts as seeing them. "
         "With `later` each has a token in its metadata, by which the page says that it was seen "
         "(`POST /expose`). A context says it for one request with `$opt_impressions`.",
+    ),
+    Setting(
+        "BUCKETER_OFREP_EVENT_STREAMS",
+        "off",
+        switch_or_url,
+        "`on`, `off` or an https:// or http:// URL",
+        "Where clients are told to evaluate again when there is a new datafile. With `on` they "
+        "listen to `bucketer serve` itself (Lambda and ASGI can't, and name nothing); a URL is "
+        "that of another service, and is told to them as it stands.",
+        LOCATION,
     ),
 )

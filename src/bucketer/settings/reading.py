@@ -113,6 +113,7 @@ class Settings:
     ofrep_off: str
     ofrep_experiments: bool
     ofrep_bulk_impressions: bool | str
+    ofrep_event_streams: str
     config: str
     sdk_keys: str
     sdk_key_url: str

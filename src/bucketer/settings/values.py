@@ -296,6 +296,13 @@ def signing_secrets(value: str) -> tuple[bytes, ...]:
     return found
 
 
+def switch_or_url(value: str) -> str:
+    """`on`; a URL; or `off`, which is empty."""
+    if value.startswith(("https://", "http://")):
+        return web_url(value)
+    return "on" if switch(value) else ""
+
+
 def switch_or_later(value: str) -> bool | str:
     """As `switch`, or `later`."""
     return word(value, {"later"}) or switch(value)

@@ -47,6 +47,7 @@ def build(
     *,
     mode: str = SERVER,
     collector: Collector | None = None,
+    stream_secret: bytes = b"",
 ) -> Runtime:
     """Build the runtime that *settings* ask for, with a first edition if one can be had.
 
@@ -55,6 +56,8 @@ def build(
         environ: the process's own when None; beside settings it holds AWS's variables.
         mode: SERVER, LAMBDA or COMMAND.
         collector: is to tell of what the runtime does; None where nobody counts.
+        stream_secret: what addresses of OpenFeature's event streams are signed with where nothing
+            is set for it; from a door that can keep answers open, the same for all its processes.
 
     Raises:
         SettingsError: the environment asks for something impossible.
@@ -82,6 +85,12 @@ def build(
             options.listened = listened = set()
         else:
             options.no_streams = "only `bucketer serve` can keep an answer open"
+    if stream_secret and settings.ofrep and options.event_streams == "on":
+        from bucketer.api.streams import Room
+
+        options.stream_room = Room()
+        options.stream_secrets = settings.signing_secrets or (stream_secret,)
+        listened = set() if listened is None else listened
     if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     stores = _user_stores(settings, options)
@@ -103,6 +112,7 @@ def build(
         archive=build_archive(settings, environ, mode, engine_of(settings)[1]),
         on_notice=on_notice,
         listened=listened,
+        stream_room=options.stream_room,
         **stores,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),

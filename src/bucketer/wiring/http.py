@@ -35,6 +35,7 @@ def api_options(settings: Settings) -> ApiOptions:
     options.ofrep_experiments = settings.ofrep_experiments
     options.ofrep_off_values = settings.ofrep_off == "values"
     options.ofrep_bulk_impressions = settings.ofrep_bulk_impressions
+    options.event_streams = settings.ofrep_event_streams
     options.signing_secrets = settings.signing_secrets
     options.exposure_ttl_s = settings.exposure_ttl
     options.forced = settings.forced

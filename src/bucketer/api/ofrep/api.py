@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: What all paths of the protocol begin with.
 PREFIX = "/ofrep/"
 _FLAGS = "/ofrep/v1/evaluate/flags"
-_RATE_LIMITED = 429
+_EVENTS = "/ofrep/v1/events"
 #: The protocol's codes by status; anything else is GENERAL.
 _CODES = {400: "PARSE_ERROR", 404: "FLAG_NOT_FOUND", 413: "INVALID_CONTEXT"}
 
@@ -59,6 +59,10 @@ class OfrepApi:
         """
         if path.removesuffix("/") == _FLAGS:
             return self._bulk
+        if path == _EVENTS and self._options.stream_room is not None:
+            from .streams import StreamRoute  # which a server alone has
+
+            return StreamRoute(self._options, self._headers)
         if path.startswith(f"{_FLAGS}/"):
             key = unquote(path[len(_FLAGS) + 1 :])
             return SingleRoute(key, self._evaluator, self._options, self._headers)

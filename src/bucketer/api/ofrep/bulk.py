@@ -48,6 +48,7 @@ class BulkRoute:
     ) -> None:
         """Evaluate with *evaluator*; None answers 503."""
         self._evaluator, self._options, self._headers = evaluator, options, headers
+        self._streams = _streams_of(options)
         self._of_the_edition = b""
         if evaluator is not None:
             ruleset, edition = evaluator.ruleset, evaluator.edition
@@ -67,9 +68,10 @@ class BulkRoute:
         evaluator = self._evaluator
         if evaluator is None:
             raise NoDatafile
+        streams = self._streams(request, now) if self._streams is not None else ""
         etag = ""
         if known is None and not self._options.profiles:
-            etag = self._etag(request.body + self._period(request, now))
+            etag = self._etag(request.body + self._period(request, now) + streams.encode("ascii"))
             if request.headers.get("if-none-match") == etag:
                 headers = (*self._headers, ("ETag", etag))
                 return Reply(Response(304, headers, b"", request.request_id))
@@ -82,7 +84,8 @@ class BulkRoute:
         if wanted == LATER:
             put, wanted = self._put_tokens(context, user, now), False
         texts, made = _evaluate(evaluator, context, user, put)
-        text = f'{{"flags": [{", ".join(texts)}], "metadata": {{}}}}'
+        more = f', "eventStreams": {streams}' if streams else ""
+        text = f'{{"flags": [{", ".join(texts)}], "metadata": {{}}{more}}}'
         body = text.encode("ascii")
         headers = (*self._headers, ("ETag", etag or self._etag(body)))
         response = Response(200, headers, body, request.request_id)
@@ -116,6 +119,18 @@ class BulkRoute:
         """Return nothing: `OfrepApi.refuse` says what was asked."""
         del request
         return {}
+
+
+def _streams_of(options: ApiOptions) -> Callable[[Request, float], str] | None:
+    """Return what gives the JSON text of `eventStreams` for a request; None for none."""
+    if options.stream_room is not None:
+        from .streams import EventStreams  # which a server alone has
+
+        return EventStreams(options).told
+    if options.event_streams in {"", "on"}:
+        return None
+    text = to_json([{"type": "sse", "url": options.event_streams}])
+    return lambda _request, _now: text
 
 
 def _evaluate(

@@ -174,7 +174,7 @@ class Connection(PacedReader):
             return
         head = worker.render_stream(request, stream, self._server, chunked=chunked)
         self._last = False  # whatever the client says: the answer has only begun
-        self._send(head)
+        self._send(head + streaming.opened(stream.opening))
         self._last = True
         streaming.listener = listener
         self._streaming = streaming

@@ -11,6 +11,7 @@ import gc
 import logging
 import multiprocessing
 import sys
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from bucketer import wiring
@@ -40,20 +41,28 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.server")
 
+#: So long after one worker all have a new datafile: each looks for it once a second, and compiles.
+TAKEN_UP_S = 2.5
 #: After so many seconds a thread that compiles lets another one have its turn.
 SWITCH_S = 0.001
 #: The processes of which one is there from the start: the only one, or the first of several.
 _FIRST = frozenset({"MainProcess", "SpawnProcess-1"})
 
 
-def tell_editions(runtime: Runtime) -> None:
-    """Have those who listen told of each new edition."""
+def tell_editions(runtime: Runtime, worker: Worker, *, alone: bool) -> None:
+    """Have those who listen told of each new edition; *alone* where there is no other worker."""
     from bucketer.api.agent.notices import config_notices  # few listen
+    from bucketer.api.ofrep.streams import edition_notice
 
     def tell(environment: Environment) -> None:
         edition = environment.edition
-        if edition is not None and runtime.on_telling is not None:
-            runtime.on_telling(config_notices(environment.keys, edition.ruleset.revision))
+        if edition is None:
+            return
+        revision = edition.ruleset.revision
+        worker.tell_in(0.0, config_notices(environment.keys, revision))
+        # Who is told this asks again, and any worker may answer.
+        delay_s = 0.0 if alone else TAKEN_UP_S
+        worker.tell_in(delay_s, (edition_notice(environment.place, revision),))
 
     runtime.environments.on_edition = tell
 
@@ -85,6 +94,7 @@ class Application:
         self._address = address
         self._limits = limits
         self._speaking, self._counting = speaking, counting
+        self._stream_secret = token_bytes(32)  # one for all workers, which each get a copy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live through one lifespan."""
@@ -93,7 +103,9 @@ class Application:
         configure_logs(self._settings.log_level, self._settings.log_format, speaker)
         collector = self._collector()
         try:
-            runtime = wiring.build(self._settings, collector=collector)
+            runtime = wiring.build(
+                self._settings, collector=collector, stream_secret=self._stream_secret
+            )
         except BucketerError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -114,7 +126,7 @@ class Application:
         if isinstance(worker, WatchedWorker):
             pulse = watch(worker, self._settings, collector)
         if runtime.listened is not None:
-            tell_editions(runtime)
+            tell_editions(runtime, worker, alone=self._settings.workers == 1)
         scope["state"]["worker"] = worker
         sweeper = Sweeper(loop, worker.connections, self._limits)
         sweeper.start()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Bodies of the largest size that there is room for at once, however large that is.
 _BODIES_AT_LEAST = 4
+#: Those who may listen to a worker where OpenFeature's clients do.
+LISTENERS = 10_000
 
 
 def run(settings: Settings) -> int:
@@ -97,11 +99,14 @@ def _config(
 def limits_of(settings: Settings) -> Limits:
     """Return what each worker bears, by what is set and by what the system gives it."""
     usual = Limits()
+    wanted = usual.connections
+    if settings.ofrep_event_streams == "on":
+        wanted += LISTENERS  # half of all places are theirs
     return Limits(
         url_bytes=settings.max_url_bytes,
         body_bytes=settings.max_body_bytes,
         unfinished_bytes=max(usual.unfinished_bytes, _BODIES_AT_LEAST * settings.max_body_bytes),
-        connections=connections_within(usual.connections),
+        connections=connections_within(wanted),
     )
 
 

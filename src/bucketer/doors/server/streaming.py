@@ -48,6 +48,10 @@ class Streaming:
         self._beaten = False
         self.listener: Listener | None = None
 
+    def opened(self, opening: bytes) -> bytes:
+        """Return what is sent first, as a piece of the answer."""
+        return self._piece(opening) if opening else b""
+
     def stream_ready(self) -> None:
         """Take from the listener what is new, if the client takes what it was sent."""
         for _ in range(_PIECES):
@@ -78,4 +82,7 @@ class Streaming:
     def _send(self, data: bytes) -> None:
         if data:
             self._beaten = False
-            self._client.send_more(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            self._client.send_more(self._piece(data))
+
+    def _piece(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data

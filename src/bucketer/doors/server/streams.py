@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from bucketer.api.streams import Room
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Iterator
@@ -155,10 +157,17 @@ class Streams:
         count: how many listen.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, most: int, listened: set[str]) -> None:
-        """Take up at most *most* listeners; keep *listened* true, which others may read."""
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        most: int,
+        listened: set[str],
+        room: Room | None = None,
+    ) -> None:
+        """Take up at most *most* listeners; keep *listened* and *room* true for others."""
         self._loop, self._most = loop, most
         self.listened = listened
+        self._room = room or Room()
         self.count = 0
         self._topics: dict[str, _Topic] = {}
         self._heart: asyncio.TimerHandle | None = None
@@ -173,6 +182,7 @@ class Streams:
         if self.count >= self._most:
             return None
         self.count += 1
+        self._room.is_full = self.count >= self._most
         topic = self._topics.get(stream.topic)
         if topic is None:
             topic = self._topics[stream.topic] = _Topic()
@@ -191,6 +201,7 @@ class Streams:
         if topic is None or listener not in topic.listeners:
             return
         self.count -= 1
+        self._room.is_full = False
         del topic.listeners[listener]
         if not topic.listeners:
             del self._topics[listener.stream.topic]

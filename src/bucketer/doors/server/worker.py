@@ -92,7 +92,8 @@ class Worker:
             self.grouping = Grouping(outbox, loop, waits_for_disk=waits_for_disk)
         # Half the places stay for those who ask and go.
         most = limits.connections // 2
-        self.streams = Streams(loop, most, set() if listened is None else listened)
+        listened = set() if listened is None else listened
+        self.streams = Streams(loop, most, listened, runtime.stream_room)
         runtime.on_telling = self._tell_from_anywhere
         self._heads = Heads()
         self._apart = Apart(
@@ -195,6 +196,10 @@ class Worker:
     def _tell_from_anywhere(self, notices: Iterable[Notice]) -> None:
         """Tell what happened on another thread."""
         self.loop.call_soon_threadsafe(self.streams.tell, notices)
+
+    def tell_in(self, delay_s: float, notices: Iterable[Notice]) -> None:
+        """Tell what happened on another thread, so many seconds later."""
+        self.loop.call_soon_threadsafe(self.loop.call_later, delay_s, self.streams.tell, notices)
 
     # -- answers that take long -----------------------------------------------------------
 
