@@ -39,7 +39,8 @@ def test_every_route_is_described_with_its_methods():
     for path, (method, _, _) in OPERATIONS.items():
         assert {method.lower()} == described[path]
     ours = {"/bucketer", "/track", "/expose", "/health", "/openapi.yaml", "/webhooks/optimizely"}
-    assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours} == set(described)
+    openfeature = {"/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/{key}"}
+    assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours, *openfeature} == set(described)
     assert {"get", "post"} == described["/bucketer"] == described["/track"]
 
 
@@ -56,6 +57,17 @@ UNABLE = re.compile(
     r"|json: unsupported value: .*"
 )
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+#: Of the demonstration's; without them hardly a flag that is asked for would be one.
+FLAGS = ("search", "search.max_results", "search.enabled", "checkout_flow", "checkout_flow.enabled")
+
+
+@SCHEMA.hook
+def map_path_parameters(context, path_parameters):
+    """Ask for a flag that there is, in half of the cases."""
+    if not path_parameters:
+        return path_parameters
+    number = len(path_parameters["key"]) % (2 * len(FLAGS))
+    return {"key": FLAGS[number]} if number < len(FLAGS) else path_parameters
 
 
 @pytest.fixture(scope="module")
