@@ -127,8 +127,7 @@ def read_visitor(line: str, header: Header) -> str | None:
     """
     if not header.checked:
         return line if is_json_visitor(line) else None
-    text = unseal(line, header.seed)
-    return text if text is not None and _is_visitor(text) else None
+    return unseal(line, header.seed)  # nothing but visitors is sealed with a batch's number
 
 
 def read_visitors(
@@ -145,20 +144,20 @@ def read_visitors(
         ends: takes where each of them ends.
         end: where the line before them does.
     """
-    seed, checked = header.seed, header.checked
-    add, add_end = visitors.append, ends.append
-    for line in lines:
-        text = line[line.find(" ") + 1 : -1]
-        if (
-            checked
-            and line == f"[{_hash(text, seed)[0]}, {text}]"
-            and text.startswith(_VISITOR_STARTS)
-        ):
+    add, add_end, seed = visitors.append, ends.append, header.seed
+    if header.checked:
+        for line in lines:
+            text = line[line.find(" ") + 1 : -1]
+            if line != f"[{_hash(text, seed)[0]}, {text}]":
+                return line
             add(text)
-        elif checked or (visitor := read_visitor(line, header)) is None:
+            end += len(line) + 1
+            add_end(end)
+        return None
+    for line in lines:
+        if not is_json_visitor(line):
             return line
-        else:
-            add(visitor)
+        add(line)
         end += len(line) + 1
         add_end(end)
     return None
@@ -221,14 +220,10 @@ def visitors_in(segment: Path, start: int) -> Iterator[tuple[Batch, str]]:
 
 def is_json_visitor(line: str) -> bool:
     """Whether *line*, which has no checksum, is a visitor."""
-    if not _is_visitor(line):
+    if not (line.startswith(_VISITOR_STARTS) and line.endswith(_VISITOR_ENDS) and line.isascii()):
         return False
     try:
         json.loads(line)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _is_visitor(line: str) -> bool:
-    return line.startswith(_VISITOR_STARTS) and line.endswith(_VISITOR_ENDS) and line.isascii()
