@@ -41,6 +41,7 @@ EXAMPLES = [
     problems.BodyTooLarge(1024),
     problems.UrlTooLarge(8192),
     problems.ImpressionTooLarge(8192),
+    problems.RateLimited(0.2),
     problems.SegmentsUnavailable(),
     problems.ExposureTooLarge(4096),
     problems.ExposureRefused("it has expired"),

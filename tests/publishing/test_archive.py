@@ -84,7 +84,8 @@ def test_what_is_left_out_exists():
 #: webhooks, or the SDK's double.
 ELSEWHERE = {
     "bucketer.api.ofrep.streams",
-    "bucketer.api.service.metrics", "bucketer.wiring.metrics",
+    "bucketer.api.limited", "bucketer.api.service.metrics", "bucketer.wiring.metrics",
+    "bucketer.wiring.console", "bucketer.wiring.rates",
     "bucketer.api.service.webhook", "bucketer.publishing.publisher", "bucketer.publishing.webhook_queue",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",
     "bucketer.runtime.refresher", "bucketer.sinks.pace", "bucketer.sources.shared",

@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bucketer.api.access import Rates
     from bucketer.api.grant import Grant
     from bucketer.api.http import Request
     from bucketer.ports import TokenChecker
@@ -45,7 +46,13 @@ _CLAIMS = 32
 
 
 class Gate:
-    """Knows who may do what. Shared by threads; never waits."""
+    """Knows who may do what. Shared by threads; never waits.
+
+    Attributes:
+        rates: how often each key may ask; None for as often as it likes.
+    """
+
+    rates: Rates | None = None
 
     def __init__(self, ring: Ring, checker: TokenChecker | None, usual: int) -> None:
         """Take the keys of *ring*, and tokens that *checker* knows, with the role *usual*."""
@@ -100,7 +107,12 @@ class Gate:
         if checker is None:
             raise TokenRefused("it isn't known") if token else no_credentials()
         claims = checker.claims(token, now)
-        return grant_of_claims(claims, now, self._usual, now + REMEMBERED_S)
+        grant = grant_of_claims(claims, now, self._usual, now + REMEMBERED_S)
+        subject = claims.get("sub")
+        # The next token of the same subject is the same caller's.
+        text = f"{claims.get('iss')} {subject}" if isinstance(subject, str) else token
+        grant.name = digest_of(text).hex()[:16]
+        return grant
 
     def _unshown(self, request: Request, now: float) -> Grant:
         """Find the key of a page in the URL, or a token in a header that few use."""

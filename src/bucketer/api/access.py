@@ -12,6 +12,7 @@ from bucketer.core.errors import AccessDenied, ClaimsRefused, TokenRefused
 
 from .grant import ADMIN, NOBODY, ROLES, Grant, role_name
 from .http import SDK_KEY, EnvironmentNeeded
+from .problems import RateLimited
 from .query import parse_query
 
 TYPE_CHECKING = False
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from .route import Route
 
     class Gate(Protocol):
-        """Knows who may do what. Shared by threads; never waits."""
+        """Knows who may do what. Shared by threads; never waits.
+
+        Attributes:
+            rates: how often each key may ask; None for as often as it likes.
+        """
+
+        rates: Rates | None
 
         def grant(self, request: Request, now: float) -> Grant:
             """Return what whoever sent *request* may do at *now*, epoch seconds.
@@ -34,6 +41,17 @@ if TYPE_CHECKING:
                 WorkNeeded: what it is checked by has to be read or fetched first.
                 KeysUnavailable: that isn't possible now.
             """
+            ...
+
+    class Rates(Protocol):
+        """Knows how often each has asked of late. Shared by threads; never waits."""
+
+        def of_address(self, address: str, now: float) -> float:
+            """Count one for a visitor's *address*; return 0, or the seconds until it may ask."""
+            ...
+
+        def of_key(self, name: str, now: float) -> float:
+            """Count one for the key of that *name*; return 0, or the seconds until it may ask."""
             ...
 
     class Place(Protocol):
@@ -169,6 +187,7 @@ def admit(
     Raises:
         TokenRefused, ClaimsRefused: it shows nothing that is genuine and for this environment.
         AccessDenied: it may not do that.
+        RateLimited: its key has asked too often.
         EnvironmentNeeded: it names no environment, and its key is for one, which is another.
         WorkNeeded, KeysUnavailable: see `Gate`.
     """
@@ -178,6 +197,11 @@ def admit(
         raise AccessDenied(f"This takes a key with the role {needed}; this one has {has}.")
     request.grant = grant
     if grant.covers(place, keys):
+        # A publishable key is every visitor's: one of them must not use it up for the others.
+        if gate.rates is not None and known is None and not grant.origins:
+            wait_s = gate.rates.of_key(grant.name, now)
+            if wait_s:
+                raise RateLimited(wait_s)
         return
     chosen, names_one = grant.chosen, SDK_KEY in request.headers or "sdk_key=" in request.query
     if chosen and not names_one:

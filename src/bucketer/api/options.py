@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenIssuer
 
-    from .access import Gate
+    from .access import Gate, Rates
     from .route import Api, Route
     from .streams import Room
 
@@ -74,6 +74,7 @@ class ApiOptions:
         health_max_age_s: a datafile that was last confirmed longer ago is told of; None for never.
         state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
+        rates: how often each address may ask; None for as often as it likes.
         read_openapi: reads the description of the API, or None where there is none.
         issuer: issues tokens, or None where nobody gets one here.
         metrics: gives type and text of what the service counts, for an `Accept` header; None
@@ -137,6 +138,7 @@ class ApiOptions:
         "place",
         "profiles",
         "profiles_open",
+        "rates",
         "read_openapi",
         "reports",
         "revisions",
@@ -202,6 +204,7 @@ class ApiOptions:
         self.metrics_open = False
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None
+        self.rates: Rates | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
         self.environments_trouble: Callable[[float], str] | None = None

@@ -149,6 +149,28 @@ class StreamRefused(BucketerError):
         return f"The stream's address is refused: {self.why}. Evaluate all flags for a new one."
 
 
+class RateLimited(BucketerError):
+    """An address or a key has asked more often than it may.
+
+    Attributes:
+        wait_s: seconds until it may ask again.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+    @property
+    def retry_after(self) -> str:
+        """Whole seconds, as `Retry-After` has them: no fewer than there are to wait."""
+        return str(max(1, -int(-self.wait_s // 1)))
+
+    def __str__(self) -> str:
+        return f"Too many requests. Ask again in {self.retry_after} s."
+
+
 class SegmentsUnavailable(BucketerError):
     """The user's segments were asked for, and could not be had: nothing is decided without."""
 
@@ -174,6 +196,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.TokensBusy: _UNAVAILABLE,
     SegmentsUnavailable: _UNAVAILABLE,
     LocalOnly: 403,
+    RateLimited: 429,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
@@ -231,6 +254,8 @@ def headers_of(error: Exception) -> tuple[tuple[str, str], ...]:
         return (("Allow", error.allow),)
     if isinstance(error, errors.TokenRefused):
         return (("WWW-Authenticate", "Bearer"),)
+    if isinstance(error, RateLimited):
+        return (("Retry-After", error.retry_after),)
     if status_of(error) == _UNAVAILABLE:
         return (("Retry-After", RETRY_AFTER_S),)
     return ()

@@ -223,10 +223,11 @@ class Handler:
         if api is not None:
             route = api.route(path)
             # One that has an order of its own, in which it checks tokens, says so.
-            if route is not None and not getattr(api, "checks_tokens", False):
-                route = self._guarded(route)
-            if route is not None and path in getattr(api, "paths", ()):
-                self._routes[request.path] = route
+            if route is not None:
+                own = getattr(api, "checks_tokens", False)
+                route = self._limited(route) if own else self._guarded(route)
+                if path in getattr(api, "paths", ()):
+                    self._routes[request.path] = route
             return route
         if path not in {"", "/"}:
             return self._route(path.removesuffix("/"))
@@ -241,11 +242,20 @@ class Handler:
     def _guarded(self, route: Route) -> Route:
         """Return *route*, which asks first who asks, where keys or tokens are configured."""
         gate = self._options.gate
-        if gate is None or not route.role:
-            return route
-        from .access import Guarded
+        if gate is not None and route.role:
+            from .access import Guarded
 
-        return Guarded(route, gate, self._options, self._keys)
+            route = Guarded(route, gate, self._options, self._keys)
+        return route if self._options.rates is None else self._limited(route)
+
+    def _limited(self, route: Route) -> Route:
+        """Return *route*, which each address may ask so often, where that is configured."""
+        rates = self._options.rates
+        if rates is None or not (route.role or "POST" in route.methods):
+            return route
+        from .limited import Limited
+
+        return Limited(route, rates)
 
     def _own_path(self, request: Request) -> str:
         """Return the path without the prefix that is set."""
@@ -277,7 +287,7 @@ class Handler:
         elif path == "/expose" and path not in self._routes:
             from .bucketer.expose import ExposeRoute
 
-            self._routes[path] = ExposeRoute(self._options, self.json_headers)
+            self._routes[path] = self._guarded(ExposeRoute(self._options, self.json_headers))
         elif path == "/openapi.yaml" and path not in self._routes:
             from .service.openapi import OpenapiRoute
 

@@ -46,7 +46,10 @@ DATA = ("data/packaged.json", "demo/datafile.json", "sources/amazon_roots.pem")
 LEFT_OUT = (
     "api/console",
     "api/service/metrics.py",
+    "access/rates.py",
+    "api/limited.py",
     "api/service/webhook.py",
+    "wiring/rates.py",
     "doors/cli",
     "doors/server",
     "doors/asgi.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import LOCATION, SECRET, Setting
-from .values import access_keys, auth_clients, number, one_of, secrets, text, web_url
+from .values import access_keys, auth_clients, number, one_of, rate, secrets, text, web_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,5 +95,29 @@ ROWS: Final = (
         number(1, 31_536_000),
         "seconds from 1 to 31536000",
         "How long those tokens are good.",
+    ),
+    Setting(
+        "BUCKETER_RATE_PER_ADDRESS",
+        "off",
+        rate,
+        "`off`, or requests per second from 0.01 to 100000",
+        "How often one visitor's address may ask a worker of a server; of IPv6 the first 64 bits "
+        "count. More gets 429. Name your proxies (`BUCKETER_TRUSTED_PROXIES`), or all who come "
+        "through one are one address. This machine's own has no limit.",
+    ),
+    Setting(
+        "BUCKETER_RATE_PER_KEY",
+        "off",
+        rate,
+        "`off`, or requests per second from 0.01 to 100000",
+        "The same for one key, or the subject of one token; not for publishable keys, which "
+        "visitors share.",
+    ),
+    Setting(
+        "BUCKETER_RATE_BURST",
+        "10",
+        number(0, 3600),
+        "seconds from 0 to 3600",
+        "Of how many seconds the requests may come at once; one may always.",
     ),
 )

@@ -133,6 +133,9 @@ class Settings:
     auth_role: str
     auth_clients: tuple[tuple[str, bytes, tuple[str, ...]], ...]
     auth_ttl: float
+    rate_per_address: float | None
+    rate_per_key: float | None
+    rate_burst: float
     environment: str
     sdk_key: str
     environments: tuple[Listed, ...]

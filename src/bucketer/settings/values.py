@@ -122,6 +122,11 @@ def number(minimum: float, maximum: float) -> Callable[[str], float]:
     return parse
 
 
+def rate(value: str) -> float | None:
+    """A number of requests per second; `off` is None."""
+    return None if value.lower() == "off" else number(0.01, 100_000)(value)
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """One of a few words."""
 

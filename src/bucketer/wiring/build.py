@@ -73,10 +73,7 @@ def build(
     options.makes_events = outbox is not None
     if outbox is not None:
         options.events = outbox.health
-    if settings.is_keyed:
-        from .access import add_access
-
-        add_access(settings, options)
+    _say_who_may(settings, options, mode)
     if collector is not None:
         _have_it_counted(collector, settings, options)
     listened: set[str] | None = None
@@ -124,6 +121,18 @@ def build(
         add_runtime(collector, runtime)
     runtime.load(local_first=mode == LAMBDA and settings.cold_start == "packaged")
     return runtime
+
+
+def _say_who_may(settings: Settings, options: ApiOptions, mode: str) -> None:
+    """Put into *options* who may ask what, and how often."""
+    if settings.is_keyed:
+        from .access import add_access
+
+        add_access(settings, options)
+    if mode == SERVER:
+        from .rates import add_rates
+
+        add_rates(settings, options)
 
 
 def _console(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Runtime], None]:

@@ -22,7 +22,15 @@ from bucketer.api.access import admit
 from bucketer.api.environment import key_of
 from bucketer.api.grant import ADMIN, EVALUATE, READ
 from bucketer.api.http import SDK_KEY, Reply, Response
-from bucketer.api.problems import UNFORESEEN, MethodNotAllowed, NotFound, TooLarge, status_of
+from bucketer.api.problems import (
+    UNFORESEEN,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    headers_of,
+    status_of,
+)
 from bucketer.core.errors import (
     AccessDenied,
     EnvironmentUnavailable,
@@ -117,6 +125,8 @@ class AgentApi:
         response = refusal(self._api, request, refused)
         if refused.status == 405 and isinstance(error, MethodNotAllowed):  # noqa: PLR2004
             response.headers += (("Allow", error.allow.removesuffix(", OPTIONS")),)
+        elif isinstance(error, TokenRefused | RateLimited):
+            response.headers += headers_of(error)
         return response
 
 
@@ -214,7 +224,7 @@ def _as_agent(error: Exception, status: int) -> Refused:  # noqa: PLR0911 -- a l
         return Refused(403, _UNKNOWN_KEY)
     if isinstance(error, InvalidRequest) and error.field == "sdk_key":
         return Refused(400, _BAD_KEY)
-    if isinstance(error, InvalidRequest | TooLarge | AccessDenied):
+    if isinstance(error, InvalidRequest | TooLarge | AccessDenied | RateLimited):
         return Refused(status, str(error))
     if isinstance(error, EnvironmentUnavailable | NoDatafile) or status_of(error) != _UNFORESEEN:
         return Refused(_UNFORESEEN, _NO_CLIENT)
