@@ -88,7 +88,7 @@ ALLOWED_OURS = {
     "bucketer.core.membership",
     "bucketer.core.outcomes",
     "bucketer.core.parse",
-    "bucketer.core.places",
+    "bucketer.core.traffic",
     "bucketer.core.revisions",
     "bucketer.core.ruleset",
     "bucketer.core.semver",

@@ -20,7 +20,7 @@ from .membership import (
     judge_membership,
     write_membership,
 )
-from .places import closed_to, place_in_group, place_on, place_some_on, write_place
+from .traffic import assign_in_group, assign_on, assign_some_on, closed_to, write_assign
 from .trees import is_for_everybody, size_of
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from .bucketing import Place, PlaceFor
+    from .bucketing import Assign, AssignFor
     from .membership import Membership
     from .ruleset import Experiment, Ruleset
     from .user import User
@@ -46,7 +46,7 @@ def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
     another datafile has taken their place, until Python looks for circles in all there is.
     """
     if size_of(experiment.audience_tree) > MAX_WRITTEN:
-        experiment.assign = _place(experiment, membership_of(ruleset, experiment))
+        experiment.assign = _assign(experiment, membership_of(ruleset, experiment))
         return
 
     ruleset_of, experiment_of = ref(ruleset), ref(experiment)
@@ -59,10 +59,10 @@ def write_on_second_use(ruleset: Ruleset, experiment: Experiment) -> None:
     def assign(user: User) -> int:
         ruleset, experiment = _there(ruleset_of), _there(experiment_of)
         experiment.assign = write_and_assign
-        place = _place(experiment, _judge(ruleset, experiment))
+        found = _assign(experiment, _judge(ruleset, experiment))
         if not is_small(experiment.audience_tree, ruleset.audiences):
-            experiment.assign = place
-        return place(user)
+            experiment.assign = found
+        return found(user)
 
     experiment.assign = assign
 
@@ -74,35 +74,35 @@ def _there(of: Callable[[], Kept | None]) -> Kept:
     return found
 
 
-def _place(experiment: Experiment, audience: Membership | None) -> Place:
+def _assign(experiment: Experiment, audience: Membership | None) -> Assign:
     """Make the function that puts users on the rule's line, if *audience* lets them in."""
     allocation, group = experiment.allocation, experiment.group
     if experiment.closed is not None or allocation is None:
         return closed_to(audience, rest=len(experiment.variations) - 1)
     if group is not None:
-        return place_in_group(experiment.id_bytes, allocation, group, audience)
+        return assign_in_group(experiment.id_bytes, allocation, group, audience)
     if audience is not None:
-        return place_some_on(experiment.id_bytes, allocation, audience)
-    return place_on(experiment.id_bytes, allocation)
+        return assign_some_on(experiment.id_bytes, allocation, audience)
+    return assign_on(experiment.id_bytes, allocation)
 
 
-def _written(ruleset: Ruleset, experiment: Experiment) -> Place:
+def _written(ruleset: Ruleset, experiment: Experiment) -> Assign:
     """Make the same with audience and traffic in one, where that is possible."""
     allocation = experiment.allocation
     if experiment.closed is None and experiment.group is None and allocation is not None:
-        return _place_for(ruleset, experiment)(experiment.id_bytes, allocation)
-    return _place(experiment, membership_of(ruleset, experiment))
+        return _assign_for(ruleset, experiment)(experiment.id_bytes, allocation)
+    return _assign(experiment, membership_of(ruleset, experiment))
 
 
-def _place_for(ruleset: Ruleset, experiment: Experiment) -> PlaceFor:
-    """What makes the places of all rules with this one's audience."""
+def _assign_for(ruleset: Ruleset, experiment: Experiment) -> AssignFor:
+    """What makes the functions of all rules with this one's audience."""
     tree = experiment.audience_tree
     if is_for_everybody(tree):
-        return place_on
+        return assign_on
     signature = json.dumps(tree)
-    if signature not in ruleset.places:
-        ruleset.places[signature] = write_place(*expression_of(tree, ruleset.audiences))
-    return ruleset.places[signature]
+    if signature not in ruleset.assigns:
+        ruleset.assigns[signature] = write_assign(*expression_of(tree, ruleset.audiences))
+    return ruleset.assigns[signature]
 
 
 def membership_of(ruleset: Ruleset, experiment: Experiment) -> Membership | None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .user import User
 
     #: User → index of the part of a rule's traffic line, or OUTSIDE.
-    Place: TypeAlias = Callable[[User], int]
-    PlaceFor: TypeAlias = Callable[[bytes, "Allocation"], Place]
+    Assign: TypeAlias = Callable[[User], int]
+    AssignFor: TypeAlias = Callable[[bytes, "Allocation"], Assign]
 
 #: Traffic is counted in basis points: 10,000 of them are 100 %.
 TOTAL_TRAFFIC: Final = 10_000

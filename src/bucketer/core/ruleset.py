@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from .audience import Audience
-    from .bucketing import Allocation, Place, PlaceFor
+    from .bucketing import Allocation, Assign, AssignFor
     from .decision import Source
     from .diagnostic import Diagnostic
     from .envelope import Envelope
@@ -153,7 +153,7 @@ class Experiment:
         self.by_own_id: dict[str, Variation] = {}
         self.broken: str | None = None
         self.is_plain = False
-        self.assign: Place = lambda _user: OUTSIDE
+        self.assign: Assign = lambda _user: OUTSIDE
         self.answers: list[Decision | None] = [None]
         self.silent_answers: list[Decision | None] = [None]
         self.decisions: dict[Variation | None, Decision] = {}
@@ -328,6 +328,7 @@ class Ruleset:
         "account_id",
         "anonymize_ip",
         "asked_for",
+        "assigns",
         "attribute_ids",
         "audiences",
         "bot_filtering",
@@ -345,7 +346,6 @@ class Ruleset:
         "memberships",
         "odp",
         "overrides",
-        "places",
         "project_id",
         "region",
         "revision",
@@ -380,7 +380,7 @@ class Ruleset:
         self.odp: Integration | None = None
         #: Functions of audiences, and of audience and traffic, by the JSON of their shared trees.
         self.memberships: dict[str, Membership] = {}
-        self.places: dict[str, PlaceFor] = {}
+        self.assigns: dict[str, AssignFor] = {}
         self.diagnostics: tuple[Diagnostic, ...] = ()
         #: Made when first needed: the attributes that conditions ask for, by `slips`; what every
         #: event of this datafile has in common, by `events`.

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from bucketer.core.bucketing import TOTAL_TRAFFIC
 from bucketer.core.diagnostic import Diagnostic
 
-from .places import DELIVERY, HOLDOUT, audience_tree, list_of, rules, section, shown
+from .parts import DELIVERY, HOLDOUT, audience_tree, list_of, rules, section, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bucketer.core.ruleset import Ruleset
 
-    from .places import Entity, Place
+    from .parts import Entity, Part
 
 #: Optimizely's own, of experiments and holdouts.
 _STATUSES: Final = (
@@ -41,7 +41,7 @@ class _Range(NamedTuple):
     share: float
 
 
-def _line(owner: Place) -> list[_Range]:
+def _line(owner: Part) -> list[_Range]:
     """The traffic line of a rule or group, as far as it is well-formed."""
     found, start = [], 0.0
     for each in owner.parts("trafficAllocation"):
@@ -53,7 +53,7 @@ def _line(owner: Place) -> list[_Range]:
     return found
 
 
-def _given(rule: Place) -> float:
+def _given(rule: Part) -> float:
     """How many buckets of 10,000 get a variation."""
     if isinstance(cmab := rule.raw.get("cmab"), dict) and cmab:
         traffic = cmab.get("trafficAllocation")
@@ -89,7 +89,7 @@ def idle_traffic(datafile: Entity) -> Iterator[Diagnostic]:
         yield from _dead_ranges(group_place)
 
 
-def _dead_ranges(owner: Place) -> Iterator[Diagnostic]:
+def _dead_ranges(owner: Part) -> Iterator[Diagnostic]:
     for each in _line(owner):
         if each.entity and each.share <= 0:
             severity, found = ("warning", "one before it") if each.share < 0 else ("note", "0 %")
@@ -124,9 +124,9 @@ def unreachable_rules(datafile: Entity, ruleset: Ruleset) -> Iterator[Diagnostic
             yield Diagnostic(rollout.at, "note", "a flag that names it", "none", told)
 
 
-def _blocked(tests: Sequence[Place], delivery: Sequence[Place]) -> Iterator[Diagnostic]:
+def _blocked(tests: Sequence[Part], delivery: Sequence[Part]) -> Iterator[Diagnostic]:
     """Find what stands behind a rule that takes everybody, or all whom it is for."""
-    taken: dict[str, Place] = {}
+    taken: dict[str, Part] = {}
     for rule in tests:
         blocker = taken.get("[]") or taken.get(_people(rule))
         if blocker is not None:
@@ -134,7 +134,7 @@ def _blocked(tests: Sequence[Place], delivery: Sequence[Place]) -> Iterator[Diag
         elif _takes_all(rule):
             taken[_people(rule)] = rule
     everybody = taken.get("[]")
-    seen: dict[str, Place] = {}
+    seen: dict[str, Part] = {}
     for rule in delivery:
         last = rule is delivery[-1]
         blocker = everybody or taken.get(_people(rule))
@@ -149,7 +149,7 @@ def _blocked(tests: Sequence[Place], delivery: Sequence[Place]) -> Iterator[Diag
         seen.setdefault(_people(rule), rule)
 
 
-def _unreachable(rule: Place, before: str) -> Diagnostic:
+def _unreachable(rule: Part, before: str) -> Diagnostic:
     return Diagnostic(
         rule.at,
         "warning",
@@ -159,12 +159,12 @@ def _unreachable(rule: Place, before: str) -> Diagnostic:
     )
 
 
-def _people(rule: Place) -> str:
+def _people(rule: Part) -> str:
     """Whom a rule is for, as one text; everybody is an empty list."""
     return json.dumps(audience_tree(rule.raw) or [])
 
 
-def _takes_all(rule: Place) -> bool:
+def _takes_all(rule: Part) -> bool:
     """Whether an experiment gives a variation to each user whom it is for."""
     group: Any = rule.group or {}
     shares = group.get("policy") == "random" or rule.raw.get("groupPolicy") == "random"
@@ -186,7 +186,7 @@ def odd_rules(datafile: Entity) -> Iterator[Diagnostic]:
             yield from _ignored(holdout, ids)
 
 
-def _ignored(holdout: Place, ids: set[str | None]) -> Iterator[Diagnostic]:
+def _ignored(holdout: Part, ids: set[str | None]) -> Iterator[Diagnostic]:
     local = holdout.kind == "localHoldouts"
     ignored = {**_IGNORED} if not local else dict.fromkeys(_IGNORED, "includedRules alone counts")
     if not local:

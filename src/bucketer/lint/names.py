@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.diagnostic import Diagnostic
 
-from .places import DELIVERY, EXPERIMENT, HOLDOUT, rules, section
+from .parts import DELIVERY, EXPERIMENT, HOLDOUT, rules, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .places import Entity, Place
+    from .parts import Entity, Part
 
 _LAST = "the last of them counts"
 _SECTIONS = {
@@ -41,7 +41,7 @@ def told_twice(datafile: Entity) -> Iterator[Diagnostic]:
             yield from _shared(variation.parts("variables"), "value")
 
 
-def _shared(places: Iterable[Place], noun: str) -> Iterator[Diagnostic]:
+def _shared(places: Iterable[Part], noun: str) -> Iterator[Diagnostic]:
     first: dict[tuple[str, str], str] = {}
     for place in places:
         for name in ("id", "key"):

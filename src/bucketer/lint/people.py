@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from bucketer.core.diagnostic import Diagnostic
 
-from .places import audience_tree, audiences, conditions, leaves, list_of, rules, section
+from .parts import audience_tree, audiences, conditions, leaves, list_of, rules, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .places import Entity
+    from .parts import Entity
 
 #: What Optimizely puts into every datafile for SDKs that know no typed audiences.
 _DUMMY = "$opt_dummy_audience"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from bucketer.core.diagnostic import Diagnostic
 from bucketer.core.entities import BROKEN
 
-from .places import Place, list_of, section
+from .parts import Part, list_of, section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .places import Entity
+    from .parts import Entity
 
 #: Pointers are looked up by their beginnings of up to so many names.
 _DEEP = 8
@@ -78,7 +78,7 @@ def heading_of(datafile: Entity) -> Callable[[str], str]:
             of_rollout.setdefault(flag.text("rolloutId"), []).append(key)
 
     def heading(pointer: str) -> str:
-        place = _place(datafile, pointer)
+        place = _part(datafile, pointer)
         if place is None:
             return "the datafile"
         name = place.kind
@@ -94,7 +94,7 @@ def heading_of(datafile: Entity) -> Callable[[str], str]:
     return heading
 
 
-def _place(datafile: Entity, pointer: str) -> Place | None:
+def _part(datafile: Entity, pointer: str) -> Part | None:
     """The part of the datafile that a pointer leads into: an experiment rather than its group."""
     names = pointer.split("/")
     found: Any = datafile.get(names[1]) if len(names) > len(("", "section")) else None
@@ -106,9 +106,9 @@ def _place(datafile: Entity, pointer: str) -> Place | None:
     return place
 
 
-def _entry(entries: Any, kind: str, index: list[str]) -> Place | None:
+def _entry(entries: Any, kind: str, index: list[str]) -> Part | None:
     if not isinstance(entries, list) or not index or not index[0].isdigit():
         return None
     number = int(index[0])
     entry = entries[number] if number < len(entries) else None
-    return Place("", entry, kind) if isinstance(entry, dict) else None
+    return Part("", entry, kind) if isinstance(entry, dict) else None

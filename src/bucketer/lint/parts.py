@@ -17,7 +17,7 @@ EXPERIMENT, DELIVERY, HOLDOUT = "experiment", "delivery rule", "holdout"
 _SHOWN: Final = 40
 
 
-class Place(NamedTuple):
+class Part(NamedTuple):
     """One object of a datafile.
 
     Attributes:
@@ -36,11 +36,11 @@ class Place(NamedTuple):
         value = self.raw.get(name)
         return value if isinstance(value, str) else None
 
-    def parts(self, name: str, kind: str | None = None) -> Iterator[Place]:
+    def parts(self, name: str, kind: str | None = None) -> Iterator[Part]:
         """The objects in the list *name*."""
         for index, each in enumerate(list_of(self.raw, name)):
             if isinstance(each, dict):
-                yield Place(f"{self.at}/{name}/{index}", each, kind or name)
+                yield Part(f"{self.at}/{name}/{index}", each, kind or name)
 
 
 def list_of(raw: Mapping[str, Any], name: str) -> list[Any]:
@@ -49,21 +49,21 @@ def list_of(raw: Mapping[str, Any], name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def section(datafile: Entity, name: str) -> list[Place]:
+def section(datafile: Entity, name: str) -> list[Part]:
     """The objects of a section."""
-    return list(Place("", datafile, "").parts(name))
+    return list(Part("", datafile, "").parts(name))
 
 
-def rules(datafile: Entity) -> Iterator[Place]:
+def rules(datafile: Entity) -> Iterator[Part]:
     """Every experiment, delivery rule and holdout, in the order in which they are read."""
-    yield from Place("", datafile, "").parts("experiments", EXPERIMENT)
+    yield from Part("", datafile, "").parts("experiments", EXPERIMENT)
     for rollout in section(datafile, "rollouts"):
         yield from rollout.parts("experiments", DELIVERY)
     for group in section(datafile, "groups"):
         for each in group.parts("experiments", EXPERIMENT):
             yield each._replace(group=group.raw)
     for name in ("holdouts", "localHoldouts"):
-        yield from Place("", datafile, "").parts(name, HOLDOUT)
+        yield from Part("", datafile, "").parts(name, HOLDOUT)
 
 
 def audience_tree(rule: Entity) -> Any:
@@ -82,13 +82,13 @@ def leaves(tree: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]
                 yield from leaves(each, f"{at}/{index}", depth + 1)
 
 
-def audiences(datafile: Entity) -> dict[str, Place]:
+def audiences(datafile: Entity) -> dict[str, Part]:
     """Audiences by id; a typed one stands in front of its untyped twin."""
     typed, untyped = (section(datafile, name) for name in ("typedAudiences", "audiences"))
     return {id_: each for each in (*untyped, *typed) if (id_ := each.text("id")) is not None}
 
 
-def conditions(audience: Place) -> Iterator[tuple[str, Entity]]:
+def conditions(audience: Part) -> Iterator[tuple[str, Entity]]:
     """The conditions of an audience, also where they are JSON in a string."""
     tree = audience.raw.get("conditions")
     if audience.kind == "audiences" and isinstance(tree, str):

@@ -10,13 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .bucketing import Allocation, Place, PlaceFor
+    from .bucketing import Allocation, Assign, AssignFor
     from .membership import Membership
     from .ruleset import Group
     from .user import User
 
 
-def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
+def assign_on(id_bytes: bytes, allocation: Allocation) -> Assign:
     """Make the function that puts any user on a traffic line.
 
     Args:
@@ -30,25 +30,25 @@ def place_on(id_bytes: bytes, allocation: Allocation) -> Place:
     part = allocation.part
     first, second, third = first_three(allocation.thresholds)
 
-    def place(user: User) -> int:
+    def assign(user: User) -> int:
         hashed = mmh3_32_uintdigest(user.hash_prefix + id_bytes, HASH_SEED)
         if hashed < first:
             return 0
         return 1 if hashed < second else 2 if hashed < third else part(hashed)
 
-    return place
+    return assign
 
 
-def place_some_on(id_bytes: bytes, allocation: Allocation, audience: Membership) -> Place:
+def assign_some_on(id_bytes: bytes, allocation: Allocation, audience: Membership) -> Assign:
     """Make the function that does the same for whom *audience* lets in, and says `OUTSIDE` else."""
-    place = place_on(id_bytes, allocation)
-    return lambda user: place(user) if audience(user) else OUTSIDE
+    assign = assign_on(id_bytes, allocation)
+    return lambda user: assign(user) if audience(user) else OUTSIDE
 
 
 #: The same, written: asking the audience is part of the function, and costs no call.
-_PLACE_SOME = f"""
-def place_for(id_bytes, part, first, second, third):
-    def place(user):
+_ASSIGN_SOME = f"""
+def assign_for(id_bytes, part, first, second, third):
+    def assign(user):
         facts = user.attributes
         if %s:
             hashed = hash_of(user.hash_prefix + id_bytes, {HASH_SEED})
@@ -56,11 +56,11 @@ def place_for(id_bytes, part, first, second, third):
                 return 0
             return 1 if hashed < second else 2 if hashed < third else part(hashed)
         return {OUTSIDE}
-    return place
+    return assign
 """
 
 
-def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
+def write_assign(expression: str, values: dict[str, object]) -> AssignFor:
     """Make the maker of such functions for rules with one and the same audience.
 
     Args:
@@ -68,42 +68,42 @@ def write_place(expression: str, values: dict[str, object]) -> PlaceFor:
         values: what it names. They are taken over.
 
     Returns:
-        A function like `place_on`, whose places say `OUTSIDE` to users who are not in.
+        A function like `assign_on`, which says `OUTSIDE` to users who are not in.
     """
     values.update(hash_of=mmh3_32_uintdigest)
-    exec(compile(_PLACE_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
-    make: Callable[..., Place] = values.pop("place_for")  # type: ignore[assignment]  # just written
+    exec(compile(_ASSIGN_SOME % expression, "<audience>", "exec"), values)  # noqa: S102 -- operators and our own names
+    make: Callable[..., Assign] = values.pop("assign_for")  # type: ignore[assignment]  # just written
 
-    def place_for(id_bytes: bytes, allocation: Allocation) -> Place:
+    def assign_for(id_bytes: bytes, allocation: Allocation) -> Assign:
         return make(id_bytes, allocation.part, *first_three(allocation.thresholds))
 
-    return place_for
+    return assign_for
 
 
-def place_in_group(
+def assign_in_group(
     id_bytes: bytes, allocation: Allocation, group: Group, audience: Membership | None
-) -> Place:
+) -> Assign:
     """Make the function for a line that shares its traffic with others.
 
-    The same as `place_on`; users of other experiments of the group are in the unallocated rest.
+    The same as `assign_on`; users of other experiments of the group are in the unallocated rest.
     So is everybody where the id is empty, since that stands for traffic that nobody has.
     """
-    place = place_on(id_bytes, allocation)
+    assign = assign_on(id_bytes, allocation)
     rest = len(allocation.thresholds)
     if not id_bytes:
         return closed_to(audience, rest)
     group_id, owner_of = group.id_bytes, group.allocation.entity_id
     experiment_id = id_bytes.decode("utf-8", "surrogatepass")
 
-    def place_member(user: User) -> int:
+    def assign_member(user: User) -> int:
         if audience is not None and not audience(user):
             return OUTSIDE
         hashed = mmh3_32_uintdigest(user.hash_prefix + group_id, HASH_SEED)
-        return place(user) if owner_of(hashed) == experiment_id else rest
+        return assign(user) if owner_of(hashed) == experiment_id else rest
 
-    return place_member
+    return assign_member
 
 
-def closed_to(audience: Membership | None, rest: int) -> Place:
+def closed_to(audience: Membership | None, rest: int) -> Assign:
     """Make the function for a line that nobody is put on: only the audience is asked."""
     return lambda user: rest if audience is None or audience(user) else OUTSIDE
