@@ -20,11 +20,19 @@ settings = read_settings(os.environ)
 works_later = wiring.works_after_responses(settings)
 extension = ask_to_register(os.environ) if works_later else None
 runtime = wiring.build(settings, mode=wiring.LAMBDA)
-answered = start(runtime, extension, settings.events_flush) if works_later else None
+meter = None
+if settings.metrics == "emf":
+    from bucketer.metrics.emf import Meter
+
+    meter = Meter(runtime, os.environ)
+tell = meter.tell if meter else None
+answered = start(runtime, extension, settings.events_flush, tell) if works_later else None
 # A copy of a snapshot may be days old: it asks for a fresh datafile, and for its invocations.
 run_after_restore(runtime.expire, *([extension.ask_again] if extension else []))
 proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)
-lambda_handler = make_handler(runtime, answered, proxies)
+lambda_handler = make_handler(runtime, None if meter else answered, proxies)
+if meter:
+    lambda_handler = meter.metered(lambda_handler, answered)
 
 gc.freeze()  # all of this stays: later collections needn't walk it
 gc.enable()

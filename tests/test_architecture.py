@@ -298,6 +298,7 @@ READS_THE_WALL_CLOCK = {
     "sources/credentials.py": "compared with AWS's",
     "sources/shared.py": "written into files",
     "sources/signing.py": "written into signatures",
+    "metrics/emf.py": "the time of a measurement, and ages that are shown",
     "wiring/metrics.py": "when the process began, as it is told",
 }
 

@@ -251,7 +251,7 @@ def test_every_function_has_a_log_that_ends_and_every_alarm_a_place_to_go(transl
 
     assert {f["LoggingConfig"]["LogGroup"]["Ref"] for f in functions.values()} == set(logs)
     assert all(each["RetentionInDays"] for each in logs.values())
-    assert 5 == len(alarms)
+    assert 8 == len(alarms)
     assert all(each["AlarmActions"] for each in alarms.values())
 
 

@@ -240,3 +240,19 @@ def test_a_copy_of_a_snapshot_sends_its_events(lab, task, collector):
             function.invoke(activation(f"u{n}"))
             function.wait_until_done()
             assert n + 1 == len(users(collector))
+
+
+def test_a_line_of_metrics_is_written_behind_each_answer_with_what_became_of_its_event(
+    lab, task, collector
+):
+    environment = settings(collector, BUCKETER_METRICS="emf")
+    with Minirapid(lab, task, HANDLER, environment=environment) as function:
+        for number in range(2):
+            function.invoke(activation(f"her{number}"))
+            function.wait_until_done()
+        log = function.log()
+
+    lines = [json.loads(each) for each in log.splitlines() if each.startswith('{"_aws"')]
+    assert [(1, 1, 1)] * 2 == [
+        (each["Requests"], each["EventsAccepted"], each["EventsSent"]) for each in lines
+    ]

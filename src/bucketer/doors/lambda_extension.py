@@ -67,7 +67,12 @@ def ask_to_register(environ: Mapping[str, str]) -> Extension | None:
     return extension
 
 
-def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Callable[[], object]:
+def start(
+    runtime: Runtime,
+    extension: Extension | None,
+    work_s: float,
+    tell: Callable[[], None] | None = None,
+) -> Callable[[], object]:
     """Arrange for `runtime.after_response` to be called; return what the handler calls when done.
 
     Without an extension the work is done at the end of the handler instead, before the answer.
@@ -76,26 +81,29 @@ def start(runtime: Runtime, extension: Extension | None, work_s: float) -> Calla
         runtime: whose work it is.
         extension: that has asked to be registered.
         work_s: the longest that the work may take.
+        tell: is called after each answer, and after the work if there is any.
     """
     if extension is not None:
         try:
-            extension.start(runtime, work_s)
+            extension.start(runtime, work_s, tell)
         except (OSError, ValueError) as error:
             _warn(error)
         else:
             _close_on_sigterm(runtime)
             return extension.alarm.set
-    return lambda: _work(runtime, work_s)
+    return lambda: _work(runtime, work_s, tell)
 
 
 def _warn(error: Exception) -> None:
     _log.warning("no internal extension (%s): events are sent before the answer", error)
 
 
-def _work(runtime: Runtime, work_s: float) -> None:
+def _work(runtime: Runtime, work_s: float, tell: Callable[[], None] | None = None) -> None:
     """Never raises: the extension's thread must go on, and a handler has its answer already."""
     try:
         runtime.after_response(work_s)
+        if tell is not None:
+            tell()
     except Exception:  # noqa: BLE001 -- without the thread Lambda would wait for ever
         _log.exception("work after the response failed")
 
@@ -126,8 +134,10 @@ class Extension:
         name = {"Lambda-Extension-Name": NAME}
         self._client.send("POST", _REGISTER, name, b'{"events": ["INVOKE"]}')
 
-    def start(self, runtime: Runtime, work_s: float) -> None:
-        """Read that it is registered, and begin.
+    def start(
+        self, runtime: Runtime, work_s: float, tell: Callable[[], None] | None = None
+    ) -> None:
+        """Read that it is registered, and begin; see the function `start`.
 
         Raises:
             OSError, ValueError: it isn't.
@@ -141,7 +151,7 @@ class Extension:
             raise ValueError(message)
         self._identity["Lambda-Extension-Identifier"] = identifier
         self._runtime = runtime
-        self._work_s = work_s
+        self._work_s, self._tell = work_s, tell
         self._ask_for_next()
         # `threading` would have the main thread wait until the other has begun.
         start_new_thread(self._run, ())
@@ -157,7 +167,9 @@ class Extension:
             self.alarm.wait()
             if self._runtime.has_work():
                 time.sleep(_GIVE_WAY_TO_POST_S)
-                _work(self._runtime, self._work_s)
+                _work(self._runtime, self._work_s, self._tell)
+            elif self._tell is not None:
+                self._tell()
             while not self._was_told():
                 self._ask_for_next()
                 if not self._client.has_answer(_LATE_S):

@@ -70,7 +70,7 @@ FAMILIES = (
     Family(
         "bucketer_datafile_age_seconds",
         GAUGE,
-        "Since its source last confirmed the datafile; of several workers the longest.",
+        "Since a source last confirmed the datafile, where one is asked.",
         ("environment",),
         MOST,
     ),

@@ -82,6 +82,7 @@ LATER = (
     "bucketer/access/",
     "bucketer/api/access",
     "bucketer/api/grant",
+    "bucketer/metrics/",
     "bucketer/tokens/",
     "bucketer/wiring/access",
     "bucketer/core/condition_words",

@@ -50,11 +50,11 @@ ROWS: Final = (
     Setting(
         "BUCKETER_METRICS",
         "off",
-        one_of("off", "local", "open"),
-        "`off`, `local` or `open`",
+        one_of("off", "local", "open", "emf"),
+        "`off`, `local` or `open`; in Lambda `off` or `emf`",
         "Whether the server counts what it does, and who may read it at `/metrics`: this machine "
-        "(and no proxy on it), or anybody who reaches the port. It costs a twentieth of the "
-        "requests that a worker answers.",
+        "(and no proxy on it), or anybody who reaches the port; where there are keys, those of the "
+        "role `admin`. In Lambda `emf` writes a line for CloudWatch after each answer.",
     ),
     Setting(
         "BUCKETER_METRICS_BY_FLAG",

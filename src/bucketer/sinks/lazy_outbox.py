@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bucketer.core.events import Event
 
+    from .counters import Counters
     from .outbox import Outbox
 
 
@@ -53,6 +54,11 @@ class LazyOutbox:
     def health(self) -> dict[str, object]:
         """The counters as /health shows them."""
         return self._up_to_date().health()
+
+    @property
+    def counters(self) -> Counters | None:
+        """Its counters, once it had to be opened."""
+        return None if self._outbox is None else self._outbox.counters
 
     def close(self) -> None:
         """Deliver or keep what is left; the process is about to end."""

@@ -64,6 +64,7 @@ def build(
     """
     environ = os.environ if environ is None else environ
     settings = read_settings(environ) if settings is None else settings
+    _check_metrics(settings, mode)
     if mode == SERVER:
         from .state_dir import check_state_dir
 
@@ -203,6 +204,7 @@ def check(
     if chosen.startswith("sqs://"):
         build_queue(chosen, environ)
     engine_of(settings)
+    _check_metrics(settings, mode)
     if mode == SERVER:
         from .state_dir import check_state_dir
 
@@ -211,6 +213,24 @@ def check(
         from .webhooks import published_at
 
         published_at(settings)
+
+
+def _check_metrics(settings: Settings, mode: str) -> None:
+    """Let through what counts in *mode*.
+
+    Raises:
+        SettingsError: it doesn't; or rather, it would count nothing.
+    """
+    elsewhere = {SERVER: ("emf",), LAMBDA: ("local", "open")}.get(mode, ())
+    if settings.metrics in elsewhere:
+        from bucketer.core.errors import SettingsError
+
+        allowed = {
+            SERVER: "`off`, `local` or `open` in a server",
+            LAMBDA: "`off` or `emf` in Lambda",
+        }
+        problem = f"BUCKETER_METRICS: found '{settings.metrics}'; allowed: {allowed[mode]}"
+        raise SettingsError([problem])
 
 
 def _has_extensions(environ: Mapping[str, str]) -> bool:

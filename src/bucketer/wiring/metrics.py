@@ -68,7 +68,7 @@ def _datafiles(environments: tuple[Environment, ...], now: float) -> Samples:
         if edition is not None:
             ruleset = edition.ruleset
             tell("workers", 1, each.name, ruleset.project_id, ruleset.revision)
-            if edition.checked_at is not None:
+            if edition.checked_at is not None and any(one.max_age_s > 0 for one in each.sources):
                 tell("age_seconds", max(0.0, now - edition.checked_at), each.name)
     return samples
 
