@@ -5,12 +5,7 @@ import {Name} from "./names.js";
 import {count, traffic} from "./numbers.js";
 
 const ALL = 10_000;
-
-/** The colour of each name, in the order in which they first come; of what is nobody's, none. */
-export function colours(names) {
-  const known = [...new Set(names)].filter((name) => name !== null && name !== undefined);
-  return new Map(known.map((name, number) => [name, `tint${number % 8}`]));
-}
+const MARKS = [0, 2500, 5000, 7500, ALL];
 
 function said(ranges, bucket, what) {
   const parts = ranges.map(
@@ -43,30 +38,41 @@ export function whole(ranges) {
 /**
  * A line of traffic.
  *
- * `ranges`: `{start, end, name}` in buckets, `end` being the first behind; in order. `tints`: what
- * `colours` made of all names of the rule. `bucket`: where the visitor stands, if it is known.
+ * `ranges`: `{start, end, name}` in buckets, `end` being the first behind; in order. `tints`: a
+ * class for each name. `bucket`: where the visitor stands, if it is known.
  * `what`: whose line it is, for those who listen.
  */
 export function Line({ranges, tints, bucket, what, small = false}) {
   const all = whole(ranges);
-  const known = bucket !== undefined && bucket !== null;
-  return html`<div class=${small ? "line small-line" : "line"} role="img" aria-label=${said(all, bucket, what)}>
-    <div class="scale" aria-hidden="true">
-      ${all.map(
-        ({start, end, name}) =>
-          html`<i
-            class=${name === null ? "range hole" : `range ${tints.get(name) ?? ""}`}
-            style=${{left: `${start / 100}%`, width: `${(end - start) / 100}%`}}
-            title=${`${name ?? "nobody"}: ${count(start)}–${count(end - 1)}`}
-          ></i>`,
-      )}
+  const label = said(all, bucket, what);
+  return html`<div class=${small ? "line small-line" : "line"} role="img" aria-label=${label}>
+    <div class="measured" aria-hidden="true">
+      <div class="scale">${all.map((range) => html`<${Range} range=${range} tints=${tints} />`)}</div>
+      <${Needle} bucket=${bucket} />
     </div>
     ${
-      known &&
-      html`<div class="needle" aria-hidden="true" style=${{left: `${(bucket + 0.5) / 100}%`}}>
-      <span class=${bucket > ALL / 2 ? "reading before" : "reading"}>${count(bucket)}</span>
-    </div>`
+      !small &&
+      html`<div class="marks" aria-hidden="true">
+        ${MARKS.map((at) => html`<span style=${{left: `${at / 100}%`}}>${count(at)}</span>`)}
+      </div>`
     }
+  </div>`;
+}
+
+function Range({range: {start, end, name}, tints}) {
+  return html`<i
+    class=${name === null ? "range hole" : `range ${tints.get(name) ?? ""}`}
+    style=${{left: `${start / 100}%`, width: `${(end - start) / 100}%`}}
+    title=${`${name ?? "nobody"}: ${count(start)}–${count(end - 1)}`}
+  ></i>`;
+}
+
+function Needle({bucket}) {
+  if (bucket === undefined || bucket === null) {
+    return null;
+  }
+  return html`<div class="needle" style=${{left: `${(bucket + 0.5) / 100}%`}}>
+    <span class=${bucket > ALL / 2 ? "reading before" : "reading"}>${count(bucket)}</span>
   </div>`;
 }
 

@@ -2,11 +2,12 @@
 
 import {path, useAnswer} from "../ask.js";
 import {html} from "../html.js";
-import {Legend, Line, colours} from "../line.js";
+import {Legend, Line} from "../line.js";
 import {count, percent} from "../numbers.js";
+import {tintsOf, tintsOfRules} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {All, To, TryIt} from "./links.js";
-import {Rule, tintsOf} from "./rule.js";
+import {Rule} from "./rule.js";
 
 /** What the service tells of it; a list has only names. */
 function useTold({kind, key, id}, asked) {
@@ -14,8 +15,8 @@ function useTold({kind, key, id}, asked) {
   return useAnswer(path(kind, {...by, environment: asked.environment}));
 }
 
-function Rules({rules, asked}) {
-  const tints = tintsOf(rules);
+export function Rules({rules, asked}) {
+  const tints = tintsOfRules(rules);
   return html`<ol class="rules">
       ${rules.map((rule) => html`<${Rule} key=${`${rule.what} ${rule.key}`} ...${{rule, tints, asked}} />`)}
     </ol>
@@ -51,7 +52,7 @@ function Group({item, asked}) {
     return error && html`<${Trouble} error=${error} />`;
   }
   const ranges = data.ranges.map(({start, end, experiment}) => ({start, end, name: experiment}));
-  const tints = colours(ranges.map(({name}) => name));
+  const tints = tintsOf(ranges.map(({name}) => name));
   return html`<${Line} ranges=${ranges} tints=${tints} what=${`Traffic of group ${data.id}`} />
     <${Legend} ranges=${ranges} tints=${tints} />
     <p class="small"><${All} asked=${asked} kind="experiment" of=${data.experiments} /></p>`;

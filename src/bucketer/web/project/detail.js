@@ -7,11 +7,12 @@ import {html} from "../html.js";
 import {Legend, Line} from "../line.js";
 import {Name, Value} from "../names.js";
 import {count} from "../numbers.js";
+import {tintsOfRules} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {Variables} from "../visitor/answer.js";
-import {Card} from "./card.js";
+import {Card, Rules} from "./card.js";
 import {All, To, TryIt} from "./links.js";
-import {rangesOf, tintsOf} from "./rule.js";
+import {rangesOf} from "./rule.js";
 
 function Variations({of, tints}) {
   return html`<ul class="variations">
@@ -87,15 +88,15 @@ function Defaults({of}) {
 
 function Flag({told, asked}) {
   const rules = [...told.holdouts, ...told.rules];
-  const tints = tintsOf(rules);
-  return html`<${Card} item=${told} asked=${asked} />
+  const tints = tintsOfRules(rules);
+  return html`<section class="panel" aria-label="Rules in order"><${Rules} rules=${rules} asked=${asked} /></section>
     <${Defaults} of=${told.variables} />
     ${rules.map((rule) => html`<${WholeRule} rule=${rule} tints=${tints} asked=${asked} />`)}`;
 }
 
 function Single({told, asked}) {
   const rule = {what: told.kind, ...told};
-  return html`<${WholeRule} rule=${rule} tints=${tintsOf([rule])} asked=${asked} />
+  return html`<${WholeRule} rule=${rule} tints=${tintsOfRules([rule])} asked=${asked} />
     ${told.flags?.length > 0 && html`<p>Belongs to <${All} asked=${asked} kind="flag" of=${told.flags} /></p>`}
     ${told.events?.length > 0 && html`<p>Measured by <${All} asked=${asked} kind="event" of=${told.events} /></p>`}
     ${told.rules && html`<p>Holds out of ${told.rules.map(({flag, rule: key}) => html`<${To} asked=${asked} kind="flag" id=${flag} /> (<${Name} of=${key} />) `)}</p>`}

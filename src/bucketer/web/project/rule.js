@@ -1,17 +1,10 @@
 /* One rule as a row of the picture: who it is for, and which traffic it gives to which variation. */
 
 import {html} from "../html.js";
-import {Line, colours} from "../line.js";
+import {Line} from "../line.js";
 import {Name} from "../names.js";
 import {percent} from "../numbers.js";
 import {All, To} from "./links.js";
-
-/** The tints of all variations of some rules. */
-export function tintsOf(rules) {
-  return colours(
-    rules.flatMap(({traffic}) => traffic?.ranges.map(({variation}) => variation) ?? []),
-  );
-}
 
 export const rangesOf = ({traffic}) =>
   traffic.ranges.map(({start, end, variation}) => ({start, end, name: variation}));

@@ -1,11 +1,8 @@
 /* Counted shares as bars, with a mark where each was expected to end. */
 
 import {html} from "../html.js";
-import {colours} from "../line.js";
 import {Name, Value} from "../names.js";
 import {count, percent} from "../numbers.js";
-
-const tintsOf = (arms) => colours(arms.map(({variation}) => variation));
 
 export function Bar({share, expected, tint}) {
   return html`<div class="bar">
@@ -23,8 +20,7 @@ export function Arm({arm}) {
     ${arm.rule !== null && html`<span class="small soft"><${Name} of=${arm.rule} /></span>`}`;
 }
 
-export function Bars({arms}) {
-  const tints = tintsOf(arms);
+export function Bars({arms, tints}) {
   return html`<table class="bars">
     <thead>
       <tr>
@@ -60,8 +56,7 @@ function Stack({group, tints}) {
 }
 
 /** The same by each value of an attribute: a row a value, a column a variation. */
-export function Groups({groups, by, arms}) {
-  const tints = tintsOf(arms);
+export function Groups({groups, by, arms, tints}) {
   return html`<div class="wide" tabindex="0" role="region" aria-label=${`By ${by}`}>
     <table class="groups">
       <caption>By <${Name} of=${by} /></caption>

@@ -6,6 +6,7 @@ import {Form} from "../form.js";
 import {html} from "../html.js";
 import {count} from "../numbers.js";
 import {Picker, useChoice} from "../picker.js";
+import {tintsOfAbout} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {useEffect, useState} from "../vendor/preact-hooks.js";
 import {addressOf, visitorOf} from "../visitor/view.js";
@@ -74,7 +75,7 @@ async function download(question, name) {
   URL.revokeObjectURL(link.href);
 }
 
-function Result({answer, question, choice}) {
+function Result({answer, question, choice, tints}) {
   const [failed, fail] = useState(null);
   const {data, error, waiting} = answer;
   if (error) {
@@ -90,8 +91,8 @@ function Result({answer, question, choice}) {
       <button type="button" onClick=${press}>Download as a table</button>
     </header>
     ${failed && html`<${Trouble} error=${failed} />`}
-    <${Bars} arms=${data.arms} visitors=${data.visitors} />
-    ${data.groups && html`<${Groups} groups=${data.groups} by=${data.by} arms=${data.arms} />`}
+    <${Bars} arms=${data.arms} tints=${tints} />
+    ${data.groups && html`<${Groups} groups=${data.groups} by=${data.by} arms=${data.arms} tints=${tints} />`}
   </section>`;
 }
 
@@ -128,6 +129,6 @@ export function Split({asked, project}) {
     >
       <${Whom} ...${{asked, fields, ids, paste}} change=${say} />
     <//>
-    <${Result} answer=${answer} question=${question} choice=${choice} />
+    <${Result} ...${{answer, question, choice}} tints=${tintsOfAbout(about.data)} />
   `;
 }

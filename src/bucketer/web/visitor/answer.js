@@ -1,15 +1,7 @@
 /* What the visitor gets: the variation, its variables, and the sentence that says why. */
 
 import {html} from "../html.js";
-import {colours} from "../line.js";
 import {Name, Value} from "../names.js";
-
-/** The tint of each variation of an answer: the same in its lines, its legend and its headline. */
-export function tintsOf(steps) {
-  return colours(
-    steps.flatMap(({traffic}) => traffic?.ranges.map(({variation}) => variation) ?? []),
-  );
-}
 
 export function Variables({of}) {
   const named = Object.entries(of ?? {});
@@ -27,9 +19,9 @@ export function Variables({of}) {
   </dl>`;
 }
 
-export function Answer({answer}) {
-  const {decision, sentence, steps, hints = [], user} = answer;
-  const tint = tintsOf(steps).get(decision.variation);
+export function Answer({answer, tints}) {
+  const {decision, sentence, hints = [], user} = answer;
+  const tint = tints.get(decision.variation);
   const nothing = decision.variation === null;
   return html`<section class="panel answer" aria-label="Answer">
     <p class="label"><${Name} of=${user} code=${true} /> gets</p>

@@ -6,15 +6,15 @@ import {count} from "../numbers.js";
 
 const FEW = 6;
 
-function Gives({gives}) {
+function Gives({gives, tints}) {
   return html`<span class="gives">
-    <span aria-hidden="true">→</span>
+    <span aria-hidden="true">→</span><i class=${`dot ${tints.get(gives.variation) ?? "hole"}`}></i>
     ${gives.variation === null ? html`<span class="soft">no variation</span>` : html`<b><${Name} of=${gives.variation} /></b>`}
   </span>`;
 }
 
-function Change({change, become}) {
-  const said = html`<bdi class="if">${change.text}</bdi><${Gives} gives=${change.gives} />`;
+function Change({change, tints, become}) {
+  const said = html`<bdi class="if">${change.text}</bdi><${Gives} gives=${change.gives} tints=${tints} />`;
   return html`<li>
     ${
       change.try
@@ -24,12 +24,12 @@ function Change({change, become}) {
   </li>`;
 }
 
-export function Changes({changes, become}) {
+export function Changes({changes, tints, become}) {
   if (!changes) {
     return null;
   }
   const {items, complete, why_incomplete: why} = changes;
-  const row = (change) => html`<${Change} change=${change} become=${become} />`;
+  const row = (change) => html`<${Change} ...${{change, tints, become}} />`;
   return html`<section class="panel changes" aria-labelledby="changes">
     <h2 id="changes">What would have to change</h2>
     <ul>${items.slice(0, FEW).map(row)}</ul>

@@ -3,10 +3,12 @@
 
 import {Outcome, Tree} from "../audience.js";
 import {html} from "../html.js";
-import {Legend, Line, colours} from "../line.js";
+import {Legend, Line} from "../line.js";
 import {Name} from "../names.js";
 import {count} from "../numbers.js";
-import {tintsOf} from "./answer.js";
+
+/** So many steps stand open by themselves; of more, only the one that decides. */
+const FEW = 5;
 
 const named = (ranges, name) =>
   ranges.map(({start, end, [name]: of}) => ({start, end, name: of ?? null}));
@@ -29,7 +31,7 @@ function Traffic({step, tints}) {
 function Group({step}) {
   const {group} = step;
   const ranges = named(group.ranges, "experiment");
-  const tints = colours(ranges.map(({name}) => name));
+  const tints = new Map(ranges.map(({name}) => [name, name === step.key ? "mine" : "dull"]));
   const has = group.hit === null ? null : (ranges[group.hit]?.name ?? null);
   return html`<div class="part">
     <h4>Exclusion group <${Name} of=${group.id} /></h4>
@@ -75,21 +77,22 @@ function Notes({step}) {
     );
 }
 
-function Step({step, tints, number}) {
+function Step({step, tints, number, open}) {
   const {result, what, key, status, everyone_else: last} = step;
   const state = result.replace(" ", "-");
   const decides = result === "decides";
   return html`<li class=${`step ${state}`}>
-    <details open=${decides || result === "passed over"}>
+    <details open=${decides || (open && result === "passed over")}>
       <summary>
         <span class="ordinal" aria-hidden="true">${number}</span>
         <span class="what">
           <span class="label">${last ? "everyone else" : what}${status && status !== "Running" && ` · ${status}`}</span>
           <${Name} of=${key} />
         </span>
-        <span class=${`result ${state}`}><bdi>${step.text ?? result}</bdi></span>
+        <span class=${`result ${state}`}>${result}</span>
       </summary>
       <div class="inside">
+        ${step.text && step.text !== result && html`<p class="text"><bdi>${step.text}</bdi></p>`}
         <${Notes} step=${step} />
         ${step.audience && html`<${Audience} step=${step} />`}
         ${step.group && html`<${Group} step=${step} />`}
@@ -112,14 +115,16 @@ function Words({reasons}) {
   );
 }
 
-export function Steps({steps}) {
-  const tints = tintsOf(steps);
+export function Steps({steps, tints}) {
   return html`<section class="steps" aria-labelledby="why">
     <h2 id="why">Why</h2>
     <ol>
       ${steps.map(
         (step, at) =>
-          html`<${Step} key=${`${step.what} ${step.key}`} step=${step} tints=${tints} number=${count(at + 1)} />`,
+          html`<${Step}
+            key=${`${step.what} ${step.key}`}
+            ...${{step, tints, number: count(at + 1), open: steps.length <= FEW}}
+          />`,
       )}
     </ol>
     ${steps.length === 0 && html`<p class="soft">There is no rule to look at.</p>`}

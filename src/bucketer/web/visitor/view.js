@@ -5,6 +5,7 @@ import {path, useAnswer} from "../ask.js";
 import {Form} from "../form.js";
 import {html} from "../html.js";
 import {Picker, useChoice} from "../picker.js";
+import {tintsOfAbout} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {Answer} from "./answer.js";
 import {Changes} from "./changes.js";
@@ -28,7 +29,7 @@ export function addressOf({user, attributes, segments}) {
   return {user, attributes: textOf(attributes), segments: textOf(named)};
 }
 
-function Tried({answer, asked, become}) {
+function Tried({answer, asked, tints, become}) {
   const {data, error, waiting} = answer;
   if (error) {
     const retry = (key) => {
@@ -41,10 +42,12 @@ function Tried({answer, asked, become}) {
     return null;
   }
   return html`<div class="tried" aria-busy=${String(waiting)}>
-    <${Answer} answer=${data} />
-    <${Changes} changes=${data.changes} become=${become} />
-    <${Steps} steps=${data.steps} asked=${asked} />
-    <${Requests} requests=${data.requests} />
+    <${Answer} answer=${data} tints=${tints} />
+    <${Steps} steps=${data.steps} tints=${tints} />
+    <div class="aside">
+      <${Changes} changes=${data.changes} tints=${tints} become=${become} />
+      <${Requests} requests=${data.requests} />
+    </div>
   </div>`;
 }
 
@@ -67,6 +70,6 @@ export function Visitor({asked, project}) {
       known=${project.attributes}
       change=${change}
     />
-    <${Tried} answer=${answer} asked=${shown} become=${become} />
+    <${Tried} ...${{answer, become}} asked=${shown} tints=${tintsOfAbout(about.data)} />
   `;
 }
