@@ -52,7 +52,9 @@ def test_the_page_names_files_that_are_there_relatively_and_nothing_inline():
 def test_a_module_imports_what_is_there_and_is_no_longer_than_a_screen_or_five(module):
     text = module.read_text()
 
-    for imported in re.findall(r"""^(?:import|export)[^"';]*from "([^"]+)";$""", text, re.MULTILINE):
+    for imported in re.findall(
+        r"""^(?:import|export)[^"';]*from "([^"]+)";$""", text, re.MULTILINE
+    ):
         assert (module.parent / imported).resolve().is_file(), imported
     assert text.startswith("/* "), "it says first what it shows"
     assert 300 >= len(text.splitlines())

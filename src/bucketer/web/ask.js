@@ -7,9 +7,9 @@ const KEPT = "bucketer console key";
 
 /** An answer that is an error: `message` is a sentence for people. */
 export class Refused extends Error {
-  constructor(status, {code, message, suggestions = []} = {}) {
+  constructor(status, {code, message, suggestion} = {}) {
     super(message ?? `The service answered with status ${status}.`);
-    Object.assign(this, {status, code, suggestions});
+    Object.assign(this, {status, code, suggestion});
   }
 }
 

@@ -18,14 +18,16 @@ function Node({node}) {
   return html`<li class=${`node ${node.kind} ${WORDS[node.outcome] ?? ""}`}>
     <div class="said">
       ${node.outcome && html`<${Outcome} of=${node.outcome} />`}
-      <span class="asked">
-        ${
-          node.kind === "audience"
-            ? html`<${Name} of=${node.name ?? node.id} />`
-            : html`<bdi>${node.text ?? node.message}</bdi>`
-        }
-      </span>
-      ${node.why && html`<bdi class="why soft">${node.why}</bdi>`}
+      <div>
+        <span class="asked">
+          ${
+            node.kind === "audience"
+              ? html`<${Name} of=${node.name ?? node.id} />`
+              : html`<bdi>${node.text ?? `unknown audience ${node.id}`}</bdi>`
+          }
+        </span>
+        ${node.why && html`${" "}<bdi class="why soft">${node.why}</bdi>`}
+      </div>
     </div>
     ${parts.length > 0 && html`<${Tree} of=${parts} />`}
   </li>`;

@@ -2,6 +2,7 @@
 
 import {hasKey, keepKey} from "./ask.js";
 import {html} from "./html.js";
+import {Name} from "./names.js";
 
 function keep(event) {
   event.preventDefault();
@@ -24,19 +25,18 @@ function Key({error}) {
   </form>`;
 }
 
-/** An error where an answer should be. `asks`: called with a suggestion that was pressed. */
+/** An error where an answer should be. `asks`: called with what it suggests, if that is pressed. */
 export function Trouble({error, asks}) {
   if (error.status === 401) {
     return html`<${Key} error=${error} />`;
   }
-  const suggestions = (asks && error.suggestions) || [];
+  const {message, suggestion} = error;
   return html`<div class="trouble" role="alert">
-    <p><bdi>${error.message}</bdi></p>
+    <p><bdi>${message}</bdi></p>
     ${
-      suggestions.length > 0 &&
-      html`<p>
-        ${suggestions.map((each) => html`<button type="button" class="chip" onClick=${() => asks(each)}>${each}</button>`)}
-      </p>`
+      asks &&
+      suggestion !== undefined &&
+      html`<button type="button" onClick=${() => asks(suggestion)}>Look at <${Name} of=${suggestion} /></button>`
     }
   </div>`;
 }

@@ -3,6 +3,7 @@
 import {path, useAnswer} from "../ask.js";
 import {html} from "../html.js";
 import {Legend, Line} from "../line.js";
+import {Name} from "../names.js";
 import {count, percent} from "../numbers.js";
 import {tintsOf, tintsOfRules} from "../tints.js";
 import {Trouble} from "../trouble.js";
@@ -63,10 +64,8 @@ function Audience({item}) {
     <p class="small soft">${item.used_by === 1 ? "one rule asks for it" : `${count(item.used_by)} rules ask for it`}</p>`;
 }
 
-function Event({item, asked}) {
-  return html`<p class="small">
-    ${item.experiments.length ? html`measures <${All} asked=${asked} kind="experiment" of=${item.experiments} />` : html`<span class="soft">measures no experiment</span>`}
-  </p>`;
+function Event({item}) {
+  return html`<p class="small soft">conversions, by id <${Name} of=${item.id} /></p>`;
 }
 
 const INSIDE = {
