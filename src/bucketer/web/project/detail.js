@@ -98,7 +98,6 @@ function Single({told, asked}) {
   const rule = {what: told.kind, ...told};
   return html`<${WholeRule} rule=${rule} tints=${tintsOfRules([rule])} asked=${asked} />
     ${told.flags?.length > 0 && html`<p>Belongs to <${All} asked=${asked} kind="flag" of=${told.flags} /></p>`}
-    ${told.events?.length > 0 && html`<p>Measured by <${All} asked=${asked} kind="event" of=${told.events} /></p>`}
     ${told.rules && html`<p>Holds out of ${told.rules.map(({flag, rule: key}) => html`<${To} asked=${asked} kind="flag" id=${flag} /> (<${Name} of=${key} />) `)}</p>`}
     ${told.kind === "holdout" && told.rules === null && html`<p class="soft">Holds out of every flag.</p>`}`;
 }
@@ -113,6 +112,7 @@ function Audience({told, asked}) {
             html`<li><span class="label">${kind}</span> ${kind === "delivery rule" ? html`<${Name} of=${key} /> of <${To} asked=${asked} kind="flag" id=${flag} />` : html`<${To} asked=${asked} kind=${kind} id=${key} />`}</li>`,
         )}
       </ul>
+      ${told.used_by_total > told.used_by.length && html`<p class="small soft">${count(told.used_by_total)} in all</p>`}
       ${told.used_by.length === 0 && html`<p class="soft">Nobody.</p>`}
     </section>`;
 }
@@ -121,19 +121,13 @@ const Group = ({told, asked}) => html`<${Card} item=${{...told, key: told.id}} a
 
 const WHOLE = {flag: Flag, experiment: Single, holdout: Single, audience: Audience, group: Group};
 
-export function Detail({kind, id, asked, project}) {
+export function Detail({kind, id, asked}) {
   const Whole = WHOLE[kind];
   const by = kind === "audience" || kind === "group" ? {id} : {key: id};
   const {data, error} = useAnswer(
     Whole ? path(kind, {...by, environment: asked.environment}) : null,
   );
-  const back = format("project", {
-    ...asked,
-    show: undefined,
-    id: undefined,
-    kind: kind === "event" ? kind : asked.kind,
-  });
-  const event = kind === "event" && project.events.find(({key}) => key === id);
+  const back = format("project", {...asked, show: undefined, id: undefined});
   return html`
     <header class="heading">
       <div>
@@ -143,7 +137,6 @@ export function Detail({kind, id, asked, project}) {
       ${(kind === "flag" || kind === "experiment") && html`<${TryIt} asked=${asked} kind=${kind} id=${id} />`}
     </header>
     ${error && html`<${Trouble} error=${error} />`}
-    ${event && html`<p>Measures <${All} asked=${asked} kind="experiment" of=${event.experiments} /></p>`}
     ${data && html`<div class="detail"><${Whole} told=${data} asked=${asked} /></div>`}
   `;
 }

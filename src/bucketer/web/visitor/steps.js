@@ -66,6 +66,7 @@ const NOTES = {
   stored: "The stored profile of this visitor has",
   forced: "Forced by the caller:",
   holdout: "Held out by",
+  bandit: "The contextual bandit:",
 };
 
 function Notes({step}) {
