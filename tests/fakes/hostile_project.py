@@ -6,7 +6,7 @@ import json
 
 MARKUP = "<img src=x onerror=\"window.hurt='img'\"><script>window.hurt='script'</script>"
 #: Right to left, with a mark that turns the direction of what follows.
-HEBREW = "מבצע‮ סתיו"
+HEBREW = "מבצע\u202e סתיו"
 EMOJI = "🎲👩‍👩‍👧‍👦"
 LONG = "a_key_that_never_ends_" * 40
 QUOTES = """it's "quoted" \\ `$(touch hurt)` ${hurt} %41 {origin} '); import os #"""

@@ -49,11 +49,11 @@ function Typed({id, kind, value, suggestions, set}) {
     type(event.target.value);
     set(read(kind, event.target.value));
   };
-  const wrong = kind === "number" && text !== "" && shown === "" && value === undefined;
+  const wrong = shown !== "" && read(kind, shown) === undefined;
   return html`<input
       id=${id}
       list=${`${id}-list`}
-      value=${wrong ? text : shown}
+      value=${shown}
       inputmode=${kind === "number" ? "decimal" : null}
       placeholder=${HINTS[kind] ?? "not set"}
       aria-invalid=${wrong ? "true" : null}

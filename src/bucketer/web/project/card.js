@@ -83,11 +83,11 @@ export function Card({item, asked}) {
   const by = kind === "audience" || kind === "group" ? id : key;
   return html`<article class=${`panel card ${kind}-card`}>
     <header class="heading">
-      <h3>
+      <h2>
         ${kind === "event" ? html`<bdi class="name">${key}</bdi>` : html`<${To} asked=${asked} kind=${kind} id=${by} name=${kind === "group" ? `Group ${key || id}` : key} />`}
         ${status && html`<span class=${`tag ${["on", "Running"].includes(status) ? "on" : ""} ${status === "broken" ? "wrong" : ""}`}>${status}</span>`}
         ${kind === "holdout" && html`<span class="tag">${percent(item.share)}</span>`}
-      </h3>
+      </h2>
       ${(kind === "flag" || kind === "experiment") && html`<${TryIt} asked=${asked} kind=${kind} id=${key} />`}
     </header>
     ${broken && html`<p class="wrong"><bdi>${broken.message ?? broken}</bdi></p>`}

@@ -122,7 +122,7 @@ const Group = ({told, asked}) => html`<${Card} item=${{...told, key: told.id}} a
 const WHOLE = {flag: Flag, experiment: Single, holdout: Single, audience: Audience, group: Group};
 
 export function Detail({kind, id, asked}) {
-  const Whole = WHOLE[kind];
+  const Whole = Object.hasOwn(WHOLE, kind) ? WHOLE[kind] : null;
   const by = kind === "audience" || kind === "group" ? {id} : {key: id};
   const {data, error} = useAnswer(
     Whole ? path(kind, {...by, environment: asked.environment}) : null,

@@ -101,7 +101,7 @@ export function Project({asked, project}) {
     <${Diagnostics} of=${project.diagnostics} />
     ${
       show && id !== undefined
-        ? html`<${Detail} kind=${show} id=${id} asked=${asked} />`
+        ? html`<${Detail} key=${`${show} ${id}`} kind=${show} id=${id} asked=${asked} />`
         : html`<${Listed} asked=${asked} kind=${kind} />`
     }
   `;

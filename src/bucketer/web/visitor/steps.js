@@ -18,10 +18,10 @@ function Traffic({step, tints}) {
   const ranges = named(traffic.ranges, "variation");
   const chosen = traffic.hit === null ? null : ranges[traffic.hit]?.name;
   return html`<div class="part">
-    <h4>
+    <h3>
       Traffic
       ${traffic.bucketed_by && traffic.bucketed_by !== "user" && html` by <code>${traffic.bucketed_by}</code>`}
-    </h4>
+    </h3>
     <${Line} ranges=${ranges} tints=${tints} bucket=${traffic.bucket} what=${`Traffic of ${step.key}`} />
     <${Legend} ranges=${ranges} tints=${tints} chosen=${chosen} />
     ${traffic.closed && html`<p class="hint"><bdi>${traffic.closed}</bdi></p>`}
@@ -34,7 +34,7 @@ function Group({step}) {
   const tints = new Map(ranges.map(({name}) => [name, name === step.key ? "mine" : "dull"]));
   const has = group.hit === null ? null : (ranges[group.hit]?.name ?? null);
   return html`<div class="part">
-    <h4>Exclusion group <${Name} of=${group.id} /></h4>
+    <h3>Exclusion group <${Name} of=${group.id} /></h3>
     <${Line} ranges=${ranges} tints=${tints} bucket=${group.bucket} what=${`Group ${group.id}`} />
     <${Legend} ranges=${ranges} tints=${tints} chosen=${has} />
     ${
@@ -49,10 +49,10 @@ function Group({step}) {
 function Audience({step}) {
   const {audience} = step;
   if (audience.everybody) {
-    return html`<div class="part"><h4>Audience</h4><p class="everybody"><${Outcome} of="TRUE" /> everybody</p></div>`;
+    return html`<div class="part"><h3>Audience</h3><p class="everybody"><${Outcome} of="TRUE" /> everybody</p></div>`;
   }
   return html`<div class="part">
-    <h4>Audience</h4>
+    <h3>Audience</h3>
     ${
       audience.tree
         ? html`<${Tree} of=${[audience.tree]} />`
