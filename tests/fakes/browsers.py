@@ -109,3 +109,10 @@ class Look:
         """Keep what is seen as *path*, a PNG."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path, **options)
+
+
+def expect(locator, text):
+    """Wait until *locator* says *text*, all of it; or has in it what a pattern finds."""
+    from playwright.sync_api import expect as wait
+
+    wait(locator).to_have_text(text, timeout=10_000)

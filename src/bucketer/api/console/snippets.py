@@ -1,6 +1,7 @@
 """One question in, the request that asks it out: for a shell, in Python and in JavaScript.
 
-The service's address is `{origin}` in them, for the page to put its own in that place.
+The service's address is `{origin}` in them, for the page to put its own in that place: in the first
+such place, since what comes behind it may be a key or a value that says the same.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ ORIGIN = "{origin}"
 _PYTHON = """import json
 from urllib.request import Request, urlopen
 
+url = {url}
 question = {question}
 headers = {headers}
-request = Request({url}, json.dumps(question).encode(), headers)
+request = Request(url, json.dumps(question).encode(), headers)
 print(json.load(urlopen(request)))
 """
 _JAVASCRIPT = """const answer = await fetch({url}, {{

@@ -24,7 +24,7 @@ function arrow(event, language, choose) {
 
 export function Requests({requests}) {
   const [language, choose] = useState("curl");
-  const text = requests[language].replaceAll("{origin}", origin());
+  const text = requests[language].replace("{origin}", origin);
   return html`<section class="panel requests" aria-labelledby="request">
     <h2 id="request">The request</h2>
     <div role="tablist" aria-labelledby="request" class="tabs" onKeyDown=${(event) => arrow(event, language, choose)}>
