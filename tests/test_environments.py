@@ -16,7 +16,12 @@ from tests.fakes.waiting import wait_until
 
 from bucketer import demo, wiring
 from bucketer.api.http import Request
-from bucketer.core.errors import EnvironmentUnavailable, SettingsError, UnknownSdkKey
+from bucketer.core.errors import (
+    EnvironmentsBusy,
+    EnvironmentUnavailable,
+    SettingsError,
+    UnknownSdkKey,
+)
 from bucketer.doors.server.limits import Limits
 from bucketer.ports import Fetched
 from bucketer.runtime import environments as module
@@ -166,7 +171,7 @@ class TestOpening:
 
         assert "Connection refused" in caplog.text
 
-    def test_no_more_are_fetched_at_once_than_there_is_room_for(self):
+    def test_no_more_are_fetched_at_once_than_there_is_room_for(self, monkeypatch):
         gates = {}
         environments = environments_that_open(lambda key: gates.setdefault(key, Gate(revision(3))))
         threads = [
@@ -180,13 +185,37 @@ class TestOpening:
         for gate in list(gates.values()):
             assert gate.knocked.wait(10)
 
-        with pytest.raises(EnvironmentUnavailable, match="at once"):
+        monkeypatch.setattr(module, "WAIT_S", 0.01)
+        with pytest.raises(EnvironmentsBusy, match="at once"):
             environments.find("one more")
         for gate in gates.values():
             gate.gate.set()
         for thread in threads:
             thread.join(10)
         assert environments.find("K0")
+
+    def test_other_keys_wait_for_their_turn_as_far_as_there_is_room_in_the_line(self):
+        first, later = Gate(revision(3)), FakeSource(revision(3))
+        environments = environments_that_open(lambda key: first if key[0] == "F" else later)
+        found = []
+
+        def find(key):
+            found.append(environments.find(key))
+
+        keys = [f"F{n}" for n in range(module.MAX_OPENING)]
+        keys += [f"L{n}" for n in range(module.MAX_WAITING)]
+        threads = [threading.Thread(target=find, args=(key,)) for key in keys]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: environments._in_line == module.MAX_WAITING)
+        with pytest.raises(EnvironmentsBusy, match="too many requests"):
+            environments.find("one more")
+        first.gate.set()
+        for thread in threads:
+            thread.join(10)
+
+        assert len(found) == len(keys)
+        assert environments.find("one more")
 
     def test_those_who_wait_leave_a_thread_to_refuse_others(self):
         """Of sixteen for all keys together: those who named slow ones took all of them."""

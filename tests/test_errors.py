@@ -27,6 +27,7 @@ EXAMPLES = [
     errors.WebhookRefused("its signature is missing or wrong"),
     errors.UnknownSdkKey(),
     errors.EnvironmentUnavailable("its datafile could not be fetched"),
+    errors.EnvironmentsBusy("too many requests wait for datafiles"),
     errors.TokenRefused("empty token"),
     errors.ClaimsRefused("token expired"),
     errors.AccessDenied("This takes a key with the role admin; this one has read."),
@@ -107,7 +108,7 @@ def test_no_two_errors_share_a_code_but_for_kinds_of_one():
 
     shared = {code for code, kinds in codes.items() if len(kinds) > 1}
 
-    assert {"invalid_request", "too_large", "unauthorized"} == shared
+    assert {"environment_unavailable", "invalid_request", "too_large", "unauthorized"} == shared
 
 
 @pytest.mark.parametrize(("chars", "whole"), [(200, True), (201, False)])

@@ -16,6 +16,7 @@ BucketerError
 ├── WebhookRefused           a webhook that is not, or not provably, from our Optimizely project
 ├── UnknownSdkKey            no environment has that SDK key
 ├── EnvironmentUnavailable   the datafile of an SDK key that nobody listed can't be had now
+│   └── EnvironmentsBusy         so many are being fetched that this one hasn't its turn
 ├── TokenRefused             a token that is missing, not genuine, or no longer good
 │   └── ClaimsRefused            a genuine one that is for something else
 ├── AccessDenied             a genuine key or token, whose role or environment isn't enough
@@ -239,6 +240,10 @@ class EnvironmentUnavailable(BucketerError):
 
     def __str__(self) -> str:
         return f"The environment of the SDK key can't answer now: {self.why}. Try again."
+
+
+class EnvironmentsBusy(EnvironmentUnavailable):
+    """So many datafiles of SDK keys that nobody listed are being fetched that others must wait."""
 
 
 class NoDatafile(BucketerError):

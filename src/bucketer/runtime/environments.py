@@ -15,7 +15,12 @@ import time
 from collections import OrderedDict
 
 from bucketer.api.http import BY_NAME
-from bucketer.core.errors import BucketerError, EnvironmentUnavailable, UnknownSdkKey
+from bucketer.core.errors import (
+    BucketerError,
+    EnvironmentsBusy,
+    EnvironmentUnavailable,
+    UnknownSdkKey,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +34,10 @@ _log = logging.getLogger("bucketer.datafile")
 REFUSED_FOR_S = 30.0
 #: How many such keys are remembered; a key has at most a few hundred characters.
 MAX_REFUSED = 1_000
-#: How many keys are opened at once, and how many requests may wait for them. Together they are less
-#: than the threads for it (16), so that there is always one to refuse others.
+#: How many keys are opened at once, and how many requests may wait for them, or for their turn.
+#: Together they are less than the threads for it (16): there is always one to refuse others.
 MAX_OPENING, MAX_WAITING = 8, 7
-#: The longest that a request waits for a fetch that another one began.
+#: The longest that a request waits for a fetch that another one began, or for its turn.
 WAIT_S = 15.0
 
 
@@ -89,6 +94,8 @@ class Environments:
         #: In the order of their use, by what requests call them.
         self._opened: OrderedDict[str, Environment] = OrderedDict()
         self._opening: dict[str, _Opening] = {}
+        #: Told whenever one of those is done; and who waits to begin.
+        self._turn, self._in_line = threading.Condition(self._lock), 0
         self._refused: OrderedDict[str, tuple[BucketerError, float]] = OrderedDict()
         self._untold, self._tell_from = 0, float("-inf")
         given = frozenset(key for each in (default, *self.listed) for key in each.keys)
@@ -132,7 +139,8 @@ class Environments:
 
         Raises:
             UnknownSdkKey: nobody listed it and others are refused, or Optimizely has none.
-            EnvironmentUnavailable: its datafile can't be had now, or too many are being fetched.
+            EnvironmentUnavailable: its datafile can't be had now.
+            EnvironmentsBusy: too many are being fetched.
         """
         found = self.get(key)
         if found is not None:
@@ -140,6 +148,8 @@ class Environments:
         if self._open_key is None or key.startswith(BY_NAME):
             raise UnknownSdkKey
         with self._lock:
+            if key not in self._opening and len(self._opening) >= MAX_OPENING:
+                self._await_turn(key)
             found = self._opened.get(key)
             if found is not None:
                 return found
@@ -149,14 +159,33 @@ class Environments:
             opening = self._opening.get(key)
             mine = opening is None
             if opening is None:
-                if len(self._opening) >= MAX_OPENING:
-                    raise EnvironmentUnavailable("too many datafiles are being fetched at once")
                 opening = self._opening[key] = _Opening()
-            elif sum(each.waiting for each in self._opening.values()) >= MAX_WAITING:
-                raise EnvironmentUnavailable("too many requests wait for datafiles")
             else:
+                self._check_line()
                 opening.waiting += 1
         return self._open(key, opening) if mine else _wait_for(opening)
+
+    def _await_turn(self, key: str) -> None:
+        """Wait, with the lock, until *key* may be opened, or somebody else opens it.
+
+        Raises:
+            EnvironmentsBusy: it takes too long, or too many wait.
+        """
+        self._check_line()
+        self._in_line += 1
+        try:
+            came = self._turn.wait_for(
+                lambda: key in self._opening or len(self._opening) < MAX_OPENING, WAIT_S
+            )
+        finally:
+            self._in_line -= 1
+        if not came:
+            raise EnvironmentsBusy("too many datafiles are being fetched at once")
+
+    def _check_line(self) -> None:
+        waiting = self._in_line + sum(each.waiting for each in self._opening.values())
+        if waiting >= MAX_WAITING:
+            raise EnvironmentsBusy("too many requests wait for datafiles")
 
     def _open(self, key: str, opening: _Opening) -> Environment:
         """Fetch the datafile of *key* for all who wait."""
@@ -187,6 +216,7 @@ class Environments:
                     while len(self._refused) > MAX_REFUSED:
                         self._refused.popitem(last=False)
                 del self._opening[key]
+                self._turn.notify_all()
             opening.done.set()
         return environment
 

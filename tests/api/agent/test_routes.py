@@ -5,7 +5,7 @@ from tests.fakes.agent_client import AgentClient
 
 from bucketer.api.http import EnvironmentNeeded, Known
 from bucketer.api.options import ApiOptions
-from bucketer.core.errors import EnvironmentUnavailable, UnknownSdkKey
+from bucketer.core.errors import EnvironmentsBusy, EnvironmentUnavailable, UnknownSdkKey
 
 
 @pytest.fixture
@@ -55,6 +55,11 @@ def test_another_key_is_for_the_shell_to_find(agent):
             "unable to fetch fresh datafile (consider rechecking SDK key), status code: 403 Forbidden",
         ),
         (EnvironmentUnavailable("x"), 500, "failed to instantiate Optimizely for SDK Key"),
+        (
+            EnvironmentsBusy("x"),
+            503,
+            "The environment of the SDK key can't answer now: x. Try again.",
+        ),
     ],
 )
 def test_a_key_that_leads_nowhere_is_told_so_without_the_key(agent, why, status, error):
@@ -62,6 +67,7 @@ def test_a_key_that_leads_nowhere_is_told_so_without_the_key(agent, why, status,
     known.environment_asked, known.refusal = True, why
     told = agent.told("/v1/track", {}, known=known, x_optimizely_sdk_key="Secret:Token")
     assert told == (status, {"error": error})
+    assert header(agent.reply.response, "Retry-After") == ("5" if status == 503 else None)
     assert agent.reply.failure is None
 
 

@@ -33,6 +33,7 @@ from bucketer.api.problems import (
 )
 from bucketer.core.errors import (
     AccessDenied,
+    EnvironmentsBusy,
     EnvironmentUnavailable,
     InvalidRequest,
     KeysUnavailable,
@@ -77,7 +78,7 @@ _UNKNOWN_KEY = (
 #: Agent names the key here, and a token behind it.
 _NO_CLIENT = "failed to instantiate Optimizely for SDK Key"
 _NOT_FOUND = "404 page not found"
-_UNFORESEEN = 500
+_UNFORESEEN, _UNAVAILABLE = 500, 503
 
 
 class AgentApi:
@@ -123,6 +124,8 @@ class AgentApi:
             except Refused as earlier:
                 refused = earlier
         response = refusal(self._api, request, refused)
+        if refused.status == _UNAVAILABLE:
+            response.headers += headers_of(error)  # when to try again
         if refused.status == 405 and isinstance(error, MethodNotAllowed):  # noqa: PLR2004
             response.headers += (("Allow", error.allow.removesuffix(", OPTIONS")),)
         elif isinstance(error, TokenRefused | RateLimited):
@@ -224,7 +227,7 @@ def _as_agent(error: Exception, status: int) -> Refused:  # noqa: PLR0911 -- a l
         return Refused(403, _UNKNOWN_KEY)
     if isinstance(error, InvalidRequest) and error.field == "sdk_key":
         return Refused(400, _BAD_KEY)
-    if isinstance(error, InvalidRequest | TooLarge | AccessDenied | RateLimited):
+    if isinstance(error, InvalidRequest | TooLarge | AccessDenied | RateLimited | EnvironmentsBusy):
         return Refused(status, str(error))
     if isinstance(error, EnvironmentUnavailable | NoDatafile) or status_of(error) != _UNFORESEEN:
         return Refused(_UNFORESEEN, _NO_CLIENT)
