@@ -26,7 +26,7 @@ def differing_rules(datafile, user):
         tree = rule.get("audienceConditions")
         if tree is None:
             tree = ["or", *rule["audienceIds"]] if rule.get("audienceIds") else None
-        if tree is None:
+        if not tree:
             continue
         # An audience that comes out otherwise has other reasons, whatever the rule comes to.
         parts = (tree, *(each for each in trees if f'"{each}"' in json.dumps(tree)))

@@ -44,7 +44,7 @@ def key_of(request: Request) -> str:
     Raises:
         InvalidRequest: it can be none, or header and query name two.
     """
-    given = request.headers.get(SDK_KEY, "")
+    given = request.headers.get(SDK_KEY, "").strip()
     asked = parse_query(request.query, {PARAMETER: PARAMETER}).get(PARAMETER) or ""
     if given and asked and given != asked:
         message = f"The header X-Optimizely-SDK-Key and the parameter '{PARAMETER}' differ."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from tests.fakes.agent_client import AgentClient
+from tests.fakes.agent_client import KEY, AgentClient
 from tests.fakes.editions import AnEdition
 
 from bucketer.api.agent.go_format import go_quoted, go_value
 from bucketer.api.http import Known
 from bucketer.api.options import ApiOptions
+from bucketer.core.user import Prediction
 
 FLAG, EXPERIMENT = "checkout_flow", "checkout_flow_experiment"
 REASONS = {"userId": "ben", "decideOptions": ["INCLUDE_REASONS"]}
@@ -147,6 +150,40 @@ def test_a_bandit_that_its_group_keeps_out_is_told_of_as_traffic(datafile):
     assert said not in _reasons(datafile, key=flag)
     rule["cmab"] = {"attributeIds": [], "trafficAllocation": 10_000}
     assert said in _reasons(datafile, key=flag)
+
+
+def test_activating_a_bandits_experiment_sends_the_predictions_id(datafile):
+    experiment = _experiment(datafile)
+    experiment["cmab"] = {"attributeIds": [], "trafficAllocation": 10_000}
+    variation = experiment["variations"][0]["id"]
+    known = Known(predictions={experiment["id"]: Prediction(variation, "the-id")})
+    agent = AgentClient(AnEdition(datafile))
+    agent.told("/v1/activate", {"userId": "ben"}, query=f"experimentKey={EXPERIMENT}", known=known)
+    assert [event.what.cmab_uuid for event in agent.reply.events] == ["the-id"]
+
+
+def test_notices_tell_what_an_experiment_is_of_and_what_has_no_value(datafile):
+    _variable(datafile, type="integer", defaultValue="x")
+    lone = {**_experiment(datafile), "id": "lone", "key": "lone"}
+    datafile["experiments"].append(lone)
+    options = ApiOptions()
+    options.listened = {KEY}
+    agent = AgentClient(AnEdition(datafile), options)
+    agent.told("/v1/activate", {"userId": "ben"}, query=f"experimentKey={EXPERIMENT}")
+    assert [json.loads(each.data)["Type"] for each in agent.reply.notices] == ["feature-test"]
+    agent.told("/v1/activate", {"userId": "ben"}, query="experimentKey=lone")
+    assert [json.loads(each.data)["Type"] for each in agent.reply.notices] == ["ab-test"]
+    agent.told("/v1/decide", {"userId": "ben"}, query=f"keys={FLAG}")
+    [notice] = agent.reply.notices
+    told = json.loads(notice.data)["DecisionInfo"]["reasons"]
+    assert told == ['Variable value for key "odd" is invalid or wrong type.']
+
+
+def test_blanks_around_a_key_are_not_its_own(demonstration):
+    agent = AgentClient(AnEdition(demonstration))
+    for key in (f" {KEY}", f"{KEY} ", f"\t{KEY} "):
+        assert agent.ask("/v1/decide", REASONS, x_optimizely_sdk_key=key).status == 200
+    assert agent.ask("/v1/decide", REASONS, x_optimizely_sdk_key=f"{KEY} x").status == 400
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bucketer.core.decide import NO_OPTIONS
 from bucketer.core.decision import FEATURE_TEST, HOLDOUT
+from bucketer.core.experiments import with_prediction
 
 from .call import Refused
 from .fields import OBJECT, TEXT, Shape
@@ -125,12 +126,16 @@ class _Activated:
 
     def _experiment(self, key: str) -> str | None:
         call = self._call
-        decision = call.api.engine.activate(call.edition.ruleset, key, self._user, None)
+        ruleset = call.edition.ruleset
+        decision = call.api.engine.activate(ruleset, key, self._user, None)
+        experiment = ruleset.experiments[key]
+        if experiment.cmab is not None:  # the SDK for Python sends no bandit's id from here
+            decision = with_prediction(decision, experiment, self._user)
         self._take(decision)
         if call.topic:
             from .notices import experiment_notice
 
-            call.notices += experiment_notice(call.topic, key, decision, self._user)
+            call.notices += experiment_notice(call.topic, ruleset, key, decision, self._user)
         enabled = bool(decision.variation_key)
         if self._only not in (None, enabled):
             return None

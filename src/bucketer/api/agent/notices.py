@@ -9,14 +9,14 @@ from bucketer.api.streams import Notice
 from bucketer.core.decision import EXPERIMENT, FEATURE_TEST, ROLLOUT
 
 from .go_json import Fields, NoJson, go_json
-from .variables import rule_of, variables_of, variation_of
+from .variables import rule_of, unreadable, variables_of, variation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bucketer.core.decision import Decision
-    from bucketer.core.ruleset import EventType, Flag
+    from bucketer.core.ruleset import EventType, Flag, Ruleset
     from bucketer.core.user import User
 
 DECISION, TRACK, CONFIG = "decision", "track", "project_config_update"
@@ -51,7 +51,8 @@ def flag_notice(
     variation = variation_of(flag, None if forced else decision.rule_key, decision.variation_key)
     rule = None if decision.rule_key is None else rule_of(flag, decision.rule_key)
     if values is None:
-        values, _ = variables_of(flag, variation, enabled=decision.enabled)
+        values, wrong = variables_of(flag, variation, enabled=decision.enabled)
+        reasons = [*map(unreadable, wrong), *reasons]
     sent = decision.impressions[0] if decision.impressions else None
     info: dict[str, object] = {
         "decisionEventDispatched": bool(decision.impressions),
@@ -67,9 +68,12 @@ def flag_notice(
     return _decision(topic, "flag", user, dict(user.attributes), info)
 
 
-def experiment_notice(topic: str, key: str, decision: Decision, user: User) -> list[Notice]:
+def experiment_notice(
+    topic: str, ruleset: Ruleset, key: str, decision: Decision, user: User
+) -> list[Notice]:
     """Return what is told of an experiment's decision by `/v1/activate`."""
-    kind = "feature-test" if decision.source == FEATURE_TEST else "ab-test"
+    rules = (rule.id for flag in ruleset.flags.values() for rule in flag.experiments)
+    kind = "feature-test" if ruleset.experiments[key].id in rules else "ab-test"
     info: dict[str, object] = {"experimentKey": key}
     if decision.variation_key is not None:
         info["variationKey"] = decision.variation_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .go_json import Fields, go_json, go_object, go_string
-from .variables import variables_of, variation_of
+from .variables import unreadable, variables_of, variation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def _spell(decision: Decision, flag: Flag, *, with_variables: bool, forced: bool
         rule_key = None if forced else decision.rule_key
         variation = variation_of(flag, rule_key, decision.variation_key)
         values, wrong = variables_of(flag, variation, enabled=decision.enabled)
-        always = tuple(
-            f'Variable value for key "{key}" is invalid or wrong type.' for key, _ in wrong
-        )
+        always = tuple(map(unreadable, wrong))
     head = go_json(_head(decision.variation_key, decision.rule_key, flag.key, decision.enabled))
     tail = go_json(_tail(values, _is_everyone_else(flag, decision.rule_key)))
     return f'{head[:-1]},"userContext":', f",{tail[1:]}", always

@@ -47,6 +47,11 @@ def variables_of(
     return values, wrong
 
 
+def unreadable(wrong: tuple[str, str]) -> str:
+    """Say that a variable has no value; *wrong* is of `variables_of`."""
+    return f'Variable value for key "{wrong[0]}" is invalid or wrong type.'
+
+
 def _typed(variable: Variable, text: object) -> tuple[object, str]:
     """Return the value, and why it is none."""
     kind = variable.kind
