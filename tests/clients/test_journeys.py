@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 
 import jwt
@@ -180,6 +183,53 @@ def test_without_a_token_there_is_an_error_and_with_one_a_value(language, path):
         assert ("hi", "STALE") == (expired["value"], expired["status"])
     else:
         assert ("mine", "GENERAL") == (expired["value"], expired["errorCode"])
+
+
+def keys(environ, *arguments):
+    """What `bucketer keys` tells, as JSON."""
+    command = [sys.executable, "-m", "bucketer", "keys", *arguments, "--json"]
+    told = subprocess.run(
+        command, env=os.environ | environ, capture_output=True, text=True, check=True
+    )
+    return json.loads(told.stdout)
+
+
+def test_a_key_chooses_the_environment_and_can_be_taken_back(language, path, tmp_path):
+    staging = canonical_flags.datafile("bar", "2") | {"sdkKey": "another", "environmentKey": "b"}
+    (tmp_path / "staging.json").write_text(json.dumps(staging))
+    config = tmp_path / "bucketer.toml"
+    config.write_text(f"""
+        default = "production"
+        [environments.production]
+        datafile = "{path}"
+        [environments.staging]
+        datafile = "{tmp_path / "staging.json"}"
+    """)
+    environ = {"BUCKETER_CONFIG": str(config), "BUCKETER_KEYS_FILE": str(tmp_path / "keys")}
+    made = keys(environ, "create", "--role", "evaluate", "--environment", "staging")
+    with bucketer_serve(**environ) as started:
+        answers = []
+        for headers in ({"X-API-Key": made["key"]}, {"Authorization": f"Bearer {made['key']}"}):
+            with asking(language, started.url, headers) as ask:
+                answers.append(ask("String", "changing-flag", "mine", targetingKey="u1"))
+        with asking(language, started.url, {"X-API-Key": made["key"][:-1]}) as ask:
+            wrong = ask("String", "changing-flag", "mine", targetingKey="u1")
+        with asking(language, started.url, {"X-API-Key": made["key"]}) as ask:
+
+            def changing():
+                return ask("String", "changing-flag", "mine", targetingKey="u1")
+
+            before = changing()
+            keys(environ, "revoke", made["id"])
+            after = until(changing, lambda told: told != before)
+
+    assert ["bar", "bar", "bar"] == [each["value"] for each in (*answers, before)]
+    assert "b" == before["metadata"]["flagSetId"]
+    assert ("mine", "ERROR") == (wrong["value"], wrong["reason"])
+    if language == "js-web":
+        assert ("bar", "STALE") == (after["value"], after["status"])
+    else:
+        assert ("mine", "GENERAL") == (after["value"], after["errorCode"])
 
 
 def test_a_restart_is_survived(language, path):
