@@ -33,6 +33,9 @@ JS_PACKAGES = (
     "@openfeature/server-sdk@1.23.0",
     "@openfeature/ofrep-provider@0.1.3",
     "@openfeature/core@1.12.0",
+    "@openfeature/react-sdk@1.4.1",
+    "react@19",
+    "react-dom@19",
     "esbuild@0.25",
 )
 
@@ -79,7 +82,7 @@ def java_folder():
 def js_folder():
     """Return the folder of the JavaScript programs, with the packages installed."""
     folder = build_folder("js", "npm", "node")
-    if not (folder / "node_modules" / "esbuild").is_dir():
+    if not (folder / "node_modules" / "react-dom").is_dir():
         install = ["npm", "install", "--silent", "--no-audit", "--no-fund", *JS_PACKAGES]
         run_or_skip(install, folder, "npm's packages can't be had")
     return folder

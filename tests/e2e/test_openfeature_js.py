@@ -27,9 +27,9 @@ from bucketer import demo
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-[PAGE, _] = re.findall(
-    r"```js\n(.*?)```", (ROOT / "docs" / "openfeature.md").read_text("utf-8"), re.DOTALL
-)
+TEXT = (ROOT / "docs" / "openfeature.md").read_text("utf-8")
+[PAGE, _] = re.findall(r"```js\n(.*?)```", TEXT, re.DOTALL)
+[REACT] = re.findall(r"```jsx\n(.*?)```", TEXT, re.DOTALL)
 HERE = "http://127.0.0.1:8080"
 SECRET = b"32 bytes that no one else may see"
 
@@ -53,8 +53,8 @@ def path(tmp_path):
 def page_of(script):
     """The script with all that it imports, as a page takes it."""
     folder = js_folder()
-    (folder / "page.mjs").write_text(script)
-    command = ["npx", "esbuild", "page.mjs", "--bundle", "--format=esm"]
+    (folder / "page.jsx").write_text(script)
+    command = ["npx", "esbuild", "page.jsx", "--bundle", "--format=esm", "--jsx=automatic"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     bundled = done.stdout.replace("</script", "<\\/script")
     return f'<!doctype html><script type="module">{bundled}</script>'
@@ -96,6 +96,25 @@ def test_the_snippet_for_pages_sees_another_user_and_a_new_revision(pages, tmp_p
     assert '"POST /ofrep/v1/evaluate/flags" 304 ' in log
 
 
+#: After the snippet: what a person reads.
+READ = """
+const reading = setInterval(async () => {
+  if (!document.body.innerText.includes("results")) return;
+  clearInterval(reading);
+  await fetch("/report", {method: "POST", body: JSON.stringify(document.body.innerText)});
+}, 50);
+"""
+
+
+def test_the_snippet_for_react_shows_what_was_decided(pages, tmp_path):
+    with bucketer_serve() as started:
+        pages.html = page_of(REACT.replace(HERE, started.url) + READ).replace(
+            "<script", "<body></body><script", 1
+        )
+        with opened(pages, tmp_path / "chromium"):
+            assert "20 results" == pages.reports.get(timeout=60)
+
+
 #: A page that tells what it has each time that changes, and is reloaded once, for a user who has
 #: another attribute and the same targeting key: what is kept of the first is not the second's.
 TELLING = """
@@ -105,7 +124,7 @@ import { OFREPWebProvider } from "@openfeature/ofrep-web-provider";
 const reloaded = sessionStorage.reloaded === "yes";
 const attributes = reloaded ? { tier: "gold" } : {};
 await OpenFeature.setContext({ targetingKey: "u1", ...attributes });
-OpenFeature.setProvider(new OFREPWebProvider({ baseUrl: "BASE_URL", headers: HEADERS, pollInterval: 300 }));
+OpenFeature.setProvider(new OFREPWebProvider({ baseUrl: "BASE_URL", headers: HEADERS, pollInterval: POLL_MS }));
 const client = OpenFeature.getClient();
 let told;
 setInterval(async () => {
@@ -134,9 +153,11 @@ def seen(pages, **expected):
     return before
 
 
-def telling(url, headers=()):
-    script = TELLING.replace("BASE_URL", url).replace(
-        "HEADERS", json.dumps(list(dict(headers).items()))
+def telling(url, headers=(), poll_ms=300):
+    script = (
+        TELLING.replace("BASE_URL", url)
+        .replace("POLL_MS", str(poll_ms))
+        .replace("HEADERS", json.dumps(list(dict(headers).items())))
     )
     return page_of(script)
 
@@ -175,3 +196,26 @@ def test_a_page_without_a_token_has_its_own_values_and_keeps_those_it_had_with_o
     assert ("mine", "ERROR") == (refused["tier"], refused["reason"])
     assert "READY" == let_in["status"]
     assert ("gold", "foo") == (expired["tier"], expired["changing"])
+
+
+def test_a_page_that_listens_hears_of_a_new_revision_and_of_one_after_a_restart(
+    pages, path, tmp_path
+):
+    environ = {
+        "BUCKETER_OFREP_EVENT_STREAMS": "on",
+        "BUCKETER_SIGNING_SECRETS": base64.b64encode(SECRET).decode(),
+        "DATAFILE_MAX_AGE": "0.1",
+    }
+    with bucketer_serve("--datafile", str(path), **environ) as started:
+        pages.html = telling(started.url, poll_ms=0)
+        with opened(pages, tmp_path / "chromium"):
+            seen(pages, reloaded=True, tier="gold", changing="foo", status="READY")
+            path.write_text(json.dumps(canonical_flags.datafile("bar", "2")))
+            seen(pages, changing="bar", tier="gold")
+            started.stop()
+            seen(pages, changing="bar", status="STALE")
+            path.write_text(json.dumps(canonical_flags.datafile("third", "3")))
+            with bucketer_serve("--datafile", str(path), "--port", str(started.port), **environ):
+                seen(pages, changing="third")
+                path.write_text(json.dumps(canonical_flags.datafile("fourth", "4")))
+                seen(pages, changing="fourth", tier="gold")
