@@ -34,6 +34,7 @@ class Freshness:
 
     __slots__ = (
         "_by_each",
+        "_environment",
         "_logged",
         "_of",
         "_told",
@@ -48,6 +49,7 @@ class Freshness:
     def __init__(self, environment: str = "") -> None:
         """Begin with nothing; where there are several, logs name the *environment*."""
         self._of = f"datafile of {environment}" if environment else "datafile"
+        self._environment = environment
         self._logged = ""  # the gist of the present trouble, if this process has logged it
         self._by_each = False  # every other process has found it out as well
         self._told: dict[str, float] = {}  # troubles of the last hour, and when they were logged
@@ -81,7 +83,7 @@ class Freshness:
             heard = self.is_quiet or all(each.heard for each in troubles)
             if gist != self._logged and not heard and self._is_news(gist, now):
                 self._by_each = all(each.found_by_each for each in troubles)
-                extra = {"found_by_each": self._by_each}
+                extra = {"found_by_each": self._by_each, "environment": self._environment}
                 _datafile_log.warning("%s: %s", self._of, trouble, extra=extra)
                 self._logged = gist
         elif self.trouble:
@@ -94,7 +96,7 @@ class Freshness:
                     failures,
                     plural,
                     serving,
-                    extra={"found_by_each": self._by_each},
+                    extra={"found_by_each": self._by_each, "environment": self._environment},
                 )
                 self._logged = ""
             self.failures_in_a_row = 0

@@ -12,6 +12,7 @@ from bucketer.api.http import (
     Reply,
 )
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.errors import BucketerError
 
 from .ids import new_uuid
 
@@ -130,6 +131,23 @@ class Runtime:
             return self.default.handler
         environment = self.environments.get(key)
         return self.default.handler if environment is None else environment.handler
+
+    def environment_name(self, request: Request) -> str:
+        """Return what the environment is called that *request* is for; "" for none that is there.
+
+        What a request calls it by is its key, which isn't for logs.
+        """
+        named = request.headers.get(SDK_KEY)
+        if named is None and "sdk_key=" not in request.query:
+            return self.default.name
+        from bucketer.api.environment import key_of
+
+        try:
+            key = key_of(request)
+        except BucketerError:
+            return ""
+        found = self.environments.get(key) if key else self.default
+        return "" if found is None else found.name
 
     def answer_now(self, needed: Exception, request: Request, new_uuid: Callable[[], str]) -> Reply:
         """Answer what was *needed*, if that is an environment which is there. Never waits.

@@ -132,7 +132,10 @@ class TextAccessLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """An object with `time`, `level`, `logger`, `message`, `process`, and `exception` if any."""
+    """An object with `time`, `level`, `logger`, `message` and `process`.
+
+    Where they are known also `request_id`, `environment` and `exception`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -143,6 +146,9 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             "process": record.process,
         }
+        for name in ("request_id", "environment"):
+            if value := getattr(record, name, None):
+                told[name] = value
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return json.dumps(told)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from bucketer.doors.server.logs import note_access
+from bucketer.doors.server.access_lines import AccessLines
+from bucketer.doors.server.logs import access_log, note_access
 from bucketer.doors.server.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def watch(worker: WatchedWorker, settings: Settings, collector: Collector | None
     """
     watchers: list[Watcher] = []
     if settings.access_log:
-        watchers.append(note_access)
+        as_json = settings.log_format == "json"
+        own = AccessLines(worker.loop, worker.runtime.environment_name, as_json=as_json)
+        # A program around us that has configured logging gets them its own way.
+        watchers.append(note_access if access_log.propagate else own)
     pulse = None
     if collector is not None:
         pulse = Pulse(worker.loop, collector.publish)

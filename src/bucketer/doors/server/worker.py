@@ -191,7 +191,8 @@ class Worker:
 
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
         """Log what was answered with a 500."""
-        _log.error("request %s: unforeseen", request_id, exc_info=failure)
+        more = {"request_id": request_id}
+        _log.error("request %s: unforeseen", request_id, exc_info=failure, extra=more)
 
     def _tell_from_anywhere(self, notices: Iterable[Notice]) -> None:
         """Tell what happened on another thread."""
