@@ -15,9 +15,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 HOST ?= 127.0.0.1
 PORT ?= 8080
 EXTRAS := server aws cli jwt sdk dev
-BENCH ?= engine requests events environments cold_start stalls
+BENCH ?= engine requests events environments cold_start stalls console
 BENCH_requests := --json docs/benchmarks/requests.json --plots docs/benchmarks
 BENCH_environments := --json docs/benchmarks/environments.json
+BENCH_console := --json docs/benchmarks/console.json
 BENCH_stalls := --json docs/benchmarks/stalls.json
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 

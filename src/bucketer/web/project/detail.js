@@ -11,6 +11,8 @@ import {tintsOfRules} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {Variables} from "../visitor/answer.js";
 import {Card, Rules} from "./card.js";
+import {columnsOfAudience, columnsOfFlag, columnsOfRule} from "./columns.js";
+import {Dependencies} from "./dependencies.js";
 import {All, To, TryIt} from "./links.js";
 import {rangesOf} from "./rule.js";
 
@@ -89,32 +91,29 @@ function Defaults({of}) {
 function Flag({told, asked}) {
   const rules = [...told.holdouts, ...told.rules];
   const tints = tintsOfRules(rules);
-  return html`<section class="panel" aria-label="Rules in order"><${Rules} rules=${rules} asked=${asked} /></section>
+  return html`<${Dependencies} columns=${columnsOfFlag(told)} asked=${asked} />
+    <section class="panel" aria-label="Rules in order"><${Rules} rules=${rules} asked=${asked} /></section>
     <${Defaults} of=${told.variables} />
     ${rules.map((rule) => html`<${WholeRule} rule=${rule} tints=${tints} asked=${asked} />`)}`;
 }
 
 function Single({told, asked}) {
   const rule = {what: told.kind, ...told};
-  return html`<${WholeRule} rule=${rule} tints=${tintsOfRules([rule])} asked=${asked} />
-    ${told.flags?.length > 0 && html`<p>Belongs to <${All} asked=${asked} kind="flag" of=${told.flags} /></p>`}
-    ${told.rules && html`<p>Holds out of ${told.rules.map(({flag, rule: key}) => html`<${To} asked=${asked} kind="flag" id=${flag} /> (<${Name} of=${key} />) `)}</p>`}
+  const flags = told.flags ?? told.rules?.map(({flag}) => flag) ?? [];
+  return html`<${Dependencies} columns=${columnsOfRule(rule, flags)} asked=${asked} />
+    <${WholeRule} rule=${rule} tints=${tintsOfRules([rule])} asked=${asked} />
     ${told.kind === "holdout" && told.rules === null && html`<p class="soft">Holds out of every flag.</p>`}`;
 }
 
 function Audience({told, asked}) {
-  return html`<section class="panel"><${Tree} of=${[told.tree]} /></section>
+  const {used_by: users, used_by_total: total} = told;
+  return html`<${Dependencies} columns=${columnsOfAudience(told)} asked=${asked} />
     <section class="panel">
-      <h3>Asked for by</h3>
-      <ul class="plain">
-        ${told.used_by.map(
-          ({kind, key, flag}) =>
-            html`<li><span class="label">${kind}</span> ${kind === "delivery rule" ? html`<${Name} of=${key} /> of <${To} asked=${asked} kind="flag" id=${flag} />` : html`<${To} asked=${asked} kind=${kind} id=${key} />`}</li>`,
-        )}
-      </ul>
-      ${told.used_by_total > told.used_by.length && html`<p class="small soft">${count(told.used_by_total)} in all</p>`}
-      ${told.used_by.length === 0 && html`<p class="soft">Nobody.</p>`}
-    </section>`;
+      <h3>Conditions</h3>
+      <${Tree} of=${[told.tree]} />
+    </section>
+    ${users.length === 0 && html`<p class="soft">No rule asks for it.</p>`}
+    ${total > users.length && html`<p class="small soft">${count(total)} rules ask for it.</p>`}`;
 }
 
 const Group = ({told, asked}) => html`<${Card} item=${{...told, key: told.id}} asked=${asked} />`;
