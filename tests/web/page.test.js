@@ -6,7 +6,10 @@ import {read, write} from "../../src/bucketer/web/fields.js";
 import {whole} from "../../src/bucketer/web/line.js";
 import {age, bytes} from "../../src/bucketer/web/numbers.js";
 import {ceiling, path} from "../../src/bucketer/web/plot.js";
+import {columnsOfFlag} from "../../src/bucketer/web/project/columns.js";
+import {curves} from "../../src/bucketer/web/project/dependencies.js";
 import {rates} from "../../src/bucketer/web/service/series.js";
+import {tintsOf, tintsOfRules} from "../../src/bucketer/web/tints.js";
 
 test("an address says the same after it was read and written", () => {
   const asked = {flag: 'a&b="%" <i>', user: "שלום 🎲", attributes: '{"a":"b?c#d"}'};
@@ -122,4 +125,48 @@ test("a rate is what came between two answers, and none where a process began an
       {time: 4, value: 0},
     ],
   );
+});
+
+test("a line leads from each thing to those that it has a part in, at the middle of their rows", () => {
+  const from = [
+    {key: "a", parts: ["x", "y"]},
+    {key: "b", parts: ["nowhere"]},
+  ];
+  const to = [{key: "x"}, {key: "y"}, {key: "z"}];
+
+  assert.deepEqual(curves(from, to, 3), ["M0 36C50 36 50 18 100 18", "M0 36C50 36 50 54 100 54"]);
+  assert.deepEqual(curves([{key: "a"}], to, 3), []);
+});
+
+test("an audience that two rules ask for stands once, with a line to each", () => {
+  const rule = (key) => ({what: "experiment", key, audience: {audiences: [{id: "1", name: "A"}]}});
+  const [asked, rules, flags] = columnsOfFlag({
+    key: "f",
+    rules: [rule("x"), rule("y")],
+    holdouts: [],
+  });
+
+  assert.deepEqual(
+    asked.things.map(({name, parts}) => [name, parts]),
+    [["A", ["experiment x", "experiment y"]]],
+  );
+  assert.deepEqual(
+    rules.things.map(({parts}) => parts),
+    [["flag f"], ["flag f"]],
+  );
+  assert.equal(flags.things[0].key, "flag f");
+});
+
+test("a variation that is off wherever it stands has no colour, and takes none from others", () => {
+  const rule = {
+    traffic: {ranges: [{variation: "off"}, {variation: "a"}, {variation: null}, {variation: "b"}]},
+    variations: [
+      {key: "off", enabled: false},
+      {key: "a", enabled: true},
+      {key: "b", enabled: true},
+    ],
+  };
+
+  assert.deepEqual(Object.fromEntries(tintsOfRules([rule])), {a: "tint0", b: "tint1", off: "dull"});
+  assert.equal(tintsOf(Array.from({length: 9}, (_, at) => at)).get(8), "tint0");
 });

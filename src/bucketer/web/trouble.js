@@ -27,7 +27,7 @@ function Key({error}) {
 
 /** An error where an answer should be. `asks`: called with what it suggests, if that is pressed. */
 export function Trouble({error, asks}) {
-  if (error.status === 401) {
+  if (error.status === 401 || (error.status === 403 && hasKey())) {
     return html`<${Key} error=${error} />`;
   }
   const {message, suggestion} = error;

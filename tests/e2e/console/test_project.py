@@ -19,7 +19,7 @@ def test_the_project_leads_from_a_flag_to_its_audience_and_back(browser, demo):
         page.get_by_role("link", name="Platinum or gold members").first.click()
         expect(page.locator("h2 .name"), "Platinum or gold members")
         expect(page.locator(".node.condition").first, 'tier = "platinum"')
-        page.locator(".plain").get_by_role("link", name="checkout_flow_experiment").click()
+        page.locator(".map").get_by_role("link", name="checkout_flow_experiment").click()
 
         expect(page.locator(".whole .legend li").first, re.compile("current_checkout.*33.33 %"))
         page.get_by_role("link", name="Try a visitor").click()

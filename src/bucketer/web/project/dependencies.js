@@ -33,8 +33,8 @@ function Lines({from, to, most}) {
   </svg>`;
 }
 
-function Column({things, title, asked}) {
-  return html`<ul aria-label=${title}>
+function Column({things, title, most, asked}) {
+  return html`<ul aria-label=${title} style=${{height: `${most * ROW}px`}}>
     ${things.map(
       ({kind, id, name}) =>
         html`<li style=${{height: `${ROW}px`}}>
@@ -64,7 +64,7 @@ export function Dependencies({columns, asked}) {
             ${at > 0 && html`<${Lines} from=${shown[at - 1].things} to=${things} most=${most} />`}
             <div>
               <p class="label">${title}</p>
-              <${Column} ...${{title, things, asked}} />
+              <${Column} ...${{title, things, most, asked}} />
             </div>
           `,
         )}
