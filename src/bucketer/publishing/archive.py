@@ -91,7 +91,6 @@ LEFT_OUT = (
     "runtime/refresher.py",
     "sources/copies.py",
     "sources/shared.py",
-    "core/mentions.py",
     "web",
     "wiring/console.py",
     "wiring/metrics.py",

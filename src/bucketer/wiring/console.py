@@ -17,11 +17,14 @@ from bucketer.api.console.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
     from bucketer.api.options import ApiOptions, ApiParts
     from bucketer.api.route import Api, Route
     from bucketer.runtime.runtime import Runtime
     from bucketer.settings import Settings
+
+    Done = TypeVar("Done")
 
 #: The page's files, which the package brings along.
 _FOLDER = Path(__file__).resolve().parents[1] / "web"
@@ -51,7 +54,7 @@ class Turn:
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
 
-    def __call__(self, work: Callable[[], object]) -> object:
+    def __call__(self, work: Callable[[], Done]) -> Done:
         """Do *work* when its turn comes.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.fakes.datafiles import a_datafile
 from tests.fakes.editions import NOW, AnEdition, Client
 
 from bucketer.api.bucketer.answer import Answers, to_json
@@ -258,6 +259,7 @@ def test_debug_tells_everything_in_order(client, word):
         "datafile",
         "user_attributes",
         "reasons",
+        "changes",
     ]
     assert debug["project_id"] == "10000000000"
     assert debug["account_id"] == "80000000000"
@@ -278,6 +280,40 @@ def test_debug_reasons_hold_bucket_and_range(client):
     assert reasons
     assert all(reason["code"] and reason["message"].endswith(".") for reason in reasons)
     assert any("bucket" in reason for reason in reasons)
+
+
+def test_debug_says_what_would_have_to_change(client):
+    """As data: what is different, what that gives, and in words."""
+    changes = client.json("e=checkout_flow_experiment&u=cooper34523569&debug=1")["debug"]["changes"]
+
+    [change] = changes["items"]
+    assert {"tier": "platinum", "member_since_days": 30} == change["set"]
+    assert "one_step_checkout" == change["gives"]["variation"]
+    assert 'if tier were "platinum" and member_since_days were 30' == change["text"]
+    assert changes["complete"]
+    assert changes["tried"] <= 400
+
+
+def test_debug_of_several_flags_tells_of_no_changes(client):
+    assert "changes" not in client.json("f=*&u=a&debug=1")["debug"]
+
+
+def test_debug_of_a_large_datafile_tries_no_more(client_of_many_conditions):
+    """Others wait for it: what it costs goes by the conditions that each try asks."""
+    changes = client_of_many_conditions.json("e=checkout_flow_experiment&u=a&debug=1")["debug"][
+        "changes"
+    ]
+
+    assert (3, False) == (changes["tried"], changes["complete"])
+
+
+@pytest.fixture
+def client_of_many_conditions():
+    datafile = a_datafile()
+    leaf = {"match": "gt", "name": "member_since_days", "type": "custom_attribute"}
+    conditions = ["or", *({**leaf, "value": number} for number in range(1_600))]
+    datafile["typedAudiences"][1]["conditions"] = conditions
+    return Client(AnEdition(datafile))
 
 
 @pytest.mark.parametrize("word", ["", "0", "false", "no", "off"])

@@ -125,6 +125,60 @@ def test_a_stored_profile_counts_unless_it_is_not_to(tmp_path):
     assert "one_step_checkout" == told["decision"]["variation"]
 
 
+def test_each_change_that_can_be_tried_gives_what_it_says(console):
+    asked = {
+        "flag": "free_shipping",
+        "user": "a",
+        "attributes": {"country": "DE"},
+        "forced": {"x": "y"},
+    }
+    changes = console.post("try", asked)["changes"]
+
+    assert changes["complete"]
+    tried = [each for each in changes["items"] if each["try"]]
+    assert {"attributes", "user"} <= {each["kind"] for each in tried}
+    for each in tried:
+        decision = console.post("try", {"flag": "free_shipping", **each["try"]})["decision"]
+        assert each["gives"] == {name: decision[name] for name in ("variation", "rule", "enabled")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ({"user": "a", "forced": {"search": "without_synonyms"}}, "forced"),
+        ({"user": "her"}, "stored"),
+    ],
+)
+def test_what_is_known_of_her_can_be_tried_without(asked, kind):
+    console = Console(BUCKETER_PROFILES="memory")
+    console.runtime.profiles.save(
+        "her", {"10000000302": "10000000612", "10000000303": "10000000621"}
+    )
+    if kind == "stored":
+        asked = {**asked, "user": "her"}
+
+    [change] = [
+        each
+        for each in console.post("try", {"flag": "search", **asked})["changes"]["items"]
+        if each["kind"] == kind
+    ]
+
+    decision = console.post("try", {"flag": "search", **change["try"]})["decision"]
+    assert change["gives"]["variation"] == decision["variation"]
+
+
+def test_changes_are_left_out_where_nobody_wants_them(console):
+    assert "changes" not in console.post("try", {"flag": "search", "user": "a", "changes": False})
+
+
+@pytest.mark.parametrize(("chars", "is_there"), [(3_900, True), (8_001, False)])
+def test_long_attributes_are_not_repeated_with_each_change(console, chars, is_there):
+    asked = {"flag": "search", "user": "a", "attributes": {"x": "x" * chars}}
+    items = console.post("try", asked)["changes"]["items"]
+
+    assert is_there is any(each["try"] for each in items)
+
+
 def test_nothing_is_sent_and_nothing_is_kept(tmp_path):
     console = Console(
         BUCKETER_PROFILES="memory", BUCKETER_EVENTS="stdout", BUCKETER_STATE_DIR=str(tmp_path)

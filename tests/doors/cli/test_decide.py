@@ -77,6 +77,13 @@ def test_an_experiment_asked_by_its_key_is_the_root_of_its_tree():
             "(member_since_days >= 30; the user has 56)"
         ),
         "  ✓ Bucket 8278 of 10,000 is in 6666\N{EN DASH}9999 → one_step_checkout",
+        "",
+        "What would have to change",
+        '  if tier were "other" → no variation',
+        "  if member_since_days were 29 → no variation",
+        "  out at ≤ 82.78 % traffic of checkout_flow_experiment → no variation",
+        "  as visitor-1 → current_checkout",
+        "  as visitor-8 → two_step_checkout",
     ] == kept.lines[6:]
 
 
@@ -119,7 +126,7 @@ def test_a_negation_is_told_in_one_line_where_that_reads_better(tmp_path, demons
             "      ? Not (member_since_days >= 30): UNKNOWN "
             "(the user has no attribute 'member_since_days')"
         ),
-    ] == kept.lines[8:]
+    ] == kept.lines[8:13]
 
 
 def test_a_missing_attribute_is_told_as_unknown_and_missing():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bucketer.core.change_words import changes_json
+from bucketer.core.counterfactuals import counterfactuals
 from bucketer.core.slips import unknown_attributes
 
 #: What a debug answer shows of a text.
 MOST_CHARS = 1_000
+#: How much is tried for it: others wait meanwhile. See `counterfactuals.BUDGET`.
+_TRIES = 400
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
+    from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import User
     from bucketer.ports import EditionFacts
 
@@ -48,12 +53,27 @@ def debug_block(
     }
     if user.segments is not None:
         block["segments"] = [_cut(each) for each in user.segments]
+    changes = _changes(edition.ruleset, user, decision)
+    if changes is not None:
+        block["changes"] = _cut(changes)
     slips = unknown_attributes(edition.ruleset, user.attributes)
     if slips:
         block["unknown_attributes"] = slips
     if decision.error is not None:
         block["error"] = decision.error
     return block
+
+
+def _changes(ruleset: Ruleset, user: User, decision: Decision) -> dict[str, object] | None:
+    """Return what would have to change for another variation; None where several were decided."""
+    if decision.flag_key:
+        found = counterfactuals(ruleset, user, flag_key=decision.flag_key, budget=_TRIES)
+    elif decision.rule_key:
+        key = decision.rule_key
+        found = counterfactuals(ruleset, user, experiment_key=key, budget=_TRIES)
+    else:
+        return None
+    return changes_json(found)
 
 
 def _cut(value: object) -> object:

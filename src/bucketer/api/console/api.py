@@ -244,8 +244,13 @@ class ConsoleRoute:
             if known is None or known.profile is None:
                 raise ProfileNeeded(user)
             question.profile = dict(known.profile)
-        in_turn, answer = question.parts.in_turn, self._answer
-        raise WorkNeeded(_WORK, lambda: in_turn(lambda: answer(question)))
+        raise WorkNeeded(_WORK, lambda: self._work(question))
+
+    def _work(self, question: Question) -> Told | str | Refused:
+        try:
+            return question.parts.in_turn(lambda: self._answer(question))
+        except Refused as refused:
+            return refused
 
     def _told(self, request: Request, done: object) -> Reply:
         if isinstance(done, Refused):

@@ -5,9 +5,18 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     from bucketer.ports import EditionFacts
+
+    Done = TypeVar("Done")
+
+    class InTurn(Protocol):
+        """Does one thing after the other."""
+
+        def __call__(self, work: Callable[[], Done]) -> Done:
+            """Do *work*, and return what it gives."""
+            ...
 
     class Told(Protocol):
         """One difference between two datafiles."""
@@ -83,7 +92,7 @@ class ConsoleParts:
         self.is_open, self.takes_keys = is_open, takes_keys
         self.version, self.started_at = version, started_at
         self.files: Callable[[], Mapping[str, File]] = dict
-        self.in_turn: Callable[[Callable[[], object]], object] = _at_once
+        self.in_turn: InTurn = _at_once
         self.rooms: Callable[[], Iterable[Room]] = tuple
         self.archive: Callable[[str], EditionFacts | None] | None = None
         self.revisions: Callable[[], list[str] | None] | None = None
@@ -91,5 +100,5 @@ class ConsoleParts:
         self.counters: Callable[[], dict[str, object]] | None = None
 
 
-def _at_once(work: Callable[[], object]) -> object:
+def _at_once(work: Callable[[], Done]) -> Done:
     return work()

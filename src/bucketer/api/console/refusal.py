@@ -5,7 +5,7 @@ from __future__ import annotations
 from bucketer.api.http import Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import describe, headers_of
-from bucketer.core.errors import BucketerError, InvalidRequest
+from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PRIVATE = (
 JSON = (("Content-Type", "application/json"), *PRIVATE)
 
 
-class Refused(BucketerError):
+class Refused(Exception):
     """The console doesn't answer that.
 
     Attributes:

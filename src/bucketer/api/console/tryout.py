@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bucketer.api.json_text import to_json
 from bucketer.core import decide as core
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.change_words import asked_as, changes_json
 from bucketer.core.condition_words import cut
+from bucketer.core.counterfactuals import FORCED, STORED, counterfactuals
 from bucketer.core.slips import hint_of, unknown_attributes
 
-from .asked import needed_subject, user_of
+from .asked import needed_subject, switch_in, user_of
 from .snippets import requests_of
 from .steps import DECIDES, Step, steps_json, steps_of_experiment, steps_of_flag
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from bucketer.core.counterfactuals import Change
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
     from .asked import Subject
 
+#: Attributes of more JSON than so many characters are not repeated with each change.
+_MOST_REPEATED = 8_000
 #: Why a rule gave its variation: those of its reasons that say so.
 _BECAUSE = frozenset(
     {
@@ -65,7 +71,7 @@ def try_json(
     decision = decide(ruleset, subject, user, trace)
     steps = _steps(ruleset, subject, decision, trace)
     slips = unknown_attributes(ruleset, user.attributes)
-    return {
+    told: dict[str, object] = {
         "kind": subject.kind,
         "key": subject.key,
         "environment": environment,
@@ -82,6 +88,42 @@ def try_json(
         "hints": [hint_of(name, meant) for name, meant in slips.items()],
         "requests": requests_of(subject, user.id, user.attributes, environment),
     }
+    if switch_in(fields, "changes", usual=True):
+        told["changes"] = _changes(ruleset, subject, user)
+    return told
+
+
+def _changes(ruleset: Ruleset, subject: Subject, user: User) -> dict[str, object]:
+    """What would have to change, and whom to try for it."""
+    if subject.kind == "flag":
+        found = counterfactuals(ruleset, user, flag_key=subject.key)
+    else:
+        found = counterfactuals(ruleset, user, experiment_key=subject.key)
+    told = changes_json(found)
+    # Each repeats the attributes.
+    is_short = len(to_json(dict(user.attributes))) <= _MOST_REPEATED
+    items: list[dict[str, object]] = told["items"]  # type: ignore[assignment]  # as it makes them
+    for item, change in zip(items, found.items, strict=False):
+        item["try"] = _trial(change, user) if is_short else None
+    return told
+
+
+def _trial(change: Change, user: User) -> dict[str, object] | None:
+    """Whom to ask for, as the body of another `try` has it."""
+    if change.user is None:
+        return None
+    trial = asked_as(change.user)
+    if change.kind == STORED:
+        trial["profile"] = False
+    if change.kind != FORCED:
+        trial |= _forced(user)
+    return trial
+
+
+def _forced(user: User) -> dict[str, object]:
+    flags = {key: each for (key, _), each in (user.forced_decisions or {}).items()}
+    forced = {**flags, **(user.forced_variations or {})}
+    return {"forced": forced} if forced else {}
 
 
 def decide(

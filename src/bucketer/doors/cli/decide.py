@@ -11,6 +11,8 @@ from bucketer.api.bucketer.answer import Answers
 from bucketer.api.bucketer.attributes import parse_attributes
 from bucketer.api.problems import prediction_failed
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.change_words import changes_json, sentence_of
+from bucketer.core.counterfactuals import counterfactuals
 from bucketer.core.errors import BucketerError, InvalidRequest, UnknownKey
 from bucketer.core.slips import hint_of, unknown_attributes
 from bucketer.core.user import User
@@ -26,11 +28,12 @@ from .options import (
     load_ruleset,
     settings_of,
 )
-from .terminal import BAD, GOOD, OPEN
+from .terminal import BAD, GOOD, NOTE, OPEN, TITLE, Node
 
 if TYPE_CHECKING:
     import argparse
 
+    from bucketer.core.counterfactuals import Change, Changes
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
@@ -39,7 +42,10 @@ if TYPE_CHECKING:
 
     from .main import Parser
     from .options import Found
-    from .terminal import Node, Terminal
+    from .terminal import Terminal
+
+#: So many changes are told to a person.
+_MOST_CHANGES = 8
 
 
 def register(parser: Parser) -> None:
@@ -121,6 +127,8 @@ def _tell_decision(args: argparse.Namespace, terminal: Terminal) -> None:
     slips = unknown_attributes(ruleset, user.attributes)
     if args.json:
         answer = _answer(decision, args, user, trace)
+        if trace is not None:
+            answer["changes"] = changes_json(_changes(ruleset, args, user))
         if slips and trace is not None:
             answer["unknown_attributes"] = slips
         terminal.json(answer)
@@ -132,6 +140,7 @@ def _tell_decision(args: argparse.Namespace, terminal: Terminal) -> None:
     if trace is not None:
         terminal.line()
         terminal.tree(_explained(decision, args, trace))
+        _tell_changes(_changes(ruleset, args, user), terminal)
         for hint in hints:
             terminal.text(hint, OPEN)
 
@@ -172,6 +181,34 @@ def _decide(
             predictions[needed.rule_id] = None
             if trace is not None:
                 trace.clear()
+
+
+def _changes(ruleset: Ruleset, args: argparse.Namespace, user: User) -> Changes:
+    """What would have to change for another variation."""
+    if args.flag is not None:
+        return counterfactuals(ruleset, user, flag_key=args.flag)
+    return counterfactuals(ruleset, user, experiment_key=args.experiment)
+
+
+def _tell_changes(found: Changes, terminal: Terminal) -> None:
+    """The nearest changes, one for each line; what is only about other users comes last."""
+    if not found.items:
+        return
+    terminal.line()
+    told = [
+        Node(f"{sentence_of(each)} \N{RIGHTWARDS ARROW} {_named(each)}", NOTE)
+        for each in found.items[:_MOST_CHANGES]
+    ]
+    more = len(found.items) - len(told)
+    if more:
+        told.append(Node(f"and {more} more (--json has them)", NOTE))
+    terminal.tree(Node("What would have to change", TITLE, tuple(told)))
+
+
+def _named(change: Change) -> str:
+    gives = change.gives
+    rule = f" ({gives.rule_key})" if gives.flag_key and gives.rule_key else ""
+    return f"{gives.variation_key or 'no variation'}{rule}"
 
 
 def _answer(
