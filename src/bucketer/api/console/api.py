@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bucketer.api.route import Route
     from bucketer.ports import EditionFacts, Engine
 
-    from .parts import ConsoleParts
+    from .parts import ConsoleParts, Room
 
     Told: TypeAlias = dict[str, object]
 
@@ -44,15 +44,18 @@ class Question:
         edition: of the environment that it names.
         parts: what the console was given.
         environment: the name of that environment.
+        rooms: the environments that who asks may know of.
+        now: epoch seconds.
         profile: the user's stored variations, where they were asked for.
     """
 
-    __slots__ = ("edition", "environment", "fields", "now", "parts", "profile")
+    __slots__ = ("edition", "environment", "fields", "now", "parts", "profile", "rooms")
 
     def __init__(self, fields: dict[str, Any], edition: EditionFacts, parts: ConsoleParts) -> None:
         """Take them."""
         self.fields, self.edition, self.parts = fields, edition, parts
         self.environment = ""
+        self.rooms: list[Room] = []
         self.profile: dict[str, str] | None = None
         self.now = 0.0
 
@@ -62,7 +65,7 @@ def _project(question: Question) -> Told:
     return listing.project_json(
         question.edition,
         question.environment,
-        parts.rooms(),
+        question.rooms,
         has_archive=parts.archive is not None,
     )
 
@@ -184,19 +187,20 @@ class ConsoleApi:
             fields = parse_query(request.query, _NAMES)
         name = fields.get("environment") or ""
         edition = self._edition
+        rooms = list(self._parts.rooms())
+        if self._options.gate is not None:  # a key may be for some of them
+            grant = grant_of(request)
+            rooms = [each for each in rooms if grant.covers(each.title, each.keys)]
         if name:
-            rooms = [each for each in self._parts.rooms() if each.name == name]
-            if self._options.gate is not None:  # a key may be for some of them
-                grant = grant_of(request)
-                rooms = [each for each in rooms if grant.covers(each.title, each.keys)]
-            if not rooms:
+            named = [each for each in rooms if each.name == name]
+            if not named:
                 message = "No environment has that name; GET /console/api/project lists them."
                 raise Refused(404, "unknown_environment", message)
-            edition = rooms[0].edition
+            edition = named[0].edition
         if edition is None:
             raise NoDatafile
         question = Question(fields, edition, self._parts)
-        question.environment, question.now = name, now
+        question.environment, question.now, question.rooms = name, now, rooms
         return question
 
     def needs_profile(self, question: Question) -> str | None:
