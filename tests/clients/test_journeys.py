@@ -7,6 +7,7 @@ is named in a table here, and in docs/openfeature.md.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import subprocess
@@ -136,6 +137,37 @@ def test_errors_have_their_codes(language, shared):
     assert (True, "TYPE_MISMATCH") == (mistaken["value"], mistaken["errorCode"])
     assert "mine" == dotted["value"]
     assert dotted["errorCode"]
+
+
+def test_a_context_that_is_too_long_is_an_error_and_spoils_nothing_after_it(language, shared):
+    with asking(language, shared) as ask:
+        refused = ask("String", "string-flag", "mine", targetingKey="u1", much="x" * 1_100_000)
+        after = ask("String", "string-flag", "mine", targetingKey="u1")
+
+    if language == "js-web":  # it has the flags of nobody, evaluated when it started
+        assert refused["status"] in {"ERROR", "STALE"}
+    else:
+        assert ("mine", "GENERAL") == (refused["value"], refused["errorCode"])
+    assert ("hi", "") == (after["value"], after["errorCode"])
+
+
+def test_without_a_datafile_there_is_an_error_until_there_is_one(language, tmp_path):
+    path = tmp_path / "datafile.json"
+    with (
+        bucketer_serve("--datafile", str(path), DATAFILE_MAX_AGE="0.1") as started,
+        asking(language, started.url) as ask,
+    ):
+
+        def string(user):
+            return ask("String", "string-flag", "mine", targetingKey=user)
+
+        nothing = string("u1")
+        path.write_text(json.dumps(canonical_flags.datafile()))
+        users = itertools.cycle(["u2", "u3"])  # so that the client for pages asks again
+        there = until(lambda: string(next(users)), lambda told: told["value"] == "hi")
+
+    assert ("mine", "ERROR") == (nothing["value"], nothing["reason"])
+    assert ("hi", "") == (there["value"], there["errorCode"])
 
 
 def test_a_flag_that_needs_a_user_says_so(language):

@@ -39,6 +39,7 @@ func main() {
 	}
 	client := openfeature.NewClient("asking")
 	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<24)
 	out := json.NewEncoder(os.Stdout)
 	for lines.Scan() {
 		var asked question
