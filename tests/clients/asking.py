@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -163,3 +165,12 @@ class _Python:
             "errorMessage": told.error_message,
             "metadata": told.flag_metadata,
         }
+
+
+def keys(environ, *arguments):
+    """What `bucketer keys` tells, as JSON."""
+    command = [sys.executable, "-m", "bucketer", "keys", *arguments, "--json"]
+    told = subprocess.run(
+        command, env=os.environ | environ, capture_output=True, text=True, check=True
+    )
+    return json.loads(told.stdout)

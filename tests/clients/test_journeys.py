@@ -9,14 +9,11 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import os
-import subprocess
-import sys
 import time
 
 import jwt
 import pytest
-from tests.clients.asking import asking
+from tests.clients.asking import asking, keys
 from tests.fakes import canonical_flags
 from tests.fakes.process import bucketer_serve
 
@@ -39,6 +36,8 @@ NOBODY = {"java": "INVALID_CONTEXT"}
 DISABLED_IS_MINE = {"go"}
 #: Its integers have 32 bits.
 NO_HUGE_INTEGERS = {"java"}
+#: They wait as long as `Retry-After` says, and ask nothing meanwhile.
+HEARS_RETRY_AFTER = {"python", "java", "js", "js-web"}
 SECRET = b"32 bytes that no one else may see"
 
 pytestmark = pytest.mark.parametrize("language", LANGUAGES)
@@ -217,15 +216,6 @@ def test_without_a_token_there_is_an_error_and_with_one_a_value(language, path):
         assert ("mine", "GENERAL") == (expired["value"], expired["errorCode"])
 
 
-def keys(environ, *arguments):
-    """What `bucketer keys` tells, as JSON."""
-    command = [sys.executable, "-m", "bucketer", "keys", *arguments, "--json"]
-    told = subprocess.run(
-        command, env=os.environ | environ, capture_output=True, text=True, check=True
-    )
-    return json.loads(told.stdout)
-
-
 def test_a_key_chooses_the_environment_and_can_be_taken_back(language, path, tmp_path):
     staging = canonical_flags.datafile("bar", "2") | {"sdkKey": "another", "environmentKey": "b"}
     (tmp_path / "staging.json").write_text(json.dumps(staging))
@@ -262,6 +252,39 @@ def test_a_key_chooses_the_environment_and_can_be_taken_back(language, path, tmp
         assert ("bar", "STALE") == (after["value"], after["status"])
     else:
         assert ("mine", "GENERAL") == (after["value"], after["errorCode"])
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(language, path, tmp_path):
+    environ = {
+        "BUCKETER_KEYS_FILE": str(tmp_path / "keys"),
+        "BUCKETER_RATE_PER_KEY": "0.5",
+        "BUCKETER_RATE_BURST": "0",
+        "DATAFILE_MAX_AGE": "0.1",
+    }
+    key = keys(environ, "create", "--role", "evaluate")["key"]
+    with (
+        bucketer_serve("--datafile", str(path), "--access-log", **environ) as started,
+        asking(language, started.url, {"X-API-Key": key}) as ask,
+    ):
+
+        def changing():
+            return ask("String", "changing-flag", "mine", targetingKey="u1")
+
+        first = changing()
+        refused = until(changing, lambda told: told != first)
+        path.write_text(json.dumps(canonical_flags.datafile("bar", "2")))
+        again = until(changing, lambda told: told["value"] == "bar")
+        _, log, _ = started.stop()
+
+    assert ("foo", "bar") == (first["value"], again["value"])
+    if language == "js-web":
+        assert ("foo", "STALE") == (refused["value"], refused["status"])
+    else:
+        assert ("mine", "GENERAL") == (refused["value"], refused["errorCode"])
+    if language in HEARS_RETRY_AFTER:
+        assert log.count('" 429 ') < 5
+    else:
+        assert log.count('" 429 ') >= 5
 
 
 def test_a_restart_is_survived(language, path):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from tests.clients.asking import js_folder
+from tests.clients.asking import js_folder, keys
 from tests.fakes import canonical_flags
 from tests.fakes.chromium import Pages, chromium_or_skip, opened
 from tests.fakes.process import bucketer_serve
@@ -219,3 +219,22 @@ def test_a_page_that_listens_hears_of_a_new_revision_and_of_one_after_a_restart(
                 seen(pages, changing="third")
                 path.write_text(json.dumps(canonical_flags.datafile("fourth", "4")))
                 seen(pages, changing="fourth", tier="gold")
+
+
+def test_a_page_that_asks_too_often_waits_as_long_as_it_is_told(pages, path, tmp_path):
+    environ = {
+        "BUCKETER_KEYS_FILE": str(tmp_path / "keys"),
+        "BUCKETER_RATE_PER_KEY": "0.5",
+        "BUCKETER_RATE_BURST": "0",
+        "DATAFILE_MAX_AGE": "0.1",
+    }
+    key = keys(environ, "create", "--role", "evaluate")["key"]
+    with bucketer_serve("--datafile", str(path), "--access-log", **environ) as started:
+        pages.html = telling(started.url, {"X-API-Key": key}, poll_ms=50)
+        with opened(pages, tmp_path / "chromium"):
+            seen(pages, reloaded=True, tier="gold", changing="foo")
+            path.write_text(json.dumps(canonical_flags.datafile("bar", "2")))
+            seen(pages, changing="bar")
+        _, log, _ = started.stop()
+
+    assert 1 <= log.count('" 429 ') < 10
