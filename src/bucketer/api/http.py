@@ -90,6 +90,12 @@ class Request:
         self.parsed: Any = None
 
 
+class OneMore(tuple[tuple[str, str], ...]):
+    """Headers of an answer, of which the last has a value that few other answers have."""
+
+    __slots__ = ()
+
+
 class Response:
     """One answer.
 

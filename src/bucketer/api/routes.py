@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: The paths that every service has; the first is the one that nearly all requests are for.
 _PATHS = ("/bucketer", "/track", "/health")
-#: None of `_routes` has more characters, but for a prefix that is set.
-_LONGEST_PATH = 32
+#: None of `_routes` has more characters.
+_LONGEST_PATH = 128
 
 
 class Handler:
@@ -64,8 +64,7 @@ class Handler:
         self._add_cors()
         # A character that a client sent raw is up to four bytes; below this, none can matter.
         self._suspect_url_chars = options.max_url_bytes // 4 - 1
-        longest = _LONGEST_PATH + len(options.path_prefix)
-        self._suspect_query_chars = self._suspect_url_chars - longest
+        self._suspect_query_chars = self._suspect_url_chars - _LONGEST_PATH
         self._routes: dict[str, Route] = {
             "/bucketer": BucketerRoute(edition, options, self.json_headers, engine)
         }
@@ -226,7 +225,8 @@ class Handler:
             if route is not None:
                 own = getattr(api, "checks_tokens", False)
                 route = self._limited(route) if own else self._guarded(route)
-                if path in getattr(api, "paths", ()):
+                is_kept = path in getattr(api, "paths", ()) and len(request.path) <= _LONGEST_PATH
+                if is_kept:
                     self._routes[request.path] = route
             return route
         if path not in {"", "/"}:

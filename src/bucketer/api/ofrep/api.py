@@ -18,6 +18,8 @@ from .single import SingleRoute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from bucketer.api.http import Request
     from bucketer.api.options import ApiOptions
     from bucketer.api.route import Route
@@ -32,9 +34,11 @@ _CODES = {400: "PARSE_ERROR", 404: "FLAG_NOT_FOUND", 413: "INVALID_CONTEXT"}
 
 
 class OfrepApi:
-    """The protocol, for one edition."""
+    """The protocol, for one edition.
 
-    paths = frozenset((_FLAGS,))
+    Attributes:
+        paths: those of all flags, and of each that has been asked for.
+    """
 
     def __init__(
         self,
@@ -46,8 +50,10 @@ class OfrepApi:
     ) -> None:
         """Answer by *edition*; *keys* are every API's and not used here."""
         del keys
+        self.paths = {_FLAGS}
         self._headers = headers
         self._evaluator = None if edition is None else Evaluator(edition, options, engine)
+        self._flags: Container[str] = () if edition is None else edition.ruleset.flags
         self._options = options
         self._bulk = BulkRoute(self._evaluator, options, headers)
 
@@ -64,7 +70,10 @@ class OfrepApi:
 
             return StreamRoute(self._options, self._headers)
         if path.startswith(f"{_FLAGS}/"):
-            key = unquote(path[len(_FLAGS) + 1 :])
+            written = path[len(_FLAGS) + 1 :]
+            key = unquote(written)
+            if key == written and key in self._flags:
+                self.paths.add(path)
             return SingleRoute(key, self._evaluator, self._options, self._headers)
         return None
 

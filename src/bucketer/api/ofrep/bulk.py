@@ -11,7 +11,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from bucketer.api.grant import EVALUATE
-from bucketer.api.http import LATER, Reply, Response
+from bucketer.api.http import LATER, OneMore, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.core.errors import NoDatafile
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .evaluation import Evaluator
+    from .rendering import Subject
 
 #: Of what is evaluated, and how: another one may answer the same question otherwise.
 _FORM = b"bucketer ofrep 1"
+_LATER = LATER.encode()
 
 
 class BulkRoute:
@@ -73,7 +75,7 @@ class BulkRoute:
         if known is None and not self._options.profiles:
             etag = self._etag(request.body + self._period(request, now) + streams.encode("ascii"))
             if request.headers.get("if-none-match") == etag:
-                headers = (*self._headers, ("ETag", etag))
+                headers = OneMore((*self._headers, ("ETag", etag)))
                 return Reply(Response(304, headers, b"", request.request_id))
         context = context_of(request, self._options.max_json_depth)
         user = evaluator.user(context, known)
@@ -87,7 +89,7 @@ class BulkRoute:
         more = f', "eventStreams": {streams}' if streams else ""
         text = f'{{"flags": [{", ".join(texts)}], "metadata": {{}}{more}}}'
         body = text.encode("ascii")
-        headers = (*self._headers, ("ETag", etag or self._etag(body)))
+        headers = OneMore((*self._headers, ("ETag", etag or self._etag(body))))
         response = Response(200, headers, body, request.request_id)
         if not wanted or context.targeting_key is None or not self._options.makes_events:
             return Reply(response)
@@ -105,7 +107,7 @@ class BulkRoute:
 
     def _period(self, request: Request, now: float) -> bytes:
         """Return what tokens change with beside what is asked; nothing where there are none."""
-        if LATER.encode() not in request.body and self._options.ofrep_bulk_impressions != LATER:
+        if _LATER not in request.body and self._options.ofrep_bulk_impressions != LATER:
             return b""
         from bucketer.api.exposure import expires_at
 
@@ -145,17 +147,18 @@ def _evaluate(
     that is given.
     """
     anonymous = context.targeting_key is None
+    if not (anonymous or context.flags is not None or context.variable_key is not None or put):
+        return evaluator.render_all(user)
     texts: list[str] = []
-    decided: dict[str, Decision | TargetingKeyMissing] = {}
+    decided: dict[Subject, Decision | TargetingKeyMissing] = {}
     for address in evaluator.addresses(context.flags):
-        asked = address.flag.key if address.flag is not None else f"\0{address.experiment_key}"
-        decision = decided.get(asked)
+        decision = decided.get(address.subject)
         if decision is None:
             try:
                 decision = evaluator.decide(address, user, anonymous=anonymous)
             except TargetingKeyMissing as missing:
                 decision = missing
-            decided[asked] = decision
+            decided[address.subject] = decision
         try:
             if isinstance(decision, TargetingKeyMissing):
                 texts.append(_failure(address.key, "TARGETING_KEY_MISSING", decision))

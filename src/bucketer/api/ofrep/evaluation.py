@@ -1,22 +1,17 @@
-"""What a flag is to OpenFeature: a value, a variant, a reason and metadata, of one decision.
-
-A flag with one variable is that variable; with none, whether it is enabled; with more, an object of
-all of them. `flag.variable` and `flag.enabled` name a part. An experiment is its variation's key.
-"""
+"""What OpenFeature's clients ask for, by its key, is decided here, and found rendered."""
 
 from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii as quote
 
 from bucketer.api.http import ProfileNeeded
-from bucketer.api.json_text import to_json
-from bucketer.core.bucketing import TOTAL_TRAFFIC, bucket_of, hash_of
-from bucketer.core.decision import FEATURE_TEST
+from bucketer.core.bucketing import TOTAL_TRAFFIC
 from bucketer.core.errors import InvalidRequest, UnknownFlag
 from bucketer.core.slips import nearest
 from bucketer.core.user import User
 
 from .context import InvalidContext, TargetingKeyMissing
+from .rendering import ENABLED, Address, Subject, rendered, text_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,49 +21,21 @@ if TYPE_CHECKING:
     from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
-    from bucketer.core.ruleset import Experiment, Flag, Rule, Ruleset
+    from bucketer.core.ruleset import Ruleset
     from bucketer.ports import EditionFacts, Engine
 
     from .context import Context
+    from .rendering import Rendered
 
-STATIC, DEFAULT, SPLIT, TARGETING_MATCH, DISABLED = (
-    "STATIC",
-    "DEFAULT",
-    "SPLIT",
-    "TARGETING_MATCH",
-    "DISABLED",
-)
-#: What clients are told in the place of a variation's key, where there is none.
-NO_VARIANT = "off"
-ENABLED = "enabled"
 #: Longer keys are looked up as they stand, and not for a part behind a dot.
 _LONGEST_ADDRESS = 512
 _NO_OPTIONS: frozenset[str] = frozenset()
-#: How much of rendered evaluations is kept; then all is forgotten.
-ROOM_BYTES = 4 * 1024 * 1024
+#: Bytes of an entry of a dict and its parts, beyond their characters.
 _AN_ENTRY = 400
 
 
 class FlagNotFound(UnknownFlag):
     """No flag, part of one or experiment has that key."""
-
-
-class Address:
-    """What a key names: a flag, a part of it, or an experiment.
-
-    Attributes:
-        key: as clients know it.
-        flag: the flag, or None for an experiment.
-        part: the key of a variable, `enabled`, or None for the flag's own value.
-        experiment_key: of an experiment; empty for a flag.
-    """
-
-    __slots__ = ("experiment_key", "flag", "key", "part")
-
-    def __init__(
-        self, key: str, flag: Flag | None, part: str | None = None, experiment_key: str = ""
-    ) -> None:
-        self.key, self.flag, self.part, self.experiment_key = key, flag, part, experiment_key
 
 
 class Evaluator:
@@ -79,9 +46,10 @@ class Evaluator:
         self.ruleset: Ruleset = edition.ruleset
         self._options = options
         self._engine = engine
-        self._addresses: tuple[Address, ...] | None = None
-        self._pieces: dict[tuple[object, ...], tuple[str, str]] = {}
-        self._left_bytes = ROOM_BYTES
+        self._subjects: tuple[Subject, ...] | None = None
+        #: Flags, their parts that a bulk evaluation answers, and what else was asked for and found.
+        self._addresses: dict[str, Address] = {}
+        self._left_bytes = options.answers_bytes
 
     # -- addresses --------------------------------------------------------------------------
 
@@ -91,47 +59,72 @@ class Evaluator:
         Raises:
             FlagNotFound: nothing.
         """
+        if self._subjects is None:
+            self.subjects()
+        address = self._addresses.get(key)
+        if address is None:
+            address = self._addresses[key] = self._find(key)  # of the datafile, so bounded by it
+        return address
+
+    def _find(self, key: str) -> Address:
+        """Find a part that no bulk evaluation answers, or an experiment.
+
+        Raises:
+            FlagNotFound: there is none.
+        """
         ruleset = self.ruleset
-        flag = ruleset.flags.get(key)
-        if flag is not None:
-            return Address(key, flag)
         if len(key) <= _LONGEST_ADDRESS:
             head, dot, part = key.rpartition(".")
             while dot:
                 flag = ruleset.flags.get(head)
                 if flag is not None and (part == ENABLED or part in flag.variables):
-                    return Address(key, flag, part)
+                    return Address(key, self._addresses[head].subject, part)
                 head, dot, more = head.rpartition(".")
                 part = f"{more}.{part}"
-        if self._options.ofrep_experiments and key in ruleset.experiments:
-            return Address(key, None, experiment_key=key)
+        for subject in self.subjects():
+            if subject.flag is None and subject.key == key:
+                return subject.addresses[0]
         raise FlagNotFound(key, ruleset.revision, nearest(key, ruleset.flags))
+
+    def subjects(self) -> tuple[Subject, ...]:
+        """Return all that a bulk evaluation answers."""
+        if self._subjects is None:
+            made = tuple(self._all())
+            self._addresses = {
+                each.key: each for one in made if one.flag is not None for each in one.addresses
+            }
+            self._subjects = made
+        return self._subjects
 
     def addresses(self, keys: list[str] | None) -> Iterator[Address]:
         """Go through what a bulk evaluation answers: all there is, or what of it *keys* name."""
-        if self._addresses is None:
-            self._addresses = tuple(self._all())
-        if keys is None:
-            yield from self._addresses
-            return
-        wanted = frozenset(keys)
-        for address in self._addresses:
-            if address.key in wanted or (address.flag and address.flag.key in wanted):
-                yield address
+        wanted = None if keys is None else frozenset(keys)
+        for subject in self.subjects():
+            all_of_it = wanted is None or (subject.flag is not None and subject.key in wanted)
+            for address in subject.addresses:
+                if all_of_it or wanted is None or address.key in wanted:
+                    yield address
 
-    def _all(self) -> Iterator[Address]:
+    def _all(self) -> Iterator[Subject]:
         taken = set(self.ruleset.flags)
         for key in self.ruleset.flag_order:
             flag = self.ruleset.flags[key]
-            yield Address(key, flag)
+            subject = Subject(key, flag)
+            addresses = [Address(key, subject)]
             parts = list(flag.variables) if len(flag.variables) > 1 else []
-            for part in dict.fromkeys([*parts, ENABLED]):
-                if f"{key}.{part}" not in taken:  # a flag of that name comes first
-                    yield Address(f"{key}.{part}", flag, part)
+            addresses += [
+                Address(f"{key}.{part}", subject, part)
+                for part in dict.fromkeys([*parts, ENABLED])
+                if f"{key}.{part}" not in taken  # a flag of that name comes first
+            ]
+            subject.addresses = tuple(addresses)
+            yield subject
         if self._options.ofrep_experiments:
             for key in self.ruleset.experiments:
                 if key not in taken:
-                    yield Address(key, None, experiment_key=key)
+                    subject = Subject(key, None)
+                    subject.addresses = (Address(key, subject),)
+                    yield subject
 
     # -- deciding ---------------------------------------------------------------------------
 
@@ -163,11 +156,11 @@ class Evaluator:
             PredictionNeeded: a contextual bandit must be asked first.
         """
         trace: list[Reason] | None = [] if anonymous else None
-        if address.flag is None:
-            decision = self._engine.activate(self.ruleset, address.experiment_key, user, trace)
+        subject = address.subject
+        if subject.flag is None:
+            decision = self._engine.activate(self.ruleset, subject.key, user, trace)
         else:
-            key = address.flag.key
-            decision = self._engine.decide(self.ruleset, key, user, _NO_OPTIONS, trace)
+            decision = self._engine.decide(self.ruleset, subject.key, user, _NO_OPTIONS, trace)
         if trace and any(_depends_on_the_user(each) for each in trace):
             message = (
                 f"Flag '{address.key[:200]}' depends on the user; the context needs a targetingKey."
@@ -180,125 +173,96 @@ class Evaluator:
     def render(self, address: Address, context: Context, user: User, decision: Decision) -> str:
         """Return the JSON text of one evaluation.
 
-        All of it but the user is kept, for whoever gets the same decision.
-
         Raises:
             InvalidContext: the context asks for a variable that the flag doesn't have.
         """
-        part = address.part
-        if part is None and context.variable_key is not None and address.flag is not None:
+        part, flag = address.part, address.subject.flag
+        if part is None and context.variable_key is not None and flag is not None:
             part = context.variable_key
-            if part not in address.flag.variables:
+            if part not in flag.variables:
                 message = f"Flag '{address.key[:200]}' has no variable '{part[:200]}'."
                 raise InvalidContext(message, field="variableKey")
-        rule = self._rule_of(address, decision)
-        reason = _reason(address.flag, rule, decision, user)
-        memory = (address.key, part, decision.base, reason)
-        pieces = self._pieces.get(memory)
-        if pieces is None:
-            pieces = self._remember(memory, self._make(address, part, rule, reason, decision))
-        before, after = pieces
-        text = before + quote(user.id) + after
-        if rule is not None:
-            bucket = bucket_of(hash_of(user.hash_prefix, rule.id_bytes))
-            return f'{text}, "bucket": {bucket}}}}}'
-        return f"{text}}}}}"
+        found = self._rendered(address.subject, decision, user)
+        before = found.befores.get((address.key, part))
+        if before is None:
+            before = self._text_before(found, address, part, decision)
+            self._keep(found, (address.key, part), before)
+        return before + found.after(user, quote(user.id))
 
-    def _make(
-        self,
-        address: Address,
-        part: str | None,
-        rule: Experiment | None,
-        reason: str,
-        decision: Decision,
-    ) -> tuple[str, str]:
-        fields: dict[str, object] = {"key": address.key}
-        if reason != DISABLED or part == ENABLED or self._options.ofrep_off_values:
-            fields["value"] = _value(address.flag, part, decision)
-        fields |= {"reason": reason, "variant": decision.variation_key or NO_VARIANT}
-        metadata: dict[str, object] = {
-            "flagSetId": self.ruleset.environment_key or self.ruleset.project_id,
-            "version": self.ruleset.revision,
-        }
-        if decision.rule_key is not None:
-            metadata["ruleKey"] = decision.rule_key
-        if rule is not None:
-            metadata["experimentId"] = rule.id
-            variation = rule.by_key.get(decision.variation_key or "")
-            if variation is not None and isinstance(variation.id, str):
-                metadata["variationId"] = variation.id
-        before = to_json(fields)[:-1] + f', "metadata": {to_json(metadata)[:-1]}, "contextId": '
-        return before, ""
+    def render_all(self, user: User) -> tuple[list[str], list[Decision]]:
+        """Evaluate all there is for *user*; return the JSON texts, and the decisions.
 
-    def _remember(self, memory: tuple[object, ...], pieces: tuple[str, str]) -> tuple[str, str]:
-        cost_bytes = len(pieces[0]) + len(pieces[1]) + _AN_ENTRY
+        The addresses of one flag are one text, as they differ in what is known beforehand.
+
+        Raises:
+            PredictionNeeded: a contextual bandit must be asked first.
+        """
+        decide, activate, ruleset = self._engine.decide, self._engine.activate, self.ruleset
+        quoted_id = quote(user.id)
+        texts: list[str] = []
+        decisions: list[Decision] = []
+        for subject in self.subjects():
+            if subject.flag is None:
+                decision = activate(ruleset, subject.key, user, None)
+            else:
+                decision = decide(ruleset, subject.key, user, _NO_OPTIONS, None)
+            found = subject.known.get(decision.base)
+            if found is None or found.whitelist:
+                found = self._rendered(subject, decision, user)
+            after = found.after(user, quoted_id)
+            befores = found.all or self._all_befores(found, subject, decision)
+            texts.append(f"{after}, ".join(befores) + after)
+            decisions.append(decision)
+        return texts, decisions
+
+    def _rendered(self, subject: Subject, decision: Decision, user: User) -> Rendered:
+        """Return what *decision* about *subject* comes to for *user*."""
+        base: object = decision.base
+        found = subject.known.get(base)
+        if found is not None and found.whitelist.get(user.id) is None:
+            return found
+        whitelisted = found is not None
+        if whitelisted:
+            base = (base, True)
+            found = subject.known.get(base)
+        if found is None:
+            found = rendered(self.ruleset, subject, decision, whitelisted=whitelisted)
+            if self._has_room(_AN_ENTRY):
+                subject.known[base] = found
+            if found.whitelist.get(user.id) is not None:
+                return rendered(self.ruleset, subject, decision, whitelisted=True)
+        return found
+
+    def _text_before(
+        self, found: Rendered, address: Address, part: str | None, decision: Decision
+    ) -> str:
+        off_values = self._options.ofrep_off_values
+        return text_before(self.ruleset, found, address, part, decision, off_values=off_values)
+
+    def _all_befores(
+        self, found: Rendered, subject: Subject, decision: Decision
+    ) -> tuple[str, ...]:
+        made = tuple(
+            self._text_before(found, each, each.part, decision) for each in subject.addresses
+        )
+        if self._has_room(sum(map(len, made)) + _AN_ENTRY):
+            found.all = made
+        return made
+
+    def _keep(self, found: Rendered, key: tuple[str, str | None], before: str) -> None:
+        if self._has_room(len(before) + _AN_ENTRY):
+            found.befores[key] = before
+
+    def _has_room(self, cost_bytes: int) -> bool:
+        """Whether so much may be remembered; takes the room. Without any, all is forgotten."""
         if cost_bytes > self._left_bytes:
-            self._pieces.clear()
-            self._left_bytes = ROOM_BYTES
-        if cost_bytes <= self._left_bytes:
-            self._left_bytes -= cost_bytes
-            self._pieces[memory] = pieces
-        return pieces
-
-    def _rule_of(self, address: Address, decision: Decision) -> Experiment | None:
-        if address.flag is None:
-            return self.ruleset.experiments.get(address.experiment_key)
-        rule = _rule_named(address.flag, decision)
-        return None if rule is None else rule.experiment
-
-
-def _rule_named(flag: Flag, decision: Decision) -> Rule | None:
-    if decision.rule_key is None:
-        return None
-    rules = flag.experiments if decision.source == FEATURE_TEST else flag.rollout
-    return next((each for each in rules if each.key == decision.rule_key), None)
-
-
-def _value(flag: Flag | None, part: str | None, decision: Decision) -> object:
-    if flag is None:
-        return decision.variation_key or NO_VARIANT
-    if part is not None and part in flag.variables:
-        return decision.variables.get(part)
-    if part == ENABLED or not flag.variables:
-        return decision.enabled
-    if len(flag.variables) == 1:
-        return next(iter(decision.variables.values()), None)
-    return dict(decision.variables)
-
-
-def _reason(flag: Flag | None, rule: Experiment | None, decision: Decision, user: User) -> str:
-    """Say in OpenFeature's words how the decision came about."""
-    if flag is None:
-        if decision.variation_key is None:
-            return DISABLED
-        return _of_experiment(rule, user)
-    if not decision.enabled:
-        return DISABLED
-    if rule is None:
-        return TARGETING_MATCH if decision.variation_key is not None else DEFAULT
-    if decision.source == FEATURE_TEST:
-        return _of_experiment(rule, user)
-    if _splits(rule):
-        return SPLIT
-    last = flag.rollout[-1]
-    if last.key != decision.rule_key:
-        return TARGETING_MATCH
-    return DEFAULT if flag.experiments or len(flag.rollout) > 1 else STATIC
-
-
-def _of_experiment(rule: Experiment | None, user: User) -> str:
-    if rule is None or rule.whitelist.get(user.id) is not None:
-        return TARGETING_MATCH
-    return SPLIT if _splits(rule) or rule.group is not None else TARGETING_MATCH
-
-
-def _splits(rule: Experiment) -> bool:
-    """Say whether the traffic line of *rule* leads to more than one end."""
-    if rule.cmab is not None or rule.allocation is None:
+            for subject in self.subjects():
+                subject.known.clear()
+            self._left_bytes = self._options.answers_bytes
+        if cost_bytes > self._left_bytes:
+            return False
+        self._left_bytes -= cost_bytes
         return True
-    ranges = rule.allocation.ranges
-    ends = {entity_id for entity_id, _, _ in ranges}
-    return len(ends) != 1 or not ranges or ranges[-1][2] < TOTAL_TRAFFIC
 
 
 def _depends_on_the_user(reason: Reason) -> bool:

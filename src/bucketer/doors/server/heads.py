@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from bucketer.api.http import SDK_KEY
+from bucketer.api.http import SDK_KEY, OneMore
 
 if TYPE_CHECKING:
     from bucketer.api.http import Response
@@ -60,10 +60,11 @@ def header_name(raw: bytes) -> str:
 class Heads:
     """Renders answers, keeping the head of the last kind of answer (nearly all are of one)."""
 
-    __slots__ = ("_default", "_headers", "_prefix", "_status")
+    __slots__ = ("_default", "_headers", "_prefix", "_status", "_with_own")
 
     def __init__(self) -> None:
         """Begin with nothing kept."""
+        self._with_own: Heads | None = None
         self._status = 0
         self._headers: object = None
         self._default: object = None
@@ -85,7 +86,9 @@ class Heads:
             or response.status != self._status
             or default is not self._default
         ):
-            self._keep(response, default)
+            if response.headers.__class__ is OneMore:
+                return self._render_one_more(response, default, connection)
+            self._keep(response.status, response.headers, default)
         body = response.body
         if response.status == _NO_CONTENT:
             length = b"\r\n"
@@ -95,19 +98,45 @@ class Heads:
         request_id = response.request_id.encode()
         return b"".join((self._prefix, request_id, length, connection, b"\r\n", body))
 
+    def _render_one_more(
+        self, response: Response, default: list[tuple[bytes, bytes]], connection: bytes
+    ) -> bytes:
+        """Return the same for an answer whose last header is its own.
+
+        What it has in common with others is kept, apart from what those without one have.
+        """
+        kept = self._with_own
+        if kept is None:
+            kept = self._with_own = Heads()
+        status, headers = response.status, response.headers
+        common = headers[:-1]
+        if kept._headers != common or kept._status != status or kept._default is not default:
+            kept._keep(status, common, default)
+        name, value = headers[-1]
+        body = response.body
+        own = f"{response.request_id}\r\n{name.lower()}: {value}".encode("latin-1")
+        size = len(body) if response.length is None else response.length
+        length = _LENGTHS[size] if size < _SHORT else _length(size)
+        return b"".join((kept._prefix, own, length, connection, b"\r\n", body))
+
     def stream(
         self, response: Response, default: list[tuple[bytes, bytes]], *, chunked: bool
     ) -> bytes:
         """Return the head of an answer that goes on; its end isn't known."""
-        self._keep(response, default)
+        self._keep(response.status, response.headers, default)
         line = b"transfer-encoding: chunked" if chunked else b"connection: close"
         return b"".join((self._prefix, response.request_id.encode(), b"\r\n", line, b"\r\n\r\n"))
 
-    def _keep(self, response: Response, default: list[tuple[bytes, bytes]]) -> None:
-        self._status, self._headers, self._default = response.status, response.headers, default
-        lines = [_STATUS_LINES[response.status]]
+    def _keep(
+        self,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        default: list[tuple[bytes, bytes]],
+    ) -> None:
+        self._status, self._headers, self._default = status, headers, default
+        lines = [_STATUS_LINES[status]]
         lines += [b"%b: %b\r\n" % header for header in default]
-        for name, value in response.headers:
+        for name, value in headers:
             lines.append(f"{name.lower()}: {value}\r\n".encode("latin-1"))
         lines.append(b"x-request-id: ")
         self._prefix = b"".join(lines)
