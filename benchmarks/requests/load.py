@@ -43,7 +43,12 @@ def run_load(
 
 
 def run_script(
-    contestant: Contestant, text: str, directory: Path, cores: str, seconds: int
+    contestant: Contestant,
+    text: str,
+    directory: Path,
+    cores: str,
+    seconds: int,
+    connections: int = CONNECTIONS,
 ) -> Round:
     """Load *contestant* with what a script of wrk asks.
 
@@ -58,7 +63,7 @@ def run_script(
         cores,
         "wrk",
         "-t1",
-        f"-c{CONNECTIONS}",
+        f"-c{connections}",
         f"-d{seconds}s",
         "--latency",
     ]
