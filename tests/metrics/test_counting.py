@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 from pathlib import Path
@@ -150,13 +151,27 @@ def test_series_are_bounded_and_what_is_beyond_is_still_counted(extra):
     assert len(found) == decisions.MOST + bool(extra)
 
 
-def test_the_keys_that_an_engine_remembers_are_bounded():
-    counts = DecisionCounts()
-    engine = counts.counted(decide, "shop")
-    for number in range(decisions.MOST * 2):
-        engine._cell((f"flag{number}", None, "rollout", True))
+def test_what_an_engine_remembers_is_bounded_and_what_is_beyond_is_still_counted():
+    """A ruleset that has no room makes decisions anew, each with a base of its own."""
+    flag = next(iter(RULESET.flags))
+    made = []
 
-    assert decisions.MOST == len(engine._cells)
+    class Forgetful:
+        activate = None
+
+        @staticmethod
+        def decide(*arguments):
+            made.append(decide.decide(*arguments).but(variables={"new": 1}))
+            return made[-1]
+
+    counts = DecisionCounts()
+    engine = counts.counted(Forgetful, "shop")
+    for _ in range(decisions.REMEMBERED + 5):
+        engine.decide(RULESET, flag, HER)
+    remembered = inspect.getclosurevars(engine.decide).nonlocals["cell_of"].__self__
+
+    assert decisions.REMEMBERED == len(remembered) < len({id(each.base) for each in made})
+    assert [len(made)] == list(counts.samples()[DECISIONS].values())
 
 
 def test_names_of_any_length_make_labels_of_a_bounded_one():

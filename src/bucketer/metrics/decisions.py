@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Series of one worker; what comes when there are so many is counted under `OTHERS` for its
 #: environment. A Prometheus holds millions, and every one of them costs it a few KiB.
 MOST = 1_000
+#: Decisions of one edition whose cells are found at once; those of others are looked for.
+REMEMBERED = 1_000
 #: Characters of a label; datafiles name things as they like.
 LONGEST = 100
 OTHERS = "(others)"
@@ -41,13 +43,11 @@ class DecisionCounts:
         self.by_flag = by_flag
         self._left = MOST
         self._lock = threading.Lock()
-        self._by_environment: dict[str, dict[Key, list[int]]] = {}
         self._cells: dict[tuple[str, ...], list[int]] = {}
 
     def counted(self, engine: Engine, environment: str) -> Engine:
         """Return what decides as *engine* does, and counts it as *environment*'s."""
-        cells = self._by_environment.setdefault(environment[:LONGEST], {})
-        return CountedEngine(engine, self, environment[:LONGEST], cells)
+        return CountedEngine(engine, self, environment[:LONGEST])
 
     def cell(self, environment: str, key: Key) -> list[int]:
         """Return where decisions like *key* are counted. Any thread may ask."""
@@ -73,55 +73,56 @@ class DecisionCounts:
 class CountedEngine:
     """Decides as another engine does. See `ports.Engine`.
 
+    Decisions that read the same have one `base`, by which their cell is found. It lives as long as
+    its ruleset remembers it, so what is remembered here is an edition's.
+
     `cell[0] += 1` isn't interrupted by another thread: the interpreter changes threads where a
     function begins and where a loop goes round, and here neither does.
     """
 
-    __slots__ = ("_activate", "_cells", "_counts", "_decide", "_environment")
+    __slots__ = ("activate", "decide")
 
-    def __init__(
-        self,
-        engine: Engine,
-        counts: DecisionCounts,
-        environment: str,
-        cells: dict[Key, list[int]],
-    ) -> None:
-        """Count in *cells*, which all editions of the *environment* share."""
-        self._activate, self._decide = engine.activate, engine.decide
-        self._counts, self._environment, self._cells = counts, environment, cells
+    def __init__(self, engine: Engine, counts: DecisionCounts, environment: str) -> None:
+        """Count the decisions of one edition of *environment*."""
+        inner_activate, inner_decide = engine.activate, engine.decide
+        cells: dict[object, list[int]] = {}
+        cell_of = cells.get
 
-    def activate(
-        self, ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None
-    ) -> Decision:
-        """Decide an experiment by its key."""
-        decision = self._activate(ruleset, experiment_key, user, trace)
-        key = (experiment_key, decision.variation_key, decision.source, decision.error is None)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cell(key)
-        cell[0] += 1
-        return decision
+        def find(key: Key, base: object) -> list[int]:
+            cell = counts.cell(environment, key)
+            if len(cells) < REMEMBERED:
+                cells[base] = cell
+            return cell
 
-    def decide(
-        self,
-        ruleset: Ruleset,
-        flag_key: str,
-        user: User,
-        options: Collection[str] = _NO_OPTIONS,
-        trace: list[Reason] | None = None,
-    ) -> Decision:
-        """Decide a flag."""
-        decision = self._decide(ruleset, flag_key, user, options, trace)
-        key = (flag_key, decision.variation_key, decision.source, decision.error is None)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cell(key)
-        cell[0] += 1
-        return decision
+        # Functions that know these by themselves, and no methods: each is called for every request.
+        def activate(
+            ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None
+        ) -> Decision:
+            """Decide an experiment by its key."""
+            decision = inner_activate(ruleset, experiment_key, user, trace)
+            cell = cell_of(decision.base)
+            if cell is None:
+                cell = find(_key_of(experiment_key, decision), decision.base)
+            cell[0] += 1
+            return decision
 
-    def _cell(self, key: Key) -> list[int]:
-        """Find where *key* is counted, and remember it while there is room."""
-        cell = self._counts.cell(self._environment, key)
-        if len(self._cells) < MOST:
-            self._cells[key] = cell
-        return cell
+        def decide(
+            ruleset: Ruleset,
+            flag_key: str,
+            user: User,
+            options: Collection[str] = _NO_OPTIONS,
+            trace: list[Reason] | None = None,
+        ) -> Decision:
+            """Decide a flag."""
+            decision = inner_decide(ruleset, flag_key, user, options, trace)
+            cell = cell_of(decision.base)
+            if cell is None:
+                cell = find(_key_of(flag_key, decision), decision.base)
+            cell[0] += 1
+            return decision
+
+        self.activate, self.decide = activate, decide
+
+
+def _key_of(asked: str, decision: Decision) -> Key:
+    return (asked, decision.variation_key, decision.source, decision.error is None)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
             """
 
 
+# Looked up once and not for each request, as `super()` would.
+_render, _answer = Worker.render, Connection._answer  # noqa: SLF001 -- of our own parent
+
+
 class WatchedWorker(Worker):
     """Tells watchers of each answer.
 
@@ -58,7 +62,7 @@ class WatchedWorker(Worker):
     ) -> bytes:
         """Tell of the answer, and return its bytes; see `Worker.render`."""
         self._note(request, response, perf_counter() - self.began)
-        return super().render(request, response, state, said, last=last)
+        return _render(self, request, response, state, said, last=last)
 
     def render_stream(
         self, request: Request, response: Response, state: ServerState, *, chunked: bool
@@ -110,7 +114,7 @@ class WatchedConnection(Connection):
 
     def _answer(self, body: bytes) -> None:
         self._worker.began = perf_counter()
-        super()._answer(body)
+        _answer(self, body)
 
     def _refuse_oversized(self, body: bytes) -> None:
         self._worker.began = perf_counter()
