@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Collection, Container, Iterable
     from typing import TypeAlias, Unpack
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenIssuer
@@ -36,6 +36,33 @@ class WebhookRule:
     def __init__(self, environment: str, secret: str, project_id: str) -> None:
         """Keep the values."""
         self.environment, self.secret, self.project_id = environment, secret, project_id
+
+
+class Operated:
+    """What operators may ask of a server.
+
+    Attributes:
+        ready_max_age_s: a datafile that was confirmed longer ago takes no requests; None for any.
+        describes: what the service is, for `/info`.
+        settings: gives all settings, without secrets.
+        started_at: epoch seconds.
+        refresh: asks the sources of those environments of which name and keys may be asked, and
+            gives what came of it. Takes its time.
+    """
+
+    __slots__ = ("describes", "ready_max_age_s", "refresh", "settings", "started_at")
+
+    def __init__(
+        self,
+        ready_max_age_s: float | None,
+        describes: dict[str, object],
+        settings: Callable[[], dict[str, object]],
+    ) -> None:
+        """Keep the values; what a runtime knows comes later."""
+        self.ready_max_age_s, self.describes, self.settings = ready_max_age_s, describes, settings
+        self.started_at = 0.0
+        self.refresh: Callable[[Callable[[str, Collection[str]], bool]], dict[str, object]]
+        self.refresh = lambda _may: {}
 
 
 class ApiOptions:
@@ -100,6 +127,7 @@ class ApiOptions:
             empty for nowhere.
         stream_secrets: what addresses to listen at are signed and checked with.
         stream_room: whether one more can listen here, or None where nobody can.
+        operated: what operators may ask; None where nothing of that is asked (Lambda).
         other_webhooks: gives the rules of other environments, or None where there are none.
     """
 
@@ -132,6 +160,7 @@ class ApiOptions:
         "ofrep_bulk_impressions",
         "ofrep_experiments",
         "ofrep_off_values",
+        "operated",
         "other_webhooks",
         "overrides",
         "path_prefix",
@@ -204,6 +233,7 @@ class ApiOptions:
         self.metrics_open = False
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None
+        self.operated: Operated | None = None
         self.rates: Rates | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None

@@ -300,6 +300,12 @@ class Handler:
             from .service.metrics import MetricsRoute
 
             self._routes[path] = self._guarded(MetricsRoute(self._options))
+        elif self._options.operated is not None and path not in self._routes:
+            from .service.operator import route_at
+
+            route = route_at(path, self.edition, self._options, self.json_headers)
+            if route is not None:
+                self._routes[path] = self._guarded(route)
         return self._routes.get(path)
 
     def _preflight(self, request: Request, route: Route) -> Response:

@@ -46,6 +46,7 @@ DATA = ("data/packaged.json", "demo/datafile.json", "sources/amazon_roots.pem")
 LEFT_OUT = (
     "api/console",
     "api/service/metrics.py",
+    "api/service/operator.py",
     "access/rates.py",
     "api/limited.py",
     "api/service/webhook.py",
@@ -94,6 +95,7 @@ LEFT_OUT = (
     "web",
     "wiring/console.py",
     "wiring/metrics.py",
+    "wiring/operator.py",
     "wiring/state_dir.py",
     "wiring/webhooks.py",
 )

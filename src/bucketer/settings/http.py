@@ -67,6 +67,14 @@ ROWS: Final = (
         "(still with status 200) and why. Several times `DATAFILE_MAX_AGE` is a good value.",
     ),
     Setting(
+        "BUCKETER_READY_MAX_AGE",
+        "off",
+        seconds_or_off(1, 31_536_000),
+        "`off`, or seconds from 1 to 31536000",
+        "When its source has not confirmed the datafile for so long, `/readyz` of a server answers "
+        "503, so that a load balancer asks others. While all are cut off from it, all say so.",
+    ),
+    Setting(
         "BUCKETER_MAX_URL_BYTES",
         "8192",
         whole(256, 65_536),

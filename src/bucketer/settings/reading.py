@@ -90,6 +90,7 @@ class Settings:
     cors_headers: tuple[str, ...]
     path_prefix: str
     health_max_age: float | None
+    ready_max_age: float | None
     max_url_bytes: int
     max_body_bytes: int
     max_json_depth: int
@@ -98,6 +99,9 @@ class Settings:
     console: str
     workers: int
     access_log: bool
+    stop_timeout: int
+    log_file: str
+    access_log_file: str
     metrics: str
     metrics_by_flag: bool
     log_level: str

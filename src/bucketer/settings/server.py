@@ -41,6 +41,27 @@ ROWS: Final = (
         "Processes that share the server's port. One per core is the most that pays.",
     ),
     Setting(
+        "BUCKETER_STOP_TIMEOUT",
+        "10",
+        whole(1, 600),
+        "a whole number of seconds from 1 to 600",
+        "How long answers that are under way have when the server is told to stop.",
+    ),
+    Setting(
+        "BUCKETER_LOG_FILE",
+        "",
+        text,
+        "the path of a file",
+        "Where log lines go in place of standard error; SIGHUP opens it anew.",
+    ),
+    Setting(
+        "BUCKETER_ACCESS_LOG_FILE",
+        "",
+        text,
+        "the path of a file",
+        "Where access lines go in place of standard output; SIGHUP opens it anew.",
+    ),
+    Setting(
         "BUCKETER_ACCESS_LOG",
         "off",
         switch,

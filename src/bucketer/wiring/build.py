@@ -95,7 +95,7 @@ def build(
     odp_events = build_odp_events(settings, environ, mode=mode)
     if odp_events is not None:
         options.reports["odp_events"] = odp_events.to_json
-    furnish = _console(settings, options, mode)
+    furnish = (_console(settings, options, mode), _operated(settings, options, mode))
     environments = build_environments(settings, environ, options, mode=mode)
     on_notice = _webhooks(settings, environ, options, environments) if mode == SERVER else None
     if environments.are_several:
@@ -115,7 +115,8 @@ def build(
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
     )
-    furnish(runtime)
+    for each in furnish:
+        each(runtime)
     if collector is not None:
         from .metrics import add_runtime
 
@@ -143,6 +144,15 @@ def _console(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Ru
     from .console import add_console
 
     return add_console(settings, options)
+
+
+def _operated(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Runtime], None]:
+    """Put what operators may ask into *options*; return what tells it of the runtime."""
+    if mode != SERVER:
+        return lambda _runtime: None
+    from .operator import add_operated
+
+    return add_operated(settings, options)
 
 
 def _webhooks(

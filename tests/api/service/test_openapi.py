@@ -39,6 +39,7 @@ def test_every_route_is_described_with_its_methods():
     for path, (method, _, _) in OPERATIONS.items():
         assert {method.lower()} == described[path]
     ours = {"/bucketer", "/track", "/expose", "/health", "/openapi.yaml", "/webhooks/optimizely"}
+    ours |= {"/livez", "/readyz", "/info", "/config", "/refresh"}
     openfeature = {"/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/{key}"}
     assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours, *openfeature} == set(described)
     assert {"get", "post"} == described["/bucketer"] == described["/track"]

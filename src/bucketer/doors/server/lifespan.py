@@ -11,12 +11,14 @@ import gc
 import logging
 import multiprocessing
 import sys
+from functools import partial
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from bucketer import wiring
 from bucketer.api.client_address import TrustedProxies
 from bucketer.core.errors import BucketerError
+from bucketer.doors.server import hangup
 from bucketer.doors.server.logs import configure_logs
 from bucketer.doors.server.speaker import Speaker
 from bucketer.doors.server.sweeper import Sweeper
@@ -24,6 +26,7 @@ from bucketer.doors.server.watchers import is_watched, watch
 from bucketer.doors.server.watching import WatchedWorker
 from bucketer.doors.server.words import first_lines
 from bucketer.doors.server.worker import Worker
+from bucketer.wiring.operator import refresh_soon
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -100,7 +103,10 @@ class Application:
         """Live through one lifespan."""
         await receive()
         speaker = Speaker(self._speaking) if self._speaking else None
-        configure_logs(self._settings.log_level, self._settings.log_format, speaker)
+        hangup.ignore()
+        said = self._settings
+        files = (said.log_file, said.access_log_file)
+        configure_logs(said.log_level, said.log_format, speaker, files)
         collector = self._collector()
         try:
             runtime = wiring.build(
@@ -139,6 +145,7 @@ class Application:
         # The edition lives long and refers to nothing young: collections needn't walk it.
         gc.collect()
         gc.freeze()
+        hangup.hear(loop, partial(refresh_soon, runtime.environments))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for connection in list(worker.connections):  # they have had their time to leave

@@ -13,8 +13,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from bucketer.core.errors import SettingsError
+
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TextIO
 
     from bucketer.api.http import Request, Response
     from bucketer.doors.server.speaker import Speaker
@@ -31,7 +33,12 @@ _UNQUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 _SAID_ALREADY = ("Application startup failed", "Child process [")
 
 
-def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | None = None) -> None:
+def configure_logs(
+    level: str = "info",
+    form: str = "text",
+    speaker: Speaker | None = None,
+    files: tuple[str, str] = ("", ""),
+) -> None:
     """Send our lines and the warnings of libraries out, once per process.
 
     A program that embeds the server and has configured logging already keeps its own way.
@@ -40,6 +47,10 @@ def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | N
         level: `debug`, `info`, `warning` or `error`: what is less grave isn't written.
         form: `text` or `json`.
         speaker: knows what another worker tells; None where there is no other.
+        files: where log and access lines go; "" for standard error and standard output.
+
+    Raises:
+        SettingsError: one of them can't be written.
     """
     root = logging.getLogger()
     if root.handlers:
@@ -48,7 +59,7 @@ def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | N
     root.setLevel(max(least, logging.WARNING))
     logging.getLogger("bucketer").setLevel(least)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _to(files[0], sys.stderr, "BUCKETER_LOG_FILE")
     handler.setLevel(least)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     if speaker is not None:
@@ -56,9 +67,26 @@ def configure_logs(level: str = "info", form: str = "text", speaker: Speaker | N
     root.addHandler(handler)
     access_log.setLevel(logging.INFO)
     access_log.propagate = False
-    lines = logging.StreamHandler(sys.stdout)
+    lines = _to(files[1], sys.stdout, "BUCKETER_ACCESS_LOG_FILE")
     lines.setFormatter(JsonAccessLines() if form == "json" else TextAccessLines())
     access_log.addHandler(lines)
+
+
+def _to(path: str, otherwise: TextIO, setting: str) -> logging.Handler:
+    if not path:
+        return logging.StreamHandler(otherwise)
+    try:
+        return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        why = f"'{path}' can't be written: {error.strerror or type(error).__name__}"
+        raise SettingsError([f"{setting}: {why}"]) from None
+
+
+def reopen_logs() -> None:
+    """Close the files that lines go to; the next line opens them anew, by their names."""
+    for handler in (*logging.getLogger().handlers, *access_log.handlers):
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
 
 
 def note_access(request: Request, response: Response, seconds: float, /) -> None:

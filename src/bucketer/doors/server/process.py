@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from bucketer import wiring
+from bucketer.doors.server import hangup
 from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.descriptors import connections_within
 from bucketer.doors.server.lifespan import Application
@@ -45,7 +46,9 @@ def run(settings: Settings) -> int:
         SettingsError: they ask for something that a server can't do; nothing has been started.
     """
     wiring.check(settings)
-    configure_logs(settings.log_level, settings.log_format)
+    hangup.ignore()
+    files = (settings.log_file, settings.access_log_file)
+    configure_logs(settings.log_level, settings.log_format, files=files)
     try:
         listener = listen(settings.host, settings.port, shared=settings.workers > 1)
     except CannotListen as error:
@@ -107,6 +110,7 @@ def limits_of(settings: Settings) -> Limits:
         body_bytes=settings.max_body_bytes,
         unfinished_bytes=max(usual.unfinished_bytes, _BODIES_AT_LEAST * settings.max_body_bytes),
         connections=connections_within(wanted),
+        stop_s=settings.stop_timeout,
     )
 
 

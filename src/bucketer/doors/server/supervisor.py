@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+
+from bucketer.doors.server.logs import reopen_logs
 
 _log = logging.getLogger("bucketer.server")
 #: uvicorn waits for an answer for 5 s before it takes a worker for hung.
@@ -36,6 +39,13 @@ class Workers(Multiprocess):
             if new is not old:
                 why = "no longer answered" if id(old) in hung else _end(old.exitcode)
                 _log.warning("worker %s %s; worker %s takes its place", old.pid, why, new.pid)
+
+    def handle_hup(self) -> None:
+        """Tell the workers, which refresh; uvicorn would start them all anew, and fetch less."""
+        reopen_logs()
+        for each in self.processes:
+            if each.pid is not None and each.exitcode is None:
+                os.kill(each.pid, signal.SIGHUP)
 
     def could_not_start(self) -> bool:
         """Say whether it has ended because a worker could not start."""
