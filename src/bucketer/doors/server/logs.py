@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from bucketer.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import Any
 
     from bucketer.api.http import Request, Response
     from bucketer.doors.server.speaker import Speaker
@@ -31,6 +32,48 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNQUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 #: What uvicorn says on top of what it was told, or of what `Workers` says.
 _SAID_ALREADY = ("Application startup failed", "Child process [")
+
+
+class Appended:
+    """A file that lines are written to, at its end whoever else writes there."""
+
+    def __init__(self, path: str) -> None:
+        """Open it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._path = path
+        self._fd = self._opened()
+
+    def __call__(self, data: bytes) -> None:
+        """Write whole lines."""
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name by now; in the old one where that can't be opened."""
+        try:
+            fd = self._opened()
+        except OSError as error:
+            logging.getLogger("bucketer.server").warning(
+                "access lines go on in the file from before: %s", error.strerror
+            )
+            return
+        os.close(self._fd)
+        self._fd = fd
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+
+
+#: What access lines are written to in place of standard output, once that was configured.
+_appended: list[Appended] = []
+
+
+def access_file() -> Appended | None:
+    """Return what access lines are written to; None for standard output."""
+    return _appended[0] if _appended else None
 
 
 def configure_logs(
@@ -59,7 +102,7 @@ def configure_logs(
     root.setLevel(max(least, logging.WARNING))
     logging.getLogger("bucketer").setLevel(least)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    handler = _to(files[0], sys.stderr, "BUCKETER_LOG_FILE")
+    handler = _to(files[0])
     handler.setLevel(least)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     if speaker is not None:
@@ -67,26 +110,42 @@ def configure_logs(
     root.addHandler(handler)
     access_log.setLevel(logging.INFO)
     access_log.propagate = False
-    lines = _to(files[1], sys.stdout, "BUCKETER_ACCESS_LOG_FILE")
+    if files[1]:
+        try:
+            _appended.append(Appended(files[1]))
+        except OSError as error:
+            raise _unwritable("BUCKETER_ACCESS_LOG_FILE", files[1], error) from None
+    lines = logging.StreamHandler(sys.stdout)
     lines.setFormatter(JsonAccessLines() if form == "json" else TextAccessLines())
     access_log.addHandler(lines)
 
 
-def _to(path: str, otherwise: TextIO, setting: str) -> logging.Handler:
+def _to(path: str) -> logging.Handler:
+    """Return what takes log lines: the file at *path*, standard error without one.
+
+    Raises:
+        SettingsError: it can't be written.
+    """
     if not path:
-        return logging.StreamHandler(otherwise)
+        return logging.StreamHandler(sys.stderr)
     try:
         return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        why = f"'{path}' can't be written: {error.strerror or type(error).__name__}"
-        raise SettingsError([f"{setting}: {why}"]) from None
+        raise _unwritable("BUCKETER_LOG_FILE", path, error) from None
+
+
+def _unwritable(setting: str, path: str, error: OSError) -> SettingsError:
+    why = error.strerror or type(error).__name__
+    return SettingsError([f"{setting}: '{path}' can't be written: {why}"])
 
 
 def reopen_logs() -> None:
-    """Close the files that lines go to; the next line opens them anew, by their names."""
-    for handler in (*logging.getLogger().handlers, *access_log.handlers):
+    """Go on in the files that have the names by now."""
+    for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.close()
+            handler.close()  # the next line opens it
+    for each in _appended:
+        each.reopen()
 
 
 def note_access(request: Request, response: Response, seconds: float, /) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bucketer.doors.server.access_lines import AccessLines
-from bucketer.doors.server.logs import access_log, note_access
+from bucketer.doors.server.logs import access_file, access_log, note_access
 from bucketer.doors.server.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def watch(worker: WatchedWorker, settings: Settings, collector: Collector | None
     watchers: list[Watcher] = []
     if settings.access_log:
         as_json = settings.log_format == "json"
-        own = AccessLines(worker.loop, worker.runtime.environment_name, as_json=as_json)
+        name = worker.runtime.environment_name
+        own = AccessLines(worker.loop, name, as_json=as_json, write=access_file())
         # A program around us that has configured logging gets them its own way.
         watchers.append(note_access if access_log.propagate else own)
     pulse = None
