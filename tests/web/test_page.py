@@ -11,7 +11,7 @@ WEB = Path(__file__).parents[2] / "src" / "bucketer" / "web"
 SERVED = [each for each in WEB.rglob("*") if each.suffix in {".html", ".js", ".css", ".svg"}]
 MODULES = [each for each in WEB.rglob("*.js") if "vendor" not in each.parts]
 SHEETS = list(WEB.rglob("*.css"))
-#: What issue 13 allows for the first visit, everything together.
+#: What the first visit may take, everything together.
 MOST_BYTES = 100_000
 
 
