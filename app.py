@@ -17,7 +17,7 @@ from bucketer.settings import read_settings
 
 settings = read_settings(os.environ)
 # Each extension costs callers a little, so there is none where it will never have any work.
-works_later = wiring.works_after_responses(settings)
+works_later = wiring.works_after_responses(settings) or settings.traces != "off"
 extension = ask_to_register(os.environ) if works_later else None
 runtime = wiring.build(settings, mode=wiring.LAMBDA)
 meter = None
@@ -25,8 +25,8 @@ if settings.metrics == "emf":
     from bucketer.metrics.emf import Meter
 
     meter = Meter(runtime, os.environ)
-tell = meter.tell if meter else None
-answered = start(runtime, extension, settings.events_flush, tell) if works_later else None
+tells = ([meter.tell] if meter else []) + ([runtime.traces.flush] if runtime.traces else [])
+answered = start(runtime, extension, settings.events_flush, tells) if works_later else None
 # A copy of a snapshot may be days old: it asks for a fresh datafile, and for its invocations.
 run_after_restore(runtime.expire, *([extension.ask_again] if extension else []))
 proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)

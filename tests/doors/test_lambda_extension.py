@@ -229,7 +229,7 @@ def test_without_lambda_nobody_is_asked_and_nothing_logged(caplog):
 def test_what_is_to_be_told_is_told_after_each_answer_and_after_its_work(api, has_work):
     runtime, told = Busy(has_work=has_work), []
     extension = ask_to_register({"AWS_LAMBDA_RUNTIME_API": api.address})
-    done = start(runtime, extension, 0.7, lambda: told.append(len(runtime.worked)))
+    done = start(runtime, extension, 0.7, [lambda: told.append(len(runtime.worked))])
     api.wait_until_asked(1)
     for number in (1, 2):
         api.invoke()
@@ -242,6 +242,6 @@ def test_what_is_to_be_told_is_told_after_each_answer_and_after_its_work(api, ha
 def test_without_an_extension_it_is_told_at_the_handlers_end():
     told = []
 
-    start(Busy(), None, 0.7, lambda: told.append(1))()
+    start(Busy(), None, 0.7, [lambda: told.append(1)])()
 
     assert [1] == told

@@ -20,7 +20,8 @@ from bucketer.core.user import User
 from bucketer.metrics import decisions
 from bucketer.metrics.decisions import OTHERS, DecisionCounts
 from bucketer.metrics.names import BOUNDS_S, FAMILIES, HISTOGRAM, LEAST, MOST
-from bucketer.metrics.requests import OTHER, ROUTES, RequestCounts, route_of
+from bucketer.metrics.requests import RequestCounts
+from bucketer.metrics.routes import OTHER, ROUTES, route_of
 from bucketer.metrics.samples import from_data, kept, to_data, together
 
 RULESET = compile_datafile(parse_datafile(Path(demo.PATH).read_bytes()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
-    from typing import TypeAlias, Unpack
+    from typing import Any, TypeAlias, Unpack
 
     from bucketer.ports import EditionFacts, Engine, Overrides, TokenIssuer
 
@@ -104,6 +104,8 @@ class ApiOptions:
         rates: how often each address may ask; None for as often as it likes.
         read_openapi: reads the description of the API, or None where there is none.
         issuer: issues tokens, or None where nobody gets one here.
+        make_handler: makes a handler that does more than `routes.Handler`, of what that is made of
+            and `environment`, its name; None for that itself.
         metrics: gives type and text of what the service counts, for an `Accept` header; None
             where nobody counts.
         metrics_open: True tells it to anybody, else to this machine alone.
@@ -149,6 +151,7 @@ class ApiOptions:
         "health_max_age_s",
         "issuer",
         "listened",
+        "make_handler",
         "makes_events",
         "max_body_bytes",
         "max_json_depth",
@@ -231,6 +234,7 @@ class ApiOptions:
         self.batch_max = 500
         self.metrics: Callable[[str], tuple[str, bytes]] | None = None
         self.metrics_open = False
+        self.make_handler: Callable[..., Any] | None = None
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None
         self.operated: Operated | None = None

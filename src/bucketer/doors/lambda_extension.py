@@ -26,7 +26,7 @@ from functools import partial
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bucketer.runtime.runtime import Runtime
 
@@ -71,7 +71,7 @@ def start(
     runtime: Runtime,
     extension: Extension | None,
     work_s: float,
-    tell: Callable[[], None] | None = None,
+    tells: Sequence[Callable[[], None]] = (),
 ) -> Callable[[], object]:
     """Arrange for `runtime.after_response` to be called; return what the handler calls when done.
 
@@ -81,31 +81,40 @@ def start(
         runtime: whose work it is.
         extension: that has asked to be registered.
         work_s: the longest that the work may take.
-        tell: is called after each answer, and after the work if there is any.
+        tells: are called after each answer, and after the work if there is any.
     """
     if extension is not None:
         try:
-            extension.start(runtime, work_s, tell)
+            extension.start(runtime, work_s, tells)
         except (OSError, ValueError) as error:
             _warn(error)
         else:
             _close_on_sigterm(runtime)
             return extension.alarm.set
-    return lambda: _work(runtime, work_s, tell)
+    return lambda: _work(runtime, work_s, tells)
 
 
 def _warn(error: Exception) -> None:
     _log.warning("no internal extension (%s): events are sent before the answer", error)
 
 
-def _work(runtime: Runtime, work_s: float, tell: Callable[[], None] | None = None) -> None:
+def _work(runtime: Runtime, work_s: float, tells: Sequence[Callable[[], None]] = ()) -> None:
     """Never raises: the extension's thread must go on, and a handler has its answer already."""
     try:
         runtime.after_response(work_s)
-        if tell is not None:
+        for tell in tells:
             tell()
     except Exception:  # noqa: BLE001 -- without the thread Lambda would wait for ever
         _log.exception("work after the response failed")
+
+
+def _tell_all(tells: Sequence[Callable[[], None]]) -> None:
+    """Never raises, as `_work`."""
+    try:
+        for tell in tells:
+            tell()
+    except Exception:  # noqa: BLE001 -- as in `_work`
+        _log.exception("what was to be told after the response could not be")
 
 
 class Extension:
@@ -135,7 +144,7 @@ class Extension:
         self._client.send("POST", _REGISTER, name, b'{"events": ["INVOKE"]}')
 
     def start(
-        self, runtime: Runtime, work_s: float, tell: Callable[[], None] | None = None
+        self, runtime: Runtime, work_s: float, tells: Sequence[Callable[[], None]] = ()
     ) -> None:
         """Read that it is registered, and begin; see the function `start`.
 
@@ -151,7 +160,7 @@ class Extension:
             raise ValueError(message)
         self._identity["Lambda-Extension-Identifier"] = identifier
         self._runtime = runtime
-        self._work_s, self._tell = work_s, tell
+        self._work_s, self._tells = work_s, tells
         self._ask_for_next()
         # `threading` would have the main thread wait until the other has begun.
         start_new_thread(self._run, ())
@@ -167,9 +176,9 @@ class Extension:
             self.alarm.wait()
             if self._runtime.has_work():
                 time.sleep(_GIVE_WAY_TO_POST_S)
-                _work(self._runtime, self._work_s, self._tell)
-            elif self._tell is not None:
-                self._tell()
+                _work(self._runtime, self._work_s, self._tells)
+            else:
+                _tell_all(self._tells)
             while not self._was_told():
                 self._ask_for_next()
                 if not self._client.has_answer(_LATE_S):

@@ -2,6 +2,7 @@
 
 names.py      every metric: its name, type, meaning, labels
 samples.py    values by name and labels; several workers' made one
+routes.py     names of paths
 requests.py   answers by route and status, and how long they took
 decisions.py  decisions by environment, flag, variation and reason
 state.py      datafiles, events, the process: looked up when somebody asks

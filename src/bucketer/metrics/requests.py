@@ -6,25 +6,13 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from .names import BOUNDS_S
+from .routes import OTHER, route_of
 
 if TYPE_CHECKING:
     from bucketer.api.http import Request, Response
 
     from .samples import Samples
 
-#: What is asked for by anything else: paths are a client's, and may be of any number.
-OTHER = "other"
-_OFREP_FLAG = "/ofrep/v1/evaluate/flags/"
-ROUTES = frozenset(
-    {
-        *("/", "/bucketer", "/track", "/expose", "/health", "/livez", "/readyz", "/info"),
-        *("/config", "/refresh", "/metrics", "/tail", "/openapi.yaml", "/oauth/token"),
-        *("/webhooks/optimizely", "/v1/config", "/v1/datafile", "/v1/decide", "/v1/activate"),
-        *("/v1/track", "/v1/override", "/v1/lookup", "/v1/save", "/v1/reset", "/v1/batch"),
-        *("/v1/send-odp-event", "/v1/notifications/event-stream"),
-        *("/ofrep/v1/evaluate/flags", "/ofrep/v1/configuration", f"{_OFREP_FLAG}{{key}}"),
-    }
-)
 #: Spellings of paths that are remembered with their routes; a longer one, and what comes when
 #: there is no room, is looked at each time.
 _REMEMBERED, _LONGEST = 256, 64
@@ -88,15 +76,3 @@ class RequestCounts:
                 (route.name,): list(route.durations) for route in routes if any(route.statuses)
             },
         }
-
-
-def route_of(path: str, prefix: str = "") -> str:
-    """Return which of `ROUTES` answers at *path*, behind the *prefix* that is set; or `OTHER`."""
-    if prefix and f"{path}/".startswith(f"{prefix}/"):
-        path = path[len(prefix) :]
-    if path in ROUTES:
-        return path
-    if path.startswith(_OFREP_FLAG) and "/" not in path[len(_OFREP_FLAG) :].rstrip("/"):
-        return f"{_OFREP_FLAG}{{key}}"
-    bare = path.removesuffix("/") or "/"
-    return bare if bare in ROUTES and "{" not in bare else OTHER

@@ -84,6 +84,8 @@ LATER = (
     "bucketer/api/grant",
     "bucketer/metrics/",
     "bucketer/tokens/",
+    "bucketer/tracing/",
+    "bucketer/wiring/traces",
     "bucketer/wiring/access",
     "bucketer/core/alternatives",
     "bucketer/core/change_words",

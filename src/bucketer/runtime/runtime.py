@@ -19,6 +19,7 @@ from .ids import new_uuid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Protocol
 
     from bucketer.api.http import Request, Response
     from bucketer.api.routes import Handler
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .environments import Environments
     from .refresher import Refresher
+
+    class Sending(Protocol):
+        """What sends something behind."""
+
+        def flush(self) -> None:
+            """Send what waits, for a while."""
+
+        def close(self) -> None:
+            """Send what waits, for a while, and end."""
+
 
 _log = logging.getLogger("bucketer")
 
@@ -66,6 +77,7 @@ class Runtime:
         name_event: Callable[[], str] | None = None,
         listened: set[str] | None = None,
         stream_room: Room | None = None,
+        traces: Sending | None = None,
         inline: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -87,6 +99,7 @@ class Runtime:
             name_event: makes the name of an event; a UUID's unless given.
             listened: see above.
             stream_room: see above.
+            traces: sends spans, and is to be closed at the end; None where there are none.
             inline: refresh before a request that finds the edition too old, since nothing will
                 call `after_response` and no thread runs.
             clock: epoch seconds.
@@ -105,6 +118,7 @@ class Runtime:
         self.name_event = name_event or new_uuid
         self.clock, self._monotonic = clock, monotonic
         self.listened, self.stream_room = listened, stream_room
+        self.traces = traces
         self.on_telling: Callable[[Iterable[Notice]], None] | None = None
         self._refresher: Refresher | None = None
 
@@ -293,9 +307,9 @@ class Runtime:
                 if held is not None:
                     held.close()
         finally:
-            for outbox in (self.odp_events, self.outbox):
-                if outbox is not None:
-                    outbox.close()
+            for sending in (self.odp_events, self.outbox, self.traces):
+                if sending is not None:
+                    sending.close()
 
 
 def _to_the_end(answering: Answering, needed: PredictionNeeded | Needed) -> Reply:

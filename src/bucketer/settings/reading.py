@@ -104,6 +104,8 @@ class Settings:
     access_log_file: str
     metrics: str
     metrics_by_flag: bool
+    traces: str
+    traces_users: bool
     log_level: str
     log_format: str
     trusted_proxies: tuple[str, ...]

@@ -86,6 +86,22 @@ ROWS: Final = (
         "reason alone, where a Prometheus can't bear a series for each variation.",
     ),
     Setting(
+        "BUCKETER_TRACES",
+        "off",
+        one_of("off", "otlp"),
+        "`off` or `otlp`",
+        "Whether each request is a span, and each decision an event, for a collector of "
+        "OpenTelemetry's; with the extra `[otel]`. Where they go, and how many, its own variables "
+        "say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER` and so on.",
+    ),
+    Setting(
+        "BUCKETER_TRACES_USERS",
+        "off",
+        switch,
+        "`on` or `off`",
+        "Whether the event of a decision tells of whom it is.",
+    ),
+    Setting(
         "BUCKETER_LOG_LEVEL",
         "info",
         one_of("debug", "info", "warning", "error"),

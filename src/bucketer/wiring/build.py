@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bucketer.ports import Overrides, Predictor, ProfileStore, Segments
     from bucketer.runtime.environments import Environments
     from bucketer.settings import Settings
+    from bucketer.tracing.spans import Traces
 
     class UserStores(TypedDict):
         """What a runtime has of each."""
@@ -77,6 +78,7 @@ def build(
     _say_who_may(settings, options, mode)
     if collector is not None:
         _have_it_counted(collector, settings, options)
+    traces = _have_it_traced(settings, environ, options, mode)
     listened: set[str] | None = None
     if settings.agent_notifications:
         if mode == SERVER:
@@ -111,6 +113,7 @@ def build(
         on_notice=on_notice,
         listened=listened,
         stream_room=options.stream_room,
+        traces=traces,
         **stores,
         name_event=getattr(outbox, "name_event", new_uuid),
         inline=mode == COMMAND or (mode == LAMBDA and not _has_extensions(environ)),
@@ -223,6 +226,16 @@ def check(
         from .webhooks import published_at
 
         published_at(settings)
+
+
+def _have_it_traced(
+    settings: Settings, environ: Mapping[str, str], options: ApiOptions, mode: str
+) -> Traces | None:
+    if settings.traces == "off" or mode == COMMAND:
+        return None
+    from .traces import add_traces  # most services do without
+
+    return add_traces(settings, environ, options)
 
 
 def _check_metrics(settings: Settings, mode: str) -> None:

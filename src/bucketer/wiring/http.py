@@ -108,18 +108,16 @@ def build_engine(
         own = options
         if edition is not None and room_for is not None:
             own = options.but(answers_bytes=room_for(edition.size_bytes))
-        return Handler(edition, own, engine, environment.keys)
-
-    if not options.watch:
-        return make_handler, compile_raw
-
-    def make_watched(edition: Edition | None, environment: Environment) -> Handler:
         watched = engine
         for watch in options.watch:
             watched = watch(watched, environment.name)
-        return Handler(edition, options, watched, environment.keys)
+        if options.make_handler is not None:
+            parts = (edition, own, watched, environment.keys)
+            made: Handler = options.make_handler(*parts, environment=environment.name)
+            return made
+        return Handler(edition, own, watched, environment.keys)
 
-    return make_watched, compile_raw
+    return make_handler, compile_raw
 
 
 def engine_of(settings: Settings) -> tuple[Engine, Callable[[bytes], Ruleset] | None]:
