@@ -15,6 +15,7 @@ from bucketer import wiring
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.settings import read_settings
+from fakes.datafiles import a_datafile
 from fakes.serving import Client, serving
 
 IP = "127.0.0.1"
@@ -218,3 +219,61 @@ def test_a_token_of_one_door_is_exposed_once_through_each(capfd):
     assert {(status, body) for status, _, body in answers} == {(200, b'{"exposed": 1}')}
     uuids = [each["visitors"][0]["snapshots"][0]["events"][0]["uuid"] for each in sent]
     assert (len(uuids), len(set(uuids))) == (9, 3)
+
+
+#: Keys of flags that a path must be read with care for, and what clients make of them in a path.
+ODD_KEYS = {
+    "a/b": ["a/b", "a%2Fb", "a%2fb"],
+    "a b": ["a%20b"],
+    "a+b": ["a+b", "a%2Bb"],
+    "100%": ["100%25", "100%"],
+    "%2F": ["%252F"],
+    "..": ["..", "%2e%2e", "%2E."],
+    "../x": ["../x", "..%2Fx"],
+    ".": ["."],
+    "//": ["//", "%2F%2F"],
+    "end/": ["end/", "end%2F"],
+    "/start": ["/start", "%2Fstart"],
+    "ü\N{GRINNING FACE}": ["%C3%BC%F0%9F%98%80"],
+    "a?b#c": ["a%3Fb%23c"],
+    "evaluate/flags": ["evaluate/flags"],
+}
+FLAGS, ASKED = "/ofrep/v1/evaluate/flags", b'{"context": {"targetingKey": "u"}}'
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A runtime with a flag of each of these keys, and the doors to it."""
+    flag = {"rolloutId": "", "experimentIds": [], "variables": []}
+    flags = [{"id": f"{n}", "key": key, **flag} for n, key in enumerate(ODD_KEYS)]
+    path = tmp_path_factory.mktemp("odd") / "datafile.json"
+    path.write_text(json.dumps(a_datafile(featureFlags=flags)))
+    settings = {"BUCKETER_EVENTS": "off", "BUCKETER_DATAFILE": str(path)}
+    runtime = wiring.build(read_settings(settings), {})
+    with serving(runtime) as served:
+        yield [(by_server, served), (by_asgi, runtime), (by_lambda, runtime)]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_every_door_finds_a_flag_whatever_its_key(odd, key):
+    for by, door in odd:
+        for written in ODD_KEYS[key]:
+            status, _, body = by(door, "POST", f"{FLAGS}/{written}", "", ASKED)
+            assert (status, json.loads(body)["key"]) == (200, key), written
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "a", "a%252Fb", "a%20b/", "%FF", "%", "...", "../flags", "x/../a/b", "a//b", "%00"],
+)
+def test_no_door_finds_another_route_behind_a_key(odd, written):
+    answers = []
+    for by, door in odd:
+        status, headers, body = by(door, "POST", f"{FLAGS}/{written}", "", ASKED)
+        told = json.loads(body)
+        assert (status, told["errorCode"], told["metadata"]) == (404, "FLAG_NOT_FOUND", {})
+        assert isinstance(told["key"], str)
+        assert told["errorDetails"]
+        answers.append((status, headers["content-type"], body))
+
+    assert len(set(answers)) == 1

@@ -175,6 +175,14 @@ def unquote(text: str) -> str:
     return b"".join(decoded).decode()
 
 
+def unquote_path(text: str) -> str | None:
+    """Decode the percent signs of a part of a path, where a plus is a plus; None for no UTF-8."""
+    try:
+        return unquote(text.replace("+", "%2B"))
+    except UnicodeError:
+        return None
+
+
 def quote(text: str, literal: Collection[int] = _LITERAL) -> str:
     """Encode *text* for a query, as `unquote` decodes it; for doors that are given decoded text.
 

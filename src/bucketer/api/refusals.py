@@ -1,7 +1,7 @@
 """A door's own answers to what never became a request: the handler isn't asked, for want of one.
 
 The body has the shape of every other error, so that a caller who only looks at ``variation``
-falls back safely.
+falls back safely; for OpenFeature's clients that of their protocol, where the path is known.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import json
 
 from bucketer.api.http import Response
+from bucketer.api.query import unquote_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Headers = tuple[tuple[str, str], ...]
 
+_OFREP = "/ofrep/v1/"
+#: How much of a key an answer repeats.
+_MOST_CHARS = 1_000
 _LATER = (("Retry-After", "1"),)
 
 #: Status to code and message of each refusal.
@@ -32,10 +36,26 @@ REFUSALS = {
 }
 
 
-def refusal(status: int, request_id: str, headers: Headers) -> Response:
-    """Return the answer for one of `REFUSALS`, with the *headers* of other answers."""
+def refusal(status: int, request_id: str, headers: Headers, path: str = "") -> Response:
+    """Return the answer for one of `REFUSALS`, with the *headers* of other answers.
+
+    Args:
+        status: one of the table.
+        request_id: to be told.
+        headers: of other answers.
+        path: what was asked for, as far as it came.
+    """
     code, message = REFUSALS[status]
-    body = {"variation": None, "error": {"code": code, "message": message}}
+    body = shaped(path, code, message)
     if status == 503:  # noqa: PLR2004 -- as in the table
         headers += _LATER
     return Response(status, headers, json.dumps(body).encode(), request_id)
+
+
+def shaped(path: str, code: str, message: str) -> dict[str, object]:
+    """Return the body of a refusal of *path*: with *code*, but in OpenFeature's protocol."""
+    if _OFREP not in path:
+        return {"variation": None, "error": {"code": code, "message": message}}
+    key = unquote_path(path.partition(f"{_OFREP}evaluate/flags/")[2]) or ""
+    told: dict[str, object] = {"key": key[:_MOST_CHARS], "errorCode": "GENERAL"}
+    return {**told, "errorDetails": message, "metadata": {}}

@@ -145,7 +145,7 @@ class BucketerApp:
             return
         except TooMuchAtOnce:
             headers = runtime.handler.headers_for(_headers_of(scope))
-            response = refusal(503, new_uuid(), headers)
+            response = refusal(503, new_uuid(), headers, quote(scope["path"]))
         finally:
             self._kept_bytes -= len(body)
         await send(

@@ -357,7 +357,12 @@ def _refusal(
     status: int, error: dict[str, str], event: object, fallback_id: str, runtime: Runtime
 ) -> Response:
     """Answer with *error*; with the caller's request id and origin, if the event has them."""
-    body = dumps({"variation": None, "error": error})
+    from bucketer.api.refusals import shaped
+
+    path = ""
+    if isinstance(event, dict):
+        path = str(event.get("rawPath") or event.get("path") or "")
+    body = dumps(shaped(path, **error))
     try:
         asked = _headers(event)  # type: ignore[arg-type]  # or the next line
         headers, request_id = runtime.handler.headers_for(asked), _request_id(asked, fallback_id)

@@ -229,6 +229,13 @@ class TestOneFlag:
             ("../flags/plain", b"{}", 404, "FLAG_NOT_FOUND"),
             ("%2e%2e/plain", b"{}", 404, "FLAG_NOT_FOUND"),
             ("/plain", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("plain/", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("a+b/c", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("%ff", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("\udcff", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("a%2520b/c", b"{}", 404, "FLAG_NOT_FOUND"),
+            ("plain", b'{"context": {"$opt_debug": 1}}', 400, "INVALID_CONTEXT"),
             ("r_split", b"{}", 404, "FLAG_NOT_FOUND"),
             ("plain", b"{", 400, "PARSE_ERROR"),
             ("plain", b"[]", 400, "PARSE_ERROR"),
@@ -309,11 +316,10 @@ class TestAllFlags:
         assert status == 200
         assert "flags" in told
 
-    def test_that_are_refused_name_no_key(self, ask):
+    def test_that_are_refused_name_an_empty_key_which_some_clients_want(self, ask):
         status, told, _ = ask()(body=b"{")
 
-        assert (status, told["errorCode"]) == (400, "PARSE_ERROR")
-        assert "key" not in told
+        assert (status, told["errorCode"], told["key"]) == (400, "PARSE_ERROR", "")
 
 
 def test_other_paths_and_methods_are_refused_as_json():

@@ -224,6 +224,8 @@ class TestStream:
 
     def test_asks_for_no_other_token_and_bulk_does(self):
         class Nobody:
+            rates = None
+
             def grant(self, request, now):
                 raise TokenRefused("none was sent")
 

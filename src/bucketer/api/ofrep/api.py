@@ -9,7 +9,7 @@ from __future__ import annotations
 from bucketer.api.http import Response
 from bucketer.api.json_text import to_json
 from bucketer.api.problems import describe, headers_of
-from bucketer.api.query import unquote
+from bucketer.api.query import unquote_path
 
 from .bulk import BulkRoute
 from .context import InvalidContext, TargetingKeyMissing
@@ -31,6 +31,10 @@ _FLAGS = "/ofrep/v1/evaluate/flags"
 _EVENTS = "/ofrep/v1/events"
 #: The protocol's codes by status; anything else is GENERAL.
 _CODES = {400: "PARSE_ERROR", 404: "FLAG_NOT_FOUND", 413: "INVALID_CONTEXT"}
+
+
+#: How much of a key an error repeats.
+_MOST_CHARS = 1_000
 
 
 class OfrepApi:
@@ -63,16 +67,15 @@ class OfrepApi:
         A key is everything behind the slash, so it may have slashes of its own; a path is never
         tidied, so no key leads anywhere else.
         """
-        if path.removesuffix("/") == _FLAGS:
+        if path == _FLAGS:
             return self._bulk
         if path == _EVENTS and self._options.stream_room is not None:
             from .streams import StreamRoute  # which a server alone has
 
             return StreamRoute(self._options, self._headers)
         if path.startswith(f"{_FLAGS}/"):
-            written = path[len(_FLAGS) + 1 :]
-            key = unquote(written)
-            if key == written and key in self._flags:
+            key = _key_of(path)
+            if key in self._flags and key == path[len(_FLAGS) + 1 :]:
                 self.paths.add(path)
             return SingleRoute(key, self._evaluator, self._options, self._headers)
         return None
@@ -85,13 +88,21 @@ class OfrepApi:
             code = "TARGETING_KEY_MISSING"
         elif isinstance(error, InvalidContext):
             code = "INVALID_CONTEXT"
-        body: dict[str, object] = {}
-        _, found, key = request.path.partition(f"{_FLAGS}/")
-        if found and key:
-            body["key"] = unquote(key)[:1_000]
-        elif status == 404 and not isinstance(error, FlagNotFound):  # noqa: PLR2004
+        _, found, _ = request.path.partition(f"{_FLAGS}/")
+        key = (found and _key_of(request.path)) or ""
+        if not found and status == 404 and not isinstance(error, FlagNotFound):  # noqa: PLR2004
             code = "GENERAL"
-        body |= {"errorCode": code, "errorDetails": described["message"], "metadata": {}}
+        body = {
+            "key": key[:_MOST_CHARS],
+            "errorCode": code,
+            "errorDetails": described["message"],
+            "metadata": {},
+        }
         headers = self._headers + headers_of(error)
         text = to_json(body).encode("ascii")
         return Response(status, headers, text, request.request_id)
+
+
+def _key_of(path: str) -> str | None:
+    """Return the key in a path: all behind the flags' slash; None for what isn't UTF-8."""
+    return unquote_path(path.partition(f"{_FLAGS}/")[2])

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from bucketer.api.grant import EVALUATE
+from bucketer import __version__
+from bucketer.api.grant import EVALUATE, grant_of
 from bucketer.api.http import LATER, OneMore, Reply, Response
 from bucketer.api.json_text import to_json
 from bucketer.core.errors import NoDatafile
 
-from .context import InvalidContext, TargetingKeyMissing, context_of
+from .context import InvalidContext, TargetingKeyMissing, context_of, shows_debug
 from .impressions import events_of
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
     from bucketer.core.decision import Decision
+    from bucketer.core.events import Event
     from bucketer.core.user import User
 
     from .context import Context
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
     from .rendering import Subject
 
 #: Of what is evaluated, and how: another one may answer the same question otherwise.
-_FORM = b"bucketer ofrep 1"
+_FORM = b"bucketer ofrep 2"
 _LATER = LATER.encode()
+#: What can't be the beginning of a body that is evaluated: the ETag is made of something else.
+_OF_THE_ANSWER, _OF_MORE = b"\0answer", "\0more"
 
 
 class BulkRoute:
@@ -54,9 +58,12 @@ class BulkRoute:
         self._of_the_edition = b""
         if evaluator is not None:
             ruleset, edition = evaluator.ruleset, evaluator.edition
-            of = (ruleset.project_id, ruleset.environment, ruleset.revision, edition.etag or "")
-            settings = (options.ofrep_experiments, options.ofrep_off_values)
-            self._of_the_edition = repr((_FORM, of, settings)).encode("utf-8", "surrogatepass")
+            of = (options.place, ruleset.project_id, ruleset.environment, ruleset.revision)
+            # A file may be changed by hand, and nobody gives that another name.
+            content = edition.etag or blake2b(edition.datafile(), digest_size=16).hexdigest()
+            settings = (__version__, options.ofrep_experiments, options.ofrep_off_values)
+            told = repr((_FORM, of, content, settings))
+            self._of_the_edition = told.encode("utf-8", "surrogatepass")
 
     def answer(
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
@@ -71,29 +78,42 @@ class BulkRoute:
         if evaluator is None:
             raise NoDatafile
         streams = self._streams(request, now) if self._streams is not None else ""
+        given = request.headers.get("if-none-match", "")
         etag = ""
         if known is None and not self._options.profiles:
-            etag = self._etag(request.body + self._period(request, now) + streams.encode("ascii"))
-            if request.headers.get("if-none-match") == etag:
-                headers = OneMore((*self._headers, ("ETag", etag)))
-                return Reply(Response(304, headers, b"", request.request_id))
-        context = context_of(request, self._options.max_json_depth)
+            etag = self._etag(self._beside(request, now, streams) + request.body)
+            if etag in given:  # also among others, and as nginx weakens it
+                return self._unchanged(request, etag)
+        context = context_of(request, self._options)
         user = evaluator.user(context, known)
         wanted = context.impressions
         if wanted is None:
             wanted = self._options.ofrep_bulk_impressions
-        put = None
-        if wanted == LATER:
-            put, wanted = self._put_tokens(context, user, now), False
+        put = self._put_tokens(context, user, now) if wanted == LATER else None
         texts, made = _evaluate(evaluator, context, user, put)
         more = f', "eventStreams": {streams}' if streams else ""
-        text = f'{{"flags": [{", ".join(texts)}], "metadata": {{}}{more}}}'
-        body = text.encode("ascii")
-        headers = OneMore((*self._headers, ("ETag", etag or self._etag(body))))
+        metadata = to_json({"debug": context.told}) if context.told else "{}"
+        body = f'{{"flags": [{", ".join(texts)}], "metadata": {metadata}{more}}}'.encode("ascii")
+        if not etag:
+            etag = self._etag(_OF_THE_ANSWER + body)
+            if etag in given:
+                return self._unchanged(request, etag)
+        headers = OneMore((*self._headers, ("ETag", etag)))
         response = Response(200, headers, body, request.request_id)
-        if not wanted or context.targeting_key is None or not self._options.makes_events:
+        if not wanted or context.targeting_key is None:
             return Reply(response)
-        return Reply(response, events_of(made, user, evaluator.ruleset, now, new_uuid))
+        events: tuple[Event, ...] = ()
+        if wanted != LATER and self._options.makes_events:
+            events = events_of(made, user, evaluator.ruleset, now, new_uuid)
+        bucketed = dict(each.bucketed for each in made if each.bucketed is not None)
+        if not bucketed or user.profile is None:
+            return Reply(response, events)
+        return Reply(response, events, (user.id, {**user.profile, **bucketed}))
+
+    def _unchanged(self, request: Request, etag: str) -> Reply:
+        """Answer that the caller has it. It was shown before, so there is nothing to send."""
+        headers = OneMore((*self._headers, ("ETag", etag)))
+        return Reply(Response(304, headers, b"", request.request_id))
 
     def _put_tokens(
         self, context: Context, user: User, now: float
@@ -105,13 +125,20 @@ class BulkRoute:
         tokens = Tokens(user, self._evaluator.ruleset, self._options, now)
         return None if context.targeting_key is None else tokens.put
 
-    def _period(self, request: Request, now: float) -> bytes:
-        """Return what tokens change with beside what is asked; nothing where there are none."""
-        if _LATER not in request.body and self._options.ofrep_bulk_impressions != LATER:
+    def _beside(self, request: Request, now: float, streams: str) -> bytes:
+        """Return what the answer depends on beside datafile and body; nearly always nothing."""
+        later = _LATER in request.body or self._options.ofrep_bulk_impressions == LATER
+        debug = shows_debug(request, self._options)
+        who = None if self._options.gate is None else grant_of(request)
+        if not (later or debug or who or streams):
             return b""
-        from bucketer.api.exposure import expires_at
+        period = ""
+        if later and self._options.signing_secrets:
+            from .later import period_of
 
-        return b"%d" % expires_at(self._options, now)
+            period = period_of(self._options, now)
+        allowed = None if who is None else (who.role, who.name)
+        return repr((_OF_MORE, debug, allowed, period, streams)).encode()
 
     def _etag(self, content: bytes) -> str:
         """Return the ETag of what *content* is evaluated to, or of what it was."""

@@ -9,15 +9,21 @@ values and lists, which audiences can't compare, are passed over.
 from __future__ import annotations
 
 from bucketer.api.body import parse_json
+from bucketer.api.grant import READ, grant_of
 from bucketer.api.http import LATER
+from bucketer.api.query import parse_query
 from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bucketer.api.http import Request
+    from bucketer.api.options import ApiOptions
 
-_IMPRESSIONS = "$opt_impressions"
-_OURS = frozenset(("targetingKey", "flags", "variableKey", _IMPRESSIONS))
+_IMPRESSIONS, _DEBUG = "$opt_impressions", "$opt_debug"
+_OURS = frozenset(("targetingKey", "flags", "variableKey", _IMPRESSIONS, _DEBUG))
+#: Names that debug tells, and how much of each.
+_MOST_NAMED, _MOST_CHARS = 20, 100
+_NAMES, _ON = {"debug": "debug"}, frozenset(("1", "true", "yes", "on"))
 _EXAMPLE = '{"context": {"targetingKey": "u1"}}'
 
 
@@ -37,6 +43,7 @@ class Context:
         attributes: what audiences may ask of the user.
         passed_over: names of what was none: lists and objects.
         flags: the keys that a bulk evaluation is asked for; None for all.
+        debug: what was passed over is told, and why one flag was decided as it was.
         variable_key: which variable of a flag is its value; None leaves it to the flag.
         impressions: whether impressions are sent, or `LATER`; None leaves it to the kind of
             request.
@@ -44,6 +51,7 @@ class Context:
 
     __slots__ = (
         "attributes",
+        "debug",
         "flags",
         "impressions",
         "passed_over",
@@ -75,20 +83,52 @@ class Context:
         if not (impressions is None or isinstance(impressions, bool) or impressions == LATER):
             message = f'{_IMPRESSIONS} must be true, false or "{LATER}".'
             raise InvalidContext(message, field=_IMPRESSIONS)
+        debug = given.get(_DEBUG)
+        if not (debug is None or isinstance(debug, bool)):
+            raise InvalidContext(f"{_DEBUG} must be true or false.", field=_DEBUG)
+        self.debug = bool(debug)
         self.impressions: bool | str | None = impressions
 
+    @property
+    def told(self) -> str:
+        """What debug tells of the context; empty for nothing."""
+        if not (self.debug and self.passed_over):
+            return ""
+        names = [each[:_MOST_CHARS] for each in self.passed_over[:_MOST_NAMED]]
+        left = len(self.passed_over) - len(names)
+        more = f" and {left} more" if left else ""
+        return f"passed over, as no audience compares lists and objects: {', '.join(names)}{more}"
 
-def context_of(request: Request, max_depth: int) -> Context:
+
+def shows_debug(request: Request, options: ApiOptions) -> bool:
+    """Say whether *request* asks for debug, and whoever sent it may have that."""
+    asked = "debug=" in request.query or _DEBUG.encode() in request.body
+    return asked and options.debug_allowed and grant_of(request).role >= READ
+
+
+def context_of(request: Request, options: ApiOptions) -> Context:
     """Read the context of *request*; a body without one counts as an empty one.
 
     Clients leave it out where they know nothing of the user, though the schema asks for it.
+    `debug=1` in the query asks for what `$opt_debug` in the context does.
 
     Raises:
         InvalidRequest: the body is no JSON object.
         InvalidContext: its context is no object, or a part of it has the wrong type.
     """
+    given = _given(request, options.max_json_depth)
+    context = Context(given)
+    if shows_debug(request, options):
+        word = parse_query(request.query, _NAMES).get("debug", "")
+        context.debug = context.debug or word.lower() in _ON
+    else:
+        context.debug = False
+    return context
+
+
+def _given(request: Request, max_depth: int) -> dict[str, object]:
     if not request.body.strip():
-        return Context({})
+        return {}
     parsed, _ = parse_json(request.body, max_depth)
     if not isinstance(parsed, dict):
         raise InvalidRequest(f"The body must be a JSON object such as {_EXAMPLE}.", field="body")
@@ -97,7 +137,7 @@ def context_of(request: Request, max_depth: int) -> Context:
         given = {}
     if not isinstance(given, dict):
         raise InvalidContext(f"context must be an object, as in {_EXAMPLE}.", field="context")
-    return Context(given)
+    return given
 
 
 def _texts(value: object) -> list[str] | None:

@@ -148,20 +148,23 @@ class Evaluator:
         except InvalidRequest as error:
             raise InvalidContext(str(error), field="targetingKey") from None
 
-    def decide(self, address: Address, user: User, *, anonymous: bool) -> Decision:
-        """Decide what *address* is about.
+    def decide(
+        self, address: Address, user: User, *, anonymous: bool, trace: list[Reason] | None = None
+    ) -> Decision:
+        """Decide what *address* is about; *trace* receives why, unless it is None.
 
         Raises:
             TargetingKeyMissing: the user is *anonymous*, and the decision depends on who it is.
             PredictionNeeded: a contextual bandit must be asked first.
         """
-        trace: list[Reason] | None = [] if anonymous else None
+        if anonymous and trace is None:
+            trace = []
         subject = address.subject
         if subject.flag is None:
             decision = self._engine.activate(self.ruleset, subject.key, user, trace)
         else:
             decision = self._engine.decide(self.ruleset, subject.key, user, _NO_OPTIONS, trace)
-        if trace and any(_depends_on_the_user(each) for each in trace):
+        if anonymous and any(_depends_on_the_user(each) for each in trace or ()):
             message = (
                 f"Flag '{address.key[:200]}' depends on the user; the context needs a targetingKey."
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii as quote
 
-from bucketer.api.exposure import expires_at, namer, token_of
+from bucketer.api.exposure import check_given, expires_at, namer, token_of
+from bucketer.api.signed import uuid_by
 
 from .impressions import events_of
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from bucketer.core.events import Event
     from bucketer.core.ruleset import Ruleset
     from bucketer.core.user import User
+
+
+def period_of(options: ApiOptions, now: float) -> str:
+    """Return what is another text when tokens of the same decision are others."""
+    expires_s = expires_at(options, now)
+    return f"{expires_s} {uuid_by(check_given(options), b'%d' % expires_s)}"
 
 
 def exposing(text: str, events: Sequence[Event], options: ApiOptions, now: float) -> str:

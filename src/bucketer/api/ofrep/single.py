@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bucketer.api.grant import EVALUATE
 from bucketer.api.http import LATER, Reply, Response
+from bucketer.api.json_text import to_json
 from bucketer.core.errors import NoDatafile
 
 from .context import context_of
+from .evaluation import FlagNotFound
 from .impressions import events_of
 
 TYPE_CHECKING = False
@@ -16,8 +18,13 @@ if TYPE_CHECKING:
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
     from bucketer.core.events import Event
+    from bucketer.core.reasons import Reason
 
+    from .context import Context
     from .evaluation import Evaluator
+
+#: How much of each sentence debug tells: it may repeat what the user sent.
+_MOST_CHARS = 1_000
 
 
 class SingleRoute:
@@ -28,12 +35,12 @@ class SingleRoute:
 
     def __init__(
         self,
-        key: str,
+        key: str | None,
         evaluator: Evaluator | None,
         options: ApiOptions,
         headers: tuple[tuple[str, str], ...],
     ) -> None:
-        """Evaluate *key* with *evaluator*; None answers 503."""
+        """Evaluate *key* (None: no text that a key can be) with *evaluator*; None answers 503."""
         self._key, self._evaluator = key, evaluator
         self._options, self._headers = options, headers
 
@@ -47,14 +54,19 @@ class SingleRoute:
             PredictionNeeded, ProfileNeeded: the shell must fetch that first.
         """
         evaluator = self._evaluator
-        context = context_of(request, self._options.max_json_depth)
+        context = context_of(request, self._options)
         if evaluator is None:
             raise NoDatafile
+        if self._key is None:
+            raise FlagNotFound("(not UTF-8)", evaluator.ruleset.revision)
         address = evaluator.address(self._key)
         user = evaluator.user(context, known)
         anonymous = context.targeting_key is None
-        decision = evaluator.decide(address, user, anonymous=anonymous)
+        trace: list[Reason] | None = [] if context.debug else None
+        decision = evaluator.decide(address, user, anonymous=anonymous, trace=trace)
         text = evaluator.render(address, context, user, decision)
+        if trace is not None:
+            text = _with_debug(text, context, trace)
         events: tuple[Event, ...] = ()
         if not (context.impressions is False or anonymous or not self._options.makes_events):
             events = events_of([decision], user, evaluator.ruleset, now, new_uuid)
@@ -72,3 +84,12 @@ class SingleRoute:
         """Return nothing: `OfrepApi.refuse` says what was asked."""
         del request
         return {}
+
+
+def _with_debug(text: str, context: Context, trace: list[Reason]) -> str:
+    """Return the JSON text of an evaluation with what debug tells, one sentence on each line."""
+    told = [str(each.to_json()["message"])[:_MOST_CHARS] for each in trace]
+    if context.told:
+        told.insert(0, context.told)
+    said = to_json("\n".join(told))
+    return f'{text[:-2]}, "debug": {said}}}}}'

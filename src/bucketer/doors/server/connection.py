@@ -233,7 +233,7 @@ class Connection(PacedReader):
 
         def refused() -> None:
             headers = worker.runtime.handler.headers_for(request.headers)
-            answered(refusal(503, request.request_id, headers))
+            answered(refusal(503, request.request_id, headers, request.path))
 
         worker.serve_apart(request, needed, self, answered, refused)
 
@@ -255,9 +255,9 @@ class Connection(PacedReader):
 
     def _refuse(self, status: int) -> None:
         self._last = True
-        headers = self._headers
+        headers, target = self._headers, self._url
         self._forget_request()
-        self._send(self._worker.refusal(status, self._server, self._peer, headers))
+        self._send(self._worker.refusal(status, self._server, self._peer, headers, target))
 
     # -- order ----------------------------------------------------------------------------
 

@@ -71,9 +71,11 @@ class WatchedWorker(Worker):
         self._note(request, response, perf_counter() - self.began)
         return super().render_stream(request, response, state, chunked=chunked)
 
-    def refused(self, status: int, ip: str, headers: Mapping[str, str]) -> Response:
+    def refused(
+        self, status: int, ip: str, headers: Mapping[str, str], target: bytes = b""
+    ) -> Response:
         """Tell of what was refused, and return the answer."""
-        response = super().refused(status, ip, headers)
+        response = super().refused(status, ip, headers, target)
         request = Request("", "", headers=headers, ip=ip, request_id=response.request_id)
         self._note(request, response, 0.0)
         return response

@@ -169,7 +169,12 @@ class Worker:
         return self._heads.stream(response, state.default_headers, chunked=chunked)
 
     def refusal(
-        self, status: int, state: ServerState, ip: str, headers: Mapping[str, str]
+        self,
+        status: int,
+        state: ServerState,
+        ip: str,
+        headers: Mapping[str, str],
+        target: bytes = b"",
     ) -> bytes:
         """Return the bytes of an answer to what never became a request.
 
@@ -178,16 +183,20 @@ class Worker:
             state: uvicorn's, which keeps the date.
             ip: the peer.
             headers: the client's, as far as they had been read, by lower-case name.
+            target: path and query, as far as they had been read.
         """
-        response = self.refused(status, ip, headers)
+        response = self.refused(status, ip, headers, target)
         return self._heads.render(response, state.default_headers, b"connection: close\r\n")
 
-    def refused(self, status: int, ip: str, headers: Mapping[str, str]) -> Response:
+    def refused(
+        self, status: int, ip: str, headers: Mapping[str, str], target: bytes = b""
+    ) -> Response:
         """Return the answer to what never became a request; see `refusal`."""
         del ip
         given_id = headers.get("x-request-id", "")
         request_id = given_id if is_sane_request_id(given_id) else self.new_request_id()
-        return refusal(status, request_id, self.runtime.handler.headers_for(headers))
+        path = target.partition(b"?")[0].decode("ascii", "replace")
+        return refusal(status, request_id, self.runtime.handler.headers_for(headers), path)
 
     def unforeseen(self, failure: BaseException, request_id: str) -> None:
         """Log what was answered with a 500."""
@@ -235,7 +244,7 @@ class Worker:
             else:
                 self.unforeseen(failure, request.request_id)
                 headers = self.runtime.handler.headers_for(request.headers)
-                answered(refusal(500, request.request_id, headers))
+                answered(refusal(500, request.request_id, headers, request.path))
 
         result.add_done_callback(lambda done: self.loop.call_soon_threadsafe(go_on, done))
 
