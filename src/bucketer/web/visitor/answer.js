@@ -29,6 +29,7 @@ export function Answer({answer, tints}) {
       <i class=${nothing ? "dot hole" : `dot ${tint ?? ""}`}></i>
       ${nothing ? html`<span class="soft">no variation</span>` : html`<${Name} of=${decision.variation} />`}
       ${
+        !nothing &&
         typeof decision.enabled === "boolean" &&
         html`<span class=${decision.enabled ? "tag on" : "tag"}>${decision.enabled ? "on" : "off"}</span>`
       }

@@ -16,7 +16,8 @@ const named = (ranges, name) =>
 function Traffic({step, tints}) {
   const {traffic} = step;
   const ranges = named(traffic.ranges, "variation");
-  const chosen = traffic.hit === null ? null : ranges[traffic.hit]?.name;
+  const decides = step.result === "decides" && traffic.hit !== null;
+  const chosen = decides ? ranges[traffic.hit]?.name : null;
   return html`<div class="part">
     <h3>
       Traffic
