@@ -23,12 +23,12 @@ def main() -> None:
     with (
         bucketer_serve() as service,
         chromium() as browser,
-        looking(browser, f"{service.url}/{VISITOR}", width=1440, height=900) as look,
+        looking(browser, f"{service.url}/{VISITOR}", width=1600, height=1230) as look,
     ):
         look.page.locator(".step.decides").wait_for()
         look.page.wait_for_timeout(500)  # the last answer may come after the first picture
         session = look.page.context.new_cdp_session(look.page)
-        taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 82})
+        taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 80})
     TARGET.write_bytes(base64.b64decode(taken["data"]))
 
 

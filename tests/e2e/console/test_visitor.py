@@ -43,13 +43,13 @@ def test_a_visitor_is_tried_letter_by_letter(browser, demo):
 def test_each_kind_of_field_gives_its_kind_of_value(browser, demo):
     with looking(browser, f"{demo.url}/#/visitor?flag=checkout_flow&user=ben") as look:
         page = look.page
-        page.get_by_role("button", name="platinum").click()
+        page.get_by_role("button", name="platinum", exact=True).click()
         days = page.get_by_label("member_since_days", exact=True)
         days.fill("thirty")
         assert "true" == days.get_attribute("aria-invalid")
         days.fill("30.0")
         expect(page.locator(".copied pre"), re.compile('"member_since_days": 30}'))
-        page.get_by_role("button", name="platinum").click()
+        page.get_by_role("button", name="platinum", exact=True).click()
         expect(page.locator(".copied pre"), re.compile('"a": {"member_since_days": 30}'))
         assert "" == page.get_by_label("tier", exact=True).input_value()
 
