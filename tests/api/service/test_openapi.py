@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 import schemathesis
 import yaml
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -43,6 +44,37 @@ def test_every_route_is_described_with_its_methods():
     openfeature = {"/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/{key}"}
     assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours, *openfeature} == set(described)
     assert {"get", "post"} == described["/bucketer"] == described["/track"]
+
+
+#: Each operation, as (path, method).
+EACH = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
+
+
+@pytest.mark.parametrize(("path", "method"), EACH)
+def test_what_may_be_asked_too_often_says_so(path, method):
+    limits = {"BUCKETER_RATE_PER_ADDRESS": "0.01", "BUCKETER_RATE_BURST": "0"}
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off", **limits})
+    headers = {"x-optimizely-sdk-key": "demonstration", "content-type": "application/json"}
+    address = "192.0.2.1"
+
+    def ask(path, method):
+        return runtime.serve(Request(method.upper(), path, "", headers, b"{}", address))
+
+    ask("/bucketer", "get")
+    told = ask(path.replace("{key}", "search"), method)
+
+    described = DOCUMENT["paths"][path][method]["responses"].get("429")
+    assert (429 == told.status) == (described is not None)
+    if described:
+        [name] = re.findall(r"#/components/responses/(\w+)", described["$ref"])
+        answer = DOCUMENT["components"]["responses"][name]
+        assert "Retry-After" in answer["headers"]
+        [kind] = answer["content"]
+        assert dict(told.headers)["Content-Type"].startswith(kind)
+        schemas = {"components": {"schemas": DOCUMENT["components"]["schemas"]}}
+        Draft202012Validator(answer["content"][kind]["schema"] | schemas).validate(
+            json.loads(told.body)
+        )
 
 
 def test_where_it_is_not_packaged_there_is_nothing():
