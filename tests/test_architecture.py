@@ -300,6 +300,7 @@ READS_THE_WALL_CLOCK = {
     "sources/shared.py": "written into files",
     "sources/signing.py": "written into signatures",
     "metrics/emf.py": "the time of a measurement, and ages that are shown",
+    "tail/tails.py": "the time of a decision, as it is told",
     "wiring/metrics.py": "when the process began, as it is told",
 }
 

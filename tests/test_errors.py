@@ -37,6 +37,7 @@ EXAMPLES = [
     errors.SourceError("cdn.example", "status 403"),
     errors.SettingsError(["BUCKETER_PORT: found 'x'; allowed: a whole number"]),
     problems.LocalOnly("/metrics", "BUCKETER_METRICS"),
+    problems.TooManyListen(),
     problems.NotFound("/nothing", ["/bucketer"]),
     problems.MethodNotAllowed("PUT", "/bucketer", ["GET"]),
     problems.BodyTooLarge(1024),

@@ -84,7 +84,7 @@ def test_what_is_left_out_exists():
 #: webhooks, or the SDK's double.
 ELSEWHERE = {
     "bucketer.api.ofrep.streams",
-    "bucketer.api.limited", "bucketer.api.service.metrics", "bucketer.wiring.metrics",
+    "bucketer.api.limited", "bucketer.api.service.metrics", "bucketer.api.service.tail", "bucketer.wiring.tail", "bucketer.wiring.metrics",
     "bucketer.api.service.operator", "bucketer.wiring.console", "bucketer.wiring.operator", "bucketer.wiring.rates",
     "bucketer.api.service.webhook", "bucketer.publishing.publisher", "bucketer.publishing.webhook_queue",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .access import Gate, Rates
     from .route import Api, Route
-    from .streams import Room
+    from .streams import Room, Wanted
 
     #: What an API is made of: an edition, the options, the headers of every JSON answer, what
     #: decides, and the environment's own keys.
@@ -109,6 +109,8 @@ class ApiOptions:
         metrics: gives type and text of what the service counts, for an `Accept` header; None
             where nobody counts.
         metrics_open: True tells it to anybody, else to this machine alone.
+        tail: gives a topic on which such decisions are told as are wanted, or "" where too many
+            listen; None where nobody can.
         watch: each makes of an engine and an environment's name an engine that decides the same,
             and takes note of it.
         listened: the topics of `streams` that somebody listens to, kept true by the door; None
@@ -179,6 +181,7 @@ class ApiOptions:
         "state_trouble",
         "stream_room",
         "stream_secrets",
+        "tail",
         "watch",
         "webhook",
     )
@@ -234,6 +237,7 @@ class ApiOptions:
         self.batch_max = 500
         self.metrics: Callable[[str], tuple[str, bytes]] | None = None
         self.metrics_open = False
+        self.tail: Callable[[Wanted], str] | None = None
         self.make_handler: Callable[..., Any] | None = None
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None

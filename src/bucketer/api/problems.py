@@ -171,6 +171,15 @@ class RateLimited(BucketerError):
         return f"Too many requests. Ask again in {self.retry_after} s."
 
 
+class TooManyListen(BucketerError):
+    """As many as may listen to decisions as they happen."""
+
+    code = "too_many_listen"
+
+    def __str__(self) -> str:
+        return "As many as may listen to decisions do so already."
+
+
 class SegmentsUnavailable(BucketerError):
     """The user's segments were asked for, and could not be had: nothing is decided without."""
 
@@ -196,6 +205,7 @@ STATUS: dict[type[BucketerError], int] = {
     errors.TokensBusy: _UNAVAILABLE,
     SegmentsUnavailable: _UNAVAILABLE,
     LocalOnly: 403,
+    TooManyListen: _UNAVAILABLE,
     RateLimited: 429,
     NotFound: 404,
     MethodNotAllowed: 405,
@@ -218,6 +228,7 @@ _TOLD = (
     errors.KeysUnavailable,
     errors.TokensBusy,
     SegmentsUnavailable,
+    TooManyListen,
 )
 
 

@@ -300,6 +300,10 @@ class Handler:
             from .service.metrics import MetricsRoute
 
             self._routes[path] = self._guarded(MetricsRoute(self._options))
+        elif path == "/tail" and path not in self._routes and self._options.tail is not None:
+            from .service.tail import TailRoute
+
+            self._routes[path] = self._guarded(TailRoute(self._options))
         elif self._options.operated is not None and path not in self._routes:
             from .service.operator import route_at
 

@@ -46,6 +46,7 @@ DATA = ("data/packaged.json", "demo/datafile.json", "sources/amazon_roots.pem")
 LEFT_OUT = (
     "api/console",
     "api/service/metrics.py",
+    "api/service/tail.py",
     "api/service/operator.py",
     "access/rates.py",
     "api/limited.py",
@@ -94,7 +95,9 @@ LEFT_OUT = (
     "sources/shared.py",
     "web",
     "wiring/console.py",
+    "tail",
     "wiring/metrics.py",
+    "wiring/tail.py",
     "wiring/operator.py",
     "wiring/state_dir.py",
     "wiring/webhooks.py",

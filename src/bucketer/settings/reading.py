@@ -104,6 +104,7 @@ class Settings:
     access_log_file: str
     metrics: str
     metrics_by_flag: bool
+    tail: bool
     traces: str
     traces_users: bool
     log_level: str

@@ -102,6 +102,15 @@ ROWS: Final = (
         "Whether the event of a decision tells of whom it is.",
     ),
     Setting(
+        "BUCKETER_TAIL",
+        "off",
+        switch,
+        "`on` or `off`",
+        "Whether `bucketer tail`, and whoever else may, can listen at `/tail` to decisions as they "
+        "happen: from this machine or, where there are keys, with one of the role `admin`. It "
+        "tells of whom they are.",
+    ),
+    Setting(
         "BUCKETER_LOG_LEVEL",
         "info",
         one_of("debug", "info", "warning", "error"),

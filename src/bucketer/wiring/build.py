@@ -79,25 +79,18 @@ def build(
     if collector is not None:
         _have_it_counted(collector, settings, options)
     traces = _have_it_traced(settings, environ, options, mode)
-    listened: set[str] | None = None
-    if settings.agent_notifications:
-        if mode == SERVER:
-            options.listened = listened = set()
-        else:
-            options.no_streams = "only `bucketer serve` can keep an answer open"
-    if stream_secret and settings.ofrep and options.event_streams == "on":
-        from bucketer.api.streams import Room
-
-        options.stream_room = Room()
-        options.stream_secrets = settings.signing_secrets or (stream_secret,)
-        listened = set() if listened is None else listened
+    listened = _who_listens(settings, options, mode, stream_secret)
     if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     stores = _user_stores(settings, options)
     odp_events = build_odp_events(settings, environ, mode=mode)
     if odp_events is not None:
         options.reports["odp_events"] = odp_events.to_json
-    furnish = (_console(settings, options, mode), _operated(settings, options, mode))
+    furnish = (
+        _console(settings, options, mode),
+        _operated(settings, options, mode),
+        _tailed(settings, options, listened if stream_secret else None),
+    )
     environments = build_environments(settings, environ, options, mode=mode)
     on_notice = _webhooks(settings, environ, options, environments) if mode == SERVER else None
     if environments.are_several:
@@ -126,6 +119,38 @@ def build(
         add_runtime(collector, runtime)
     runtime.load(local_first=mode == LAMBDA and settings.cold_start == "packaged")
     return runtime
+
+
+def _who_listens(
+    settings: Settings, options: ApiOptions, mode: str, stream_secret: bytes
+) -> set[str] | None:
+    """Put into *options* what can be listened to; return what the door keeps true of it."""
+    listened: set[str] | None = None
+    if settings.agent_notifications:
+        if mode == SERVER:
+            options.listened = listened = set()
+        else:
+            options.no_streams = "only `bucketer serve` can keep an answer open"
+    if stream_secret and settings.ofrep and options.event_streams == "on":
+        from bucketer.api.streams import Room
+
+        options.stream_room = Room()
+        options.stream_secrets = settings.signing_secrets or (stream_secret,)
+        listened = set() if listened is None else listened
+    if stream_secret and settings.tail and listened is None:
+        listened = set()
+    return listened
+
+
+def _tailed(
+    settings: Settings, options: ApiOptions, listened: set[str] | None
+) -> Callable[[Runtime], None]:
+    """Put into *options* who may listen to decisions; return what tells it of the runtime."""
+    if not settings.tail or listened is None:
+        return lambda _runtime: None
+    from .tail import add_tail
+
+    return add_tail(options, listened)
 
 
 def _say_who_may(settings: Settings, options: ApiOptions, mode: str) -> None:

@@ -36,6 +36,7 @@ COMMANDS: Final = (
     Command("list", "listing", "List flags, experiments, attributes and events with their keys."),
     Command("datafile", "datafile", "Fetch, check and compare datafiles."),
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
+    Command("tail", "tail", "Show the decisions of a running server, as they happen."),
     Command("keys", "keys", "Make, list and revoke the keys of those who may ask."),
     Command("build", "build", "Make package.zip, ready for AWS Lambda."),
     Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),

@@ -1,0 +1,148 @@
+"""`bucketer tail`: decisions of a running server, as they happen."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from bucketer.api.service.tail import MOST, PATH, USUAL
+from bucketer.core.errors import BucketerError
+
+from .terminal import BAD, GOOD, NOTE
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from .terminal import Terminal
+
+#: The server says something at least so often.
+_SILENCE_S = 60.0
+_MOST_LINE_BYTES = 64 * 1024
+
+
+class CannotListen(BucketerError):
+    """The server can't be listened to, or no longer."""
+
+    code = "cannot_tail"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--url", metavar="URL", default="http://127.0.0.1:8080", help="the server (%(default)s)"
+    )
+    parser.add_argument(
+        "--key-file", metavar="PATH", help="holds a key with the role admin, where there are keys"
+    )
+    for name in ("environment", "flag", "user", "variation", "reason"):
+        article = "an" if name[0] in "aeiou" else "a"
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=f"only of {article} {name}")
+    parser.add_argument(
+        "--per-second",
+        metavar="NUMBER",
+        type=int,
+        default=USUAL,
+        help=f"decisions of a second at the most, up to {MOST} (%(default)s); the rest is counted",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs: an object a line")
+    parser.set_defaults(run=tail_command)
+
+
+def tail_command(args: argparse.Namespace, terminal: Terminal) -> None:
+    """Show decisions until Ctrl-C, or until the server ends."""
+    names = ("environment", "flag", "user", "variation", "reason", "per_second")
+    asked = {name: value for name in names if (value := getattr(args, name))}
+    for kind, told in _listen(args.url, asked, _key_of(args.key_file)):
+        if args.json:
+            terminal.json({"event": kind, **told})
+        elif kind == "lost":
+            terminal.line(f"{told.get('lost')} not told: they came too fast", BAD)
+        else:
+            _show(told, terminal)
+
+
+def _show(told: dict[str, object], terminal: Terminal) -> None:
+    if told.get("skipped"):
+        terminal.line(f"{told['skipped']} more", NOTE)
+    at_ms = told.get("at_ms")
+    moment = time.gmtime(at_ms / 1000 if isinstance(at_ms, int) else 0)
+    words = [
+        time.strftime("%H:%M:%SZ", moment),
+        str(told.get("environment")),
+        f"{told.get('flag')} → {told.get('variation') or '(none)'}",
+        " ".join(str(told[each]) for each in ("reason", "rule") if told.get(each)),
+        json.dumps(told.get("user")),  # within its quotes, whatever a visitor is called
+    ]
+    terminal.line("  ".join(words), GOOD if told.get("variation") else NOTE)
+
+
+def _key_of(path: str | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(
+            f"the key can't be read from {path}: {getattr(error, 'strerror', None) or error}"
+        ) from None
+
+
+def _listen(
+    url: str, asked: dict[str, object], key: str
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Give each event of the stream with its kind.
+
+    Raises:
+        CannotListen: there is no server, or it refuses, or it is gone.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CannotListen(f"--url: found {url!r}; allowed: http://HOST:PORT or https://HOST")
+    try:
+        connection = make(parts.hostname, parts.port, timeout=_SILENCE_S)
+        headers = {"Accept": "text/event-stream"} | ({"X-API-Key": key} if key else {})
+        path = f"{parts.path.rstrip('/')}{PATH}?{urlencode(asked)}"
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise CannotListen(_refusal(answer.status, answer.read(_MOST_LINE_BYTES)))
+        yield from _events(answer)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CannotListen(f"{parts.netloc}: {error or type(error).__name__}") from None
+    raise CannotListen(f"{parts.netloc}: the server has ended the stream")
+
+
+def _refusal(status: int, body: bytes) -> str:
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = "no reason given"
+    hint = " Is BUCKETER_TAIL on there?" if status == http.client.NOT_FOUND else ""
+    return f"the server answers {status}: {message}{hint}"
+
+
+def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, dict[str, object]]]:
+    kind = "decision"
+    while line := answer.readline(_MOST_LINE_BYTES):
+        name, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            told = json.loads(value)
+            if isinstance(told, dict):
+                yield kind, told
+            kind = "decision"

@@ -1,0 +1,177 @@
+"""Who listens to decisions, and which of them each is told: as many a second as it wants.
+
+The engine is wrapped, and does one thing more for each decision while nobody listens: it looks
+whether somebody does. Any thread may decide.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from bucketer.api.service.tail import DECISION
+from bucketer.api.streams import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Container, Iterable
+
+    from bucketer.api.streams import Wanted
+    from bucketer.core.decision import Decision
+    from bucketer.core.reasons import Reason
+    from bucketer.core.ruleset import Ruleset
+    from bucketer.core.user import User
+    from bucketer.ports import Engine
+
+#: Who may listen at a worker at once. Each is looked at for each decision.
+MOST_LISTENERS = 8
+#: Characters that are told of a key or a user's id.
+LONGEST = 200
+#: One that was given a topic and never began to listen is forgotten after so long.
+_PATIENCE_S = 5.0
+_NO_OPTIONS: frozenset[str] = frozenset()
+
+
+class _Tail:
+    """One listener: what it wants, and how many it was told in the present second."""
+
+    __slots__ = ("began", "left", "second", "seen", "skipped", "wanted")
+
+    def __init__(self, wanted: Wanted, now: float) -> None:
+        self.wanted = wanted
+        self.began, self.seen = now, False
+        self.second, self.left, self.skipped = -1, 0, 0
+
+    def wants(self, environment: str, flag: str, user: str, variation: str, reason: str) -> bool:
+        wanted = self.wanted
+        return (
+            wanted.environment in ("", environment)
+            and wanted.flag in ("", flag)
+            and wanted.user in ("", user)
+            and wanted.variation in ("", variation)
+            and wanted.reason in ("", reason)
+        )
+
+    def has_room(self, now: float) -> bool:
+        """Say whether one more may be told in this second; count those that may not."""
+        second = int(now)
+        if second != self.second:
+            self.second, self.left = second, self.wanted.per_second
+        if not self.left:
+            self.skipped += 1
+            return False
+        self.left -= 1
+        return True
+
+
+class Tails:
+    """All who listen at one worker.
+
+    Args:
+        listened: the topics that somebody listens to, kept true by the door.
+        clock: seconds that only go forward.
+
+    Attributes:
+        tell: takes notices, from any thread; put there by the door's worker.
+    """
+
+    def __init__(
+        self, listened: Container[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.tell: Callable[[Iterable[Notice]], None] | None = None
+        self._listened, self._clock = listened, clock
+        self._tails: dict[str, _Tail] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def open(self, wanted: Wanted) -> str:
+        """Return a topic on which *wanted* decisions are told from now on; "" if there is none."""
+        with self._lock:
+            self._drop_gone()
+            if len(self._tails) >= MOST_LISTENERS:
+                return ""
+            topic = f"tail:{next(self._numbers)}"
+            self._tails[topic] = _Tail(wanted, self._clock())
+            return topic
+
+    def _drop_gone(self) -> None:
+        for topic, tail in list(self._tails.items()):
+            if topic in self._listened:
+                tail.seen = True
+            elif tail.seen or self._clock() - tail.began > _PATIENCE_S:
+                del self._tails[topic]
+
+    def watched(self, engine: Engine, environment: str) -> Engine:
+        """Return what decides as *engine* does, and tells of it."""
+        return TailedEngine(engine, self._tails, self._note, environment)
+
+    def _note(
+        self, environment: str, asked: str, ruleset: Ruleset, user: User, decision: Decision
+    ) -> None:
+        """Tell those who want to know of it."""
+        reason: str = "none" if decision.variation_key is None else decision.source
+        if decision.error is not None:
+            reason = "error"
+        about = (environment, asked, user.id, decision.variation_key or "", reason)
+        told: dict[str, object] = {
+            "at_ms": round(time.time() * 1000),
+            "environment": environment,
+            "revision": ruleset.revision,
+            "flag": asked[:LONGEST],
+            "user": user.id[:LONGEST],
+            "variation": decision.variation_key,
+            "enabled": decision.enabled,
+            "reason": reason,
+            "rule": decision.rule_key,
+        }
+        notices = []
+        with self._lock:
+            self._drop_gone()
+            now = self._clock()
+            for topic, tail in self._tails.items():
+                if tail.wants(*about) and tail.has_room(now):
+                    told["skipped"], tail.skipped = tail.skipped, 0
+                    notices.append(Notice(topic, DECISION, json.dumps(told).encode()))
+        if notices and self.tell is not None:
+            self.tell(notices)
+
+
+class TailedEngine:
+    """Decides as another engine does. See `ports.Engine`."""
+
+    __slots__ = ("activate", "decide")
+
+    def __init__(
+        self,
+        engine: Engine,
+        tails: dict[str, _Tail],
+        note: Callable[[str, str, Ruleset, User, Decision], None],
+        environment: str,
+    ) -> None:
+        inner_activate, inner_decide = engine.activate, engine.decide
+
+        def activate(
+            ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None
+        ) -> Decision:
+            """Decide an experiment by its key."""
+            decision = inner_activate(ruleset, experiment_key, user, trace)
+            if tails:
+                note(environment, experiment_key, ruleset, user, decision)
+            return decision
+
+        def decide(
+            ruleset: Ruleset,
+            flag_key: str,
+            user: User,
+            options: Collection[str] = _NO_OPTIONS,
+            trace: list[Reason] | None = None,
+        ) -> Decision:
+            """Decide a flag."""
+            decision = inner_decide(ruleset, flag_key, user, options, trace)
+            if tails:
+                note(environment, flag_key, ruleset, user, decision)
+            return decision
+
+        self.activate, self.decide = activate, decide

@@ -1,0 +1,199 @@
+"""`GET /tail` and `bucketer tail` of a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from fakes.process import bucketer_serve
+from fakes.waiting import wait_until
+
+HER = "/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:platinum,member_since_days:56"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with bucketer_serve(BUCKETER_TAIL="on") as started:
+        yield started
+
+
+class Listening:
+    """`bucketer tail --json`, as a process."""
+
+    def __init__(self, *options):
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bucketer", "tail", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"},
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+
+def ask(url, path=HER, **headers):
+    request = urllib.request.Request(url + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def until_heard(server, listening, count=1):
+    def heard():
+        ask(server.url)
+        return len(listening.lines) >= count
+
+    wait_until(heard, 30)
+
+
+def test_the_command_shows_each_decision_in_a_line(server):
+    with Listening("--url", server.url, "--user", "cooper34523569") as listening:
+        until_heard(server, listening)
+
+    assert "checkout_flow_experiment → one_step_checkout" in listening.lines[0]
+    assert '"cooper34523569"' in listening.lines[0]
+    assert "experiment" in listening.lines[0]
+
+
+def test_for_programs_each_is_an_object(server):
+    with Listening(
+        "--url", server.url, "--json", "--flag", "checkout_flow_experiment"
+    ) as listening:
+        until_heard(server, listening)
+
+    told = json.loads("".join(listening.lines).partition("}")[0] + "}")
+    assert ("decision", "one_step_checkout") == (told["event"], told["variation"])
+
+
+def test_what_nobody_wants_is_not_shown(server):
+    with (
+        Listening("--url", server.url) as everything,
+        Listening("--url", server.url, "--reason", "rollout") as other,
+    ):
+        until_heard(server, everything, 3)
+
+    assert [] == other.lines
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/tail?per_second=0", 400),
+        ("/tail?per_second=1001", 400),
+        ("/tail?per_second=many", 400),
+        ("/tail?per_second=-1", 400),
+        ("/tail?per_second=%D9%A1", 400),
+    ],
+)
+def test_a_rate_is_a_whole_number_within_bounds(server, path, status):
+    assert status == ask(server.url, path)[0]
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_nobody_else_may_listen(server, header):
+    status, body = ask(server.url, "/tail", **{header: "192.0.2.1"})
+
+    assert 403 == status
+    assert b"local_only" in body
+
+
+def test_a_ninth_is_told_to_come_back(server):
+    listening = [Listening("--url", server.url) for _ in range(8)]
+    try:
+        until_heard(server, listening[-1])
+        wait_until(lambda: all(each.lines for each in listening) or ask(server.url) is None, 30)
+        status, body = ask(server.url, "/tail")
+    finally:
+        for each in listening:
+            each.__exit__()
+
+    assert 503 == status
+    assert b"too_many_listen" in body
+
+
+def test_it_is_not_there_unless_it_is_asked_for():
+    with bucketer_serve() as started:
+        assert 404 == ask(started.url, "/tail")[0]
+        done = subprocess.run(
+            [sys.executable, "-m", "bucketer", "tail", "--url", started.url],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert 1 == done.returncode
+    assert "Is BUCKETER_TAIL on there?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--url", "http://127.0.0.1:1"), "Connection refused"),
+        (("--url", "ftp://x"), "--url: found 'ftp://x'"),
+        (("--key-file", "/nowhere/key"), "the key can't be read"),
+    ],
+)
+def test_what_is_wrong_is_said_and_status_1_is_returned(options, why):
+    done = subprocess.run(
+        [sys.executable, "-m", "bucketer", "tail", *options],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert 1 == done.returncode
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_where_there_are_keys_it_takes_one_of_the_role_admin(tmp_path):
+    keys = tmp_path / "keys"
+
+    def create(role):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "bucketer", "keys", "create", "--file", str(keys)),
+                *("--role", role, "--environment", "*"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()[0]
+
+    made = {role: create(role) for role in ("evaluate", "read", "admin")}
+    key_file = tmp_path / "admin"
+    key_file.write_text(made["admin"])
+    with bucketer_serve(BUCKETER_TAIL="on", BUCKETER_KEYS_FILE=str(keys)) as started:
+        assert 401 == ask(started.url, "/tail")[0]
+        for role in ("evaluate", "read"):
+            assert 403 == ask(started.url, "/tail", **{"X-API-Key": made[role]})[0]
+        with Listening("--url", started.url, "--key-file", str(key_file)) as listening:
+
+            def heard():
+                ask(started.url, **{"X-API-Key": made["evaluate"]})
+                return listening.lines
+
+            wait_until(heard, 30)
