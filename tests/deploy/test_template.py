@@ -141,6 +141,86 @@ def test_a_deployment_that_changes_only_a_parameter_publishes_a_version_for_the_
     assert descriptions[0] != descriptions[1]
 
 
+def _by_access(translated, access):
+    """The names of the resources that there are with that parameter, of those that depend on it."""
+    conditions = {"IsOpen": {"open"}, "AsksForJwt": {"jwt"}, "AsksForApiKey": {"api-key"}}
+    conditions["HasApi"] = {"jwt", "api-key"}
+    return {
+        name
+        for name, each in translated["Resources"].items()
+        if access in conditions.get(each.get("Condition", ""), ())
+    }
+
+
+def test_one_parameter_says_who_may_ask(translated):
+    access = translated["Parameters"]["Access"]
+
+    assert ("open", ["open", "iam", "jwt", "api-key"]) == (
+        access["Default"],
+        access["AllowedValues"],
+    )
+    url = translated["Resources"]["BucketerFunctionUrl"]["Properties"]
+    assert {"Fn::If": ["IsOpen", "NONE", "AWS_IAM"]} == url["AuthType"]
+    assert {"Fn::Equals": [{"Ref": "Access"}, "open"]} == translated["Conditions"]["IsOpen"]
+    assert set() == _by_access(translated, "iam")
+
+
+def test_only_where_it_is_open_may_everybody_call_the_function(translated):
+    """SAM makes these itself where `AuthType` is written out; else there would be none, or two."""
+    permissions = {
+        name: each
+        for name, each in translated["Resources"].items()
+        if each["Type"] == "AWS::Lambda::Permission" and "Webhook" not in name
+    }
+    everybodys = {
+        name for name, each in permissions.items() if each["Properties"]["Principal"] == "*"
+    }
+
+    assert everybodys == _by_access(translated, "open")
+    assert 2 == len(everybodys)
+    assert {"BucketerFunctionAliaslive"} == {
+        each["Properties"]["FunctionName"]["Ref"] for each in permissions.values()
+    }
+    others = {
+        name: each["Properties"] for name, each in permissions.items() if name not in everybodys
+    }
+    assert {"JwtPermission": "JwtApi", "KeyPermission": "KeyApi"} == {
+        name: re.search(r"\{(\w+)\}/", each["SourceArn"]["Fn::Sub"])[1]
+        for name, each in others.items()
+    }
+
+
+def test_the_http_api_lets_nothing_but_preflights_in_without_a_jwt(translated):
+    routes = _of_kind(translated, "AWS::ApiGatewayV2::Route").values()
+    open_routes = [each["RouteKey"] for each in routes if each["AuthorizationType"] != "JWT"]
+
+    assert ["OPTIONS /{proxy+}"] == open_routes
+    assert ["$default"] == [
+        each["RouteKey"] for each in routes if each.get("AuthorizerId") == {"Ref": "JwtAuthorizer"}
+    ]
+    (stage,) = _of_kind(translated, "AWS::ApiGatewayV2::Stage").values()
+    assert {"Ref": "RateLimit"} == stage["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    (rule,) = translated["Rules"].values()
+    assert "JwtIssuer" in json.dumps(rule["Assertions"])
+
+
+def test_the_rest_api_lets_nothing_but_preflights_in_without_a_key_of_a_plan(translated):
+    methods = _of_kind(translated, "AWS::ApiGateway::Method").values()
+
+    assert {"ANY": True, "OPTIONS": False} == {
+        each["HttpMethod"]: each["ApiKeyRequired"] for each in methods
+    }
+    (plan,) = _of_kind(translated, "AWS::ApiGateway::UsagePlan").values()
+    assert {"Limit": {"Ref": "DailyQuota"}, "Period": "DAY"} == plan["Quota"]
+    assert {"RateLimit": {"Ref": "RateLimit"}, "BurstLimit": {"Ref": "BurstLimit"}} == plan[
+        "Throttle"
+    ]
+    assert translated["Resources"]["KeyDeployment"]["DependsOn"] == [
+        "KeyMethod",
+        "KeyPreflightMethod",
+    ]
+
+
 def test_without_a_release_as_sam_deploys_it_there_still_is_a_version(translated):
     assert "AWS::Lambda::Version" == translated["Resources"][_version(translated)]["Type"]
 
@@ -156,6 +236,10 @@ def test_the_webhook_may_wait_and_still_publish_before_it_is_stopped(translated)
     assert 120 >= RESERVE_S + float(BY_NAME["BUCKETER_WEBHOOK_WAIT"].default)
 
 
+#: What strangers can cost is bounded from the start; forged webhooks are refused in milliseconds.
+_CONCURRENCY = {"ReservedConcurrency": 100, "WebhookConcurrency": -1}
+
+
 def test_each_function_s_concurrency_is_a_parameter_of_its_own(translated):
     functions = _of_kind(translated, "AWS::Lambda::Function")
 
@@ -165,7 +249,8 @@ def test_each_function_s_concurrency_is_a_parameter_of_its_own(translated):
     ):
         reserved = functions[name]["ReservedConcurrentExecutions"]
         assert [condition, {"Ref": parameter}, {"Ref": "AWS::NoValue"}] == reserved["Fn::If"]
-        assert -1 == translated["Parameters"][parameter]["Default"]
+    defaults = {name: translated["Parameters"][name]["Default"] for name in _CONCURRENCY}
+    assert _CONCURRENCY == defaults
 
 
 def test_every_variable_that_it_sets_is_a_setting(translated):
@@ -251,13 +336,15 @@ def test_every_function_has_a_log_that_ends_and_every_alarm_a_place_to_go(transl
 
     assert {f["LoggingConfig"]["LogGroup"]["Ref"] for f in functions.values()} == set(logs)
     assert all(each["RetentionInDays"] for each in logs.values())
-    assert 8 == len(alarms)
+    assert 9 == len(alarms)
     assert all(each["AlarmActions"] for each in alarms.values())
 
 
 def test_callers_who_get_5xx_and_webhooks_that_fail_raise_alarms(translated):
     alarms = _of_kind(translated, "AWS::CloudWatch::Alarm").values()
-    watched = {(each["MetricName"], each["Dimensions"][0]["Value"].get("Ref")) for each in alarms}
+    watched = {
+        (str(each["MetricName"]), each["Dimensions"][0]["Value"].get("Ref")) for each in alarms
+    }
 
     assert {("Url5xxCount", "BucketerFunction"), ("Url5xxCount", "WebhookFunction")} <= watched
 
@@ -266,7 +353,7 @@ def test_every_parameter_is_described_and_secrets_are_not_echoed(translated):
     parameters = translated["Parameters"]
 
     assert all(len(each["Description"]) > 20 for each in parameters.values())
-    for name in ("DatafileUrl", "DatafileAccessToken", "WebhookSecret"):
+    for name in ("DatafileUrl", "DatafileAccessToken", "WebhookSecret", "Keys"):
         assert parameters[name]["NoEcho"] is True
     grouped = [
         each

@@ -36,6 +36,7 @@ _FROM_SETTINGS: Final = {
     "DATAFILE_ACCESS_TOKEN": "DatafileAccessToken",
     "BUCKETER_WEBHOOK_SECRET": "WebhookSecret",
     "BUCKETER_PROJECT_ID": "ProjectId",
+    "BUCKETER_KEYS": "Keys",
 }
 
 
