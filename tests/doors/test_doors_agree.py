@@ -105,14 +105,17 @@ def by_wire(client: Client, method, path, query, body):
     return status, headers, answer
 
 
-def by_asgi(runtime, method, path, query, body):
+def by_asgi(runtime, method, path, query, body, headers=None):
     scope = {
         "type": "http",
         "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [(b"x-request-id", b"same")],
+        "headers": [
+            (name.encode(), value.encode())
+            for name, value in {"x-request-id": "same", **(headers or {})}.items()
+        ],
         "client": (IP, 4711),
     }
     pieces = [body[start : start + 65536] for start in range(0, len(body), 65536)] or [b""]
@@ -131,12 +134,12 @@ def by_asgi(runtime, method, path, query, body):
     return start["status"], headers, rest["body"]
 
 
-def by_lambda(runtime, method, path, query, body):
+def by_lambda(runtime, method, path, query, body, headers=None):
     event = {
         "version": "2.0",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"x-request-id": "same"},
+        "headers": {"x-request-id": "same", **(headers or {})},
         "requestContext": {
             "http": {"method": method, "path": path, "sourceIp": IP},
             "stage": "$default",

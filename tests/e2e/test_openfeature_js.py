@@ -198,12 +198,13 @@ def test_a_page_without_a_token_has_its_own_values_and_keeps_those_it_had_with_o
     assert ("gold", "foo") == (expired["tier"], expired["changing"])
 
 
+@pytest.mark.parametrize("secret", [SECRET, b""], ids=["its own", "made up at each start"])
 def test_a_page_that_listens_hears_of_a_new_revision_and_of_one_after_a_restart(
-    pages, path, tmp_path
+    pages, path, tmp_path, secret
 ):
     environ = {
         "BUCKETER_OFREP_EVENT_STREAMS": "on",
-        "BUCKETER_SIGNING_SECRETS": base64.b64encode(SECRET).decode(),
+        "BUCKETER_SIGNING_SECRETS": base64.b64encode(secret).decode(),
         "DATAFILE_MAX_AGE": "0.1",
     }
     with bucketer_serve("--datafile", str(path), **environ) as started:
