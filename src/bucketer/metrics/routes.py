@@ -12,7 +12,8 @@ ROUTES = frozenset(
         *("/webhooks/optimizely", "/v1/config", "/v1/datafile", "/v1/decide", "/v1/activate"),
         *("/v1/track", "/v1/override", "/v1/lookup", "/v1/save", "/v1/reset", "/v1/batch"),
         *("/v1/send-odp-event", "/v1/notifications/event-stream"),
-        *("/ofrep/v1/evaluate/flags", "/ofrep/v1/configuration", f"{_OFREP_FLAG}{{key}}"),
+        *("/ofrep/v1/evaluate/flags", "/ofrep/v1/events", "/ofrep/v1/configuration"),
+        f"{_OFREP_FLAG}{{key}}",
     }
 )
 

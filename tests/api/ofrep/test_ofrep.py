@@ -123,9 +123,9 @@ def outbox():
 def ask(outbox):
     """Ask for one flag, or for all; the settings are those of variables."""
 
-    def asking(**environ):
+    def asking(document=None, **environ):
         options = wiring.api_options(read_settings(environ))
-        source = FakeSource(json.dumps(datafile()).encode())
+        source = FakeSource(json.dumps(document or datafile()).encode())
         runtime = a_runtime(source, options=options, outbox=outbox)
         runtime.load()
 
@@ -255,9 +255,29 @@ class TestOneFlag:
         assert headers["Content-Type"] == "application/json"
 
     def test_may_be_an_experiment_where_that_is_allowed(self, ask):
-        assert ask()("split")[1]["value"] is True
-        asked = ask(BUCKETER_OFREP_EXPERIMENTS="on")
-        assert asked("gold")[0] in {200, 404}  # a delivery rule may be asked for as an experiment
+        document = a_datafile()
+        key, gold = "checkout_flow_experiment", {"tier": "platinum", "member_since_days": 56}
+        her = {"targetingKey": "cooper34523569", **gold}
+        asked = ask(document, BUCKETER_OFREP_EXPERIMENTS="on")
+        _, told, _ = asked(key, her)
+        [alone] = asked(context={**her, "flags": [key]})[1]["flags"]
+        off = {"targetingKey": "x"}
+
+        assert (told["value"], told["variant"]) == ("one_step_checkout", "one_step_checkout")
+        assert told["reason"] == "SPLIT"
+        assert told == alone
+        assert told["metadata"]["ruleKey"] == key
+        assert "value" not in asked(key, off)[1]
+        assert asked(key, off)[1]["reason"] == "DISABLED"
+        values = ask(document, BUCKETER_OFREP_EXPERIMENTS="on", BUCKETER_OFREP_OFF="values")
+        assert values(key, off)[1]["value"] == "off"
+        status, refused, _ = ask(document)(key, her)
+        assert (status, refused["errorCode"]) == (404, "FLAG_NOT_FOUND")
+        assert "BUCKETER_OFREP_EXPERIMENTS" in refused["errorDetails"]
+        assert asked(f"{key}x", her)[0] == 404
+
+    def test_has_a_flag_of_the_same_key_before_an_experiment(self, ask):
+        assert ask(BUCKETER_OFREP_EXPERIMENTS="on")("split")[1]["value"] is True
 
 
 class TestAllFlags:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 #: Longer keys are looked up as they stand, and not for a part behind a dot.
 _LONGEST_ADDRESS = 512
+_OF_EXPERIMENT = "It is an experiment's: set BUCKETER_OFREP_EXPERIMENTS to have those answered"
 _NO_OPTIONS: frozenset[str] = frozenset()
 #: Bytes of an entry of a dict and its parts, beyond their characters.
 _AN_ENTRY = 400
@@ -84,7 +85,8 @@ class Evaluator:
         for subject in self.subjects():
             if subject.flag is None and subject.key == key:
                 return subject.addresses[0]
-        raise FlagNotFound(key, ruleset.revision, nearest(key, ruleset.flags))
+        hint = _OF_EXPERIMENT if key in ruleset.experiments else ""
+        raise FlagNotFound(key, ruleset.revision, nearest(key, ruleset.flags), hint)
 
     def subjects(self) -> tuple[Subject, ...]:
         """Return all that a bulk evaluation answers."""
