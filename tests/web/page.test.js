@@ -108,22 +108,30 @@ test("a plot's points lie by their time", () => {
   assert.equal(path([], 1, 0, 10), "");
 });
 
-test("a rate is what came between two answers, and none where a process began anew", () => {
-  const answers = [
-    {now: 0, requests: {total: 10}},
-    {now: 2, requests: {total: 30}},
-    {now: 3, requests: null},
-    {now: 4, requests: {total: 5}},
-    {now: 4, requests: {total: 9}},
-  ];
+test("a rate is the mean of what came between the last answers, and a process that began anew takes nothing back", () => {
+  const answers = [10, 30, null, 5, 9, 9, 9, 9, 9].map((total, at) => ({
+    now: 2 * at,
+    requests: total === null ? null : {total},
+  }));
 
   assert.deepEqual(
-    rates(answers, (each) => each.requests?.total),
+    rates(answers, (each) => each.requests?.total).map(({time, value}) => [time, value]),
     [
-      {time: 2, value: 10},
-      {time: 4, value: 0},
-      {time: 4, value: 0},
+      [2, 20 / 2],
+      [6, 20 / 6],
+      [8, 24 / 8],
+      [10, 24 / 10],
+      [12, 24 / 12],
+      [14, 4 / 12],
+      [16, 4 / 10],
     ],
+  );
+  assert.deepEqual(
+    rates(
+      [1, 5].map((total) => ({now: 0, requests: {total}})),
+      (each) => each.requests.total,
+    ),
+    [{time: 0, value: 0}],
   );
 });
 

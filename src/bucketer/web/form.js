@@ -75,7 +75,7 @@ export function Form({visitor, fields, segments, known, change, who = true, chil
           set=${(value) => set(field.name, value)}
         />`,
     )}
-    ${fields.length === 0 && html`<p class="small soft">No audience asks for an attribute here.</p>`}
+    ${who && fields.length === 0 && html`<p class="small soft">No audience asks for an attribute here.</p>`}
     ${names.length > 0 && html`<${Segments} names=${names} has=${visitor.segments} change=${change} />`}
     <${Other} attributes=${attributes} names=${others} known=${known} set=${set} />
   </form>`;

@@ -1,6 +1,7 @@
 /* A line over the last minutes: one value, drawn to the width that there is. */
 
 import {html} from "./html.js";
+import {age} from "./numbers.js";
 
 const HEIGHT = 56;
 const WIDTH = 300;
@@ -40,16 +41,19 @@ export function Plot({points, span, show, name, tint = "tint0"}) {
       <span class="label">${name}</span>
       <strong>${latest ? show(latest.value) : "–"}</strong>
     </figcaption>
-    <svg
-      viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label=${label}
-      class=${tint}
-    >
-      <path class="rule" d=${`M0 0.5H${WIDTH}M0 ${HEIGHT - 0.5}H${WIDTH}`} />
-      <path class="trace" d=${path(shown, top, until - span, until)} />
-    </svg>
-    <span class="top small soft" aria-hidden="true">${show(top)}</span>
+    <div class="drawing">
+      <svg
+        viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label=${label}
+        class=${tint}
+      >
+        <path class="rule" d=${`M0 0.5H${WIDTH}M0 ${HEIGHT - 0.5}H${WIDTH}`} />
+        <path class="trace" d=${path(shown, top, until - span, until)} />
+      </svg>
+      <span class="top" aria-hidden="true">${show(top)}</span>
+    </div>
+    <p class="times" aria-hidden="true"><span>${age(span)} ago</span><span>now</span></p>
   </figure>`;
 }

@@ -7,13 +7,20 @@ export function levels(answers, read) {
     .filter(({value}) => typeof value === "number");
 }
 
+/** How many answers a rate is the mean of: what is sent goes out in lots, and a lot is no rate. */
+const MEAN_OF = 5;
+
 /** How fast it goes up, from answer to answer; a count that fell is a process that began anew. */
 export function rates(answers, read) {
   const points = levels(answers, read);
-  return points.slice(1).map(({time, value}, at) => {
-    const before = points[at];
-    const seconds = time - before.time;
-    const more = value - before.value;
-    return {time, value: more >= 0 && seconds > 0 ? more / seconds : 0};
+  const steps = points.slice(1).map(({time, value}, at) => ({
+    time,
+    seconds: time - points[at].time,
+    more: Math.max(0, value - points[at].value),
+  }));
+  return steps.map(({time}, at) => {
+    const last = steps.slice(Math.max(0, at + 1 - MEAN_OF), at + 1);
+    const total = (name) => last.reduce((sum, step) => sum + step[name], 0);
+    return {time, value: total("seconds") > 0 ? total("more") / total("seconds") : 0};
   });
 }

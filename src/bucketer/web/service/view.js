@@ -19,8 +19,8 @@ function Plots({answers}) {
     ["Errors", rates(answers, (each) => each.requests?.errors), perSecond, "tint4"],
     ["Events taken", rates(answers, (each) => each.events?.accepted), perSecond, "tint2"],
     ["Events sent", rates(answers, (each) => each.events?.sent), perSecond, "tint2"],
-    ["Events waiting", levels(answers, (each) => each.events?.waiting), count, "tint1"],
-    ["Events refused", levels(answers, (each) => each.events?.refused), count, "tint4"],
+    ["Events refused", rates(answers, (each) => each.events?.refused), perSecond, "tint4"],
+    ["Oldest event that waits", levels(answers, (each) => each.events?.oldest_age_s), age, "tint1"],
   ];
   const there = named.filter(([, points]) => points.length > 0);
   return html`<div class="plots">

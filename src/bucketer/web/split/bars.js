@@ -4,6 +4,14 @@ import {html} from "../html.js";
 import {Name, Value} from "../names.js";
 import {count, percent} from "../numbers.js";
 
+/** A split without the arms that nobody is in nor should be. */
+export function occupied(split) {
+  const kept = split.arms.map(({count: many, expected}) => many > 0 || expected !== 0);
+  const only = (arms) => arms.filter((_, at) => kept[at]);
+  const groups = split.groups?.map((group) => ({...group, arms: only(group.arms)}));
+  return {...split, arms: only(split.arms), groups};
+}
+
 export function Bar({share, expected, tint}) {
   return html`<div class="bar">
     <i class=${tint ?? "hole"} style=${{width: `${share * 100}%`}}></i>
@@ -16,8 +24,10 @@ export function Bar({share, expected, tint}) {
 }
 
 export function Arm({arm}) {
-  return html`${arm.variation === null ? html`<span class="soft">no variation</span>` : html`<${Name} of=${arm.variation} />`}
-    ${arm.rule !== null && html`<span class="small soft"><${Name} of=${arm.rule} /></span>`}`;
+  return html`<span class="arm">
+    ${arm.variation === null ? html`<span class="soft">no variation</span>` : html`<${Name} of=${arm.variation} />`}
+    ${arm.rule !== null && html`<span class="small soft"><${Name} of=${arm.rule} /></span>`}
+  </span>`;
 }
 
 export function Bars({arms, tints}) {
@@ -25,7 +35,6 @@ export function Bars({arms, tints}) {
     <thead>
       <tr>
         <th scope="col">Variation</th>
-        <th scope="col"><span class="unseen">Share as a bar</span></th>
         <th scope="col" class="number">Visitors</th>
         <th scope="col" class="number">Share</th>
         <th scope="col" class="number">Expected</th>
@@ -35,8 +44,10 @@ export function Bars({arms, tints}) {
       ${arms.map(
         (arm) =>
           html`<tr>
-            <th scope="row"><${Arm} arm=${arm} /></th>
-            <td class="drawn"><${Bar} share=${arm.share} expected=${arm.expected} tint=${tints.get(arm.variation)} /></td>
+            <th scope="row">
+              <${Arm} arm=${arm} />
+              <${Bar} share=${arm.share} expected=${arm.expected} tint=${tints.get(arm.variation)} />
+            </th>
             <td class="number">${count(arm.count)}</td>
             <td class="number">${percent(arm.share)}</td>
             <td class="number soft">${arm.expected === null ? "–" : percent(arm.expected)}</td>
@@ -65,7 +76,7 @@ export function Groups({groups, by, arms, tints}) {
           <th scope="col"><${Name} of=${by} /></th>
           <th scope="col" class="number">Visitors</th>
           <th scope="col"><span class="unseen">Shares as a bar</span></th>
-          ${arms.map((arm) => html`<th scope="col" class="number"><i class=${`dot ${tints.get(arm.variation) ?? "hole"}`}></i><${Arm} arm=${arm} /></th>`)}
+          ${arms.map((arm) => html`<th scope="col"><i class=${`dot ${tints.get(arm.variation) ?? "hole"}`}></i><${Arm} arm=${arm} /></th>`)}
         </tr>
       </thead>
       <tbody>
@@ -75,7 +86,7 @@ export function Groups({groups, by, arms, tints}) {
               <th scope="row">${group.missing ? html`<span class="soft">not set</span>` : html`<${Value} of=${group.value} />`}</th>
               <td class="number">${count(group.visitors)}</td>
               <td class="drawn"><${Stack} group=${group} tints=${tints} /></td>
-              ${group.arms.map(({share}) => html`<td class="number">${percent(share)}</td>`)}
+              ${group.arms.map(({share}) => html`<td>${percent(share)}</td>`)}
             </tr>`,
         )}
       </tbody>

@@ -10,7 +10,7 @@ import {tintsOfAbout} from "../tints.js";
 import {Trouble} from "../trouble.js";
 import {useEffect, useState} from "../vendor/preact-hooks.js";
 import {addressOf, visitorOf} from "../visitor/view.js";
-import {Bars, Groups} from "./bars.js";
+import {Bars, Groups, occupied} from "./bars.js";
 
 const MOST = 10_000;
 const PAUSE_MS = 200;
@@ -77,7 +77,8 @@ async function download(question, name) {
 
 function Result({answer, question, choice, tints}) {
   const [failed, fail] = useState(null);
-  const {data, error, waiting} = answer;
+  const {error, waiting} = answer;
+  const data = answer.data && occupied(answer.data);
   if (error) {
     return html`<${Trouble} error=${error} />`;
   }
@@ -85,7 +86,7 @@ function Result({answer, question, choice, tints}) {
     return html`<p class="soft" role="status">Deciding…</p>`;
   }
   const press = () => download(question, `split-${choice.key}`).then(() => fail(null), fail);
-  return html`<section class="panel result" aria-labelledby="split" aria-busy=${String(waiting)}>
+  return html`<section class="panel counted" aria-labelledby="split" aria-busy=${String(waiting)}>
     <header class="heading">
       <h2 id="split">${count(data.visitors)} visitors</h2>
       <button type="button" onClick=${press}>Download as a table</button>
