@@ -31,7 +31,7 @@ def check_state_dir(settings: Settings) -> None:
     Raises:
         SettingsError: it can't be written to, and wouldn't ever be.
     """
-    users = _users(settings)
+    users = users_of(settings)
     if not users:
         return
     try:
@@ -61,7 +61,7 @@ def state_watch(settings: Settings, shared: Sequence[SharedSource]) -> Callable[
     It asks those who write there, then the directory, which costs two looks at it and no write.
     None where nobody needs one.
     """
-    if not _users(settings):
+    if not users_of(settings):
         return None
     folder = Path(settings.state_dir).expanduser()
 
@@ -80,7 +80,7 @@ def state_watch(settings: Settings, shared: Sequence[SharedSource]) -> Callable[
     return trouble
 
 
-def _users(settings: Settings) -> list[str]:
+def users_of(settings: Settings) -> list[str]:
     """Name what would be written there."""
     users = []
     if events_sink(settings, SERVER) not in {"off", "stdout"}:

@@ -37,6 +37,7 @@ COMMANDS: Final = (
     Command("datafile", "datafile", "Fetch, check and compare datafiles."),
     Command("events", "events", "See, replay and export events that wait or could not be sent."),
     Command("tail", "tail", "Show the decisions of a running server, as they happen."),
+    Command("doctor", "doctor", "Look at all that a server needs, and say what to do."),
     Command("keys", "keys", "Make, list and revoke the keys of those who may ask."),
     Command("build", "build", "Make package.zip, ready for AWS Lambda."),
     Command("deploy", "deploy", "Put the code and the datafile into AWS Lambda."),
