@@ -281,6 +281,7 @@ READS_THE_WALL_CLOCK = {
     "doors/asgi.py": "a request's time, for its events",
     "doors/cli/deploy.py": "when it was packaged",
     "doors/cli/events.py": "ages that are shown",
+    "doors/cli/examining.py": "what it is, beside what another machine says",
     "doors/server/connection.py": "a request's time, for its events",
     "publishing/function.py": "when it was packaged",
     "publishing/pull.py": "when it was packaged",
