@@ -269,6 +269,9 @@ def test_what_the_image_copies_is_enough_to_build_the_wheel(tmp_path):
         "bucketer/publishing/template.yaml",
         "bucketer/demo/datafile.json",
         "bucketer/sources/amazon_roots.pem",
+        "bucketer/web/index.html",
+        "bucketer/web/vendor/preact.js",
+        "bucketer/web/vendor/preact.LICENSE",
     } <= names
 
 

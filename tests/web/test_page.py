@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -74,6 +75,18 @@ def test_no_file_names_another_host_or_makes_markup_of_text():
         text = each.read_text()
         assert not re.search(r"https?://|//[a-z0-9-]+\.[a-z]|@import|url\(", text), each
         assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write", text), each
+
+
+def test_where_node_is_missing_its_checks_are_skipped_and_say_so():
+    done = subprocess.run(
+        ["make", "--no-print-directory", "page", "NODE="],
+        cwd=WEB.parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "skipped: no Node.js from 20.19 on is here\n") == (done.returncode, done.stdout)
 
 
 def test_each_class_that_a_sheet_knows_is_one_that_a_module_gives():
