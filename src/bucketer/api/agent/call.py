@@ -8,7 +8,7 @@ from bucketer.core.events import MAX_VISITOR_BYTES, Event, visitor_json
 from bucketer.core.user import User
 
 from .fields import Unreadable, read_fields
-from .go_json import document
+from .go_json import Raw, document
 from .go_query import parse_go_query, parses
 
 TYPE_CHECKING = False
@@ -122,12 +122,16 @@ class Call:
         topic = self.sdk_key.partition(":")[0]
         return topic if topic in listened else ""
 
-    def values(self, name: str) -> list[str]:
-        """Return all values of a parameter of the query."""
+    def query(self) -> dict[str, list[str]]:
+        """Return all values of the query's parameters, by their names."""
         query = self._query
         if query is None:
             query = self._query = parse_go_query(self.request.query)
-        return query.get(name, [])
+        return query
+
+    def values(self, name: str) -> list[str]:
+        """Return all values of a parameter of the query."""
+        return self.query().get(name, [])
 
     def value(self, name: str) -> str:
         """Return the first value of a parameter of the query; "" for none."""
@@ -136,7 +140,7 @@ class Call:
 
     def form_values(self, name: str) -> list[str]:
         """The same where Agent takes none at all from a query that has a broken pair."""
-        return self.values(name) if parses(self.request.query) else []
+        return self.query().get(name, []) if parses(self.request.query) else []
 
     def fields(self, shape: Shape) -> dict[str, Any]:
         """Return the body's fields; see `fields.read_fields`.
@@ -262,7 +266,7 @@ class Call:
         profile: tuple[str, dict[str, str]] | None = None,
     ) -> Reply:
         """Answer 200 with *value*: see `go_json` for what it may be."""
-        body = document(value)
+        body = f"{value}\n".encode() if type(value) is Raw else document(value)
         response = Response(200, self.api.headers, body, self.request.request_id)
         if self.notices:
             from bucketer.api.streams import Telling

@@ -76,7 +76,7 @@ def answer(call: Call) -> Reply:
     )
     keys = call.form_values("keys")
     is_one = len(keys) == 1
-    later = call.value("track").lower() == LATER
+    later = "track" in call.query() and call.value("track").lower() == LATER
     decided = _Decided(call, user, options, later=later)
     shown = decided.all(keys or call.edition.ruleset.flag_order, one=is_one)
     text = Raw(shown[0] if is_one else f"[{','.join(shown)}]")
@@ -126,19 +126,17 @@ class _Decided:
         once = dict.fromkeys(keys)
         if len(self._shown_user) * len(once) > _MOST_BYTES:
             raise Refused(413, f"the user is too long to be told with {len(once)} decisions")
-        only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
         tells_more = self._later or self._topic or INCLUDE_REASONS in self._options
-        if tells_more or self._user.known is not None:
-            try:
-                texts = [self._in_full(key, only_enabled=only_enabled) for key in once]
-            except PredictionNeeded as needed:
-                needed.options = self._options
-                raise
-        else:
-            texts = [self._shortly(key, only_enabled=only_enabled) for key in once]
-        return [text for text in texts if text is not None]
+        decide = self._in_full if tells_more or self._user.known is not None else self._shortly
+        only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
+        try:
+            texts = [decide(key, only_enabled) for key in once]
+        except PredictionNeeded as needed:
+            needed.options = self._options
+            raise
+        return [text for text in texts if text is not None] if only_enabled else texts  # type: ignore[return-value]  # it is None for what is off
 
-    def _shortly(self, key: str, *, only_enabled: bool) -> str | None:
+    def _shortly(self, key: str, only_enabled: bool) -> str | None:
         """Return what is shown of a flag's decision: nothing of one that is off, if so wanted.
 
         For a user of whom no more is known than id and attributes, with nothing to explain.
@@ -146,18 +144,14 @@ class _Decided:
         flag = self._ruleset.flags.get(key)
         if flag is None:
             return None if only_enabled else whole(unknown_flag(key), self._shown_user, [])
-        try:
-            decision = self._decide(self._ruleset, key, self._user, NO_OPTIONS, None)
-        except PredictionNeeded as needed:
-            needed.options = self._options
-            raise
+        decision = self._decide(self._ruleset, key, self._user, NO_OPTIONS, None)
         self.impressions += decision.impressions
         if only_enabled and not decision.enabled:  # whose variables no JSON may have a word for
             return None
         spelled = self._spelling.of(decision, flag, with_variables=self._with_variables)
         return whole(spelled, self._shown_user, [])
 
-    def _in_full(self, key: str, *, only_enabled: bool) -> str | None:
+    def _in_full(self, key: str, only_enabled: bool) -> str | None:
         """Return the same for any user, and tell those who listen."""
         ruleset = self._ruleset
         flag = ruleset.flags.get(key)

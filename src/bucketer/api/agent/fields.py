@@ -102,7 +102,9 @@ def fold(found: dict[str, Any], members: _Members, shape: Shape) -> None:
         if name is None:
             continue
         kind = types[name]
-        if value is not None:
+        if kind == TEXT and type(value) is str:  # nearly every body has one
+            found[name] = value
+        elif value is not None:
             found[name] = _typed(value, kind, found[name])
         elif kind not in {TEXT, FLAG}:  # a text or a number stays as it is
             found[name] = _NOTHING[kind]()
@@ -178,14 +180,12 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def _typed(value: Any, kind: str, before: Any) -> Any:
-    """Return *value* as a field of *kind*, which was *before*.
+    """Return *value* as a field of *kind*, which was *before*; texts are `fold`'s.
 
     Raises:
         Unreadable: it is something else.
     """
     given = type(value)
-    if kind == TEXT and given is str:
-        return value
     if kind == OBJECT and given is tuple:
         # Into the same dict: of many objects by one name each entry is touched once.
         before.update([(name, each if type(each) is str else plain(each)) for name, each in value])

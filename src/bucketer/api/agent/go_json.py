@@ -66,8 +66,31 @@ def go_json(value: object) -> str:
     Raises:
         NoJson: it holds a number that JSON lacks.
     """
+    return value if isinstance(value, Raw) else _escaped(_written(value))
+
+
+def go_object(value: Mapping[str, object]) -> str:
+    """Render a map, or the fields of a structure."""
+    return _escaped(_object(value))
+
+
+def go_string(text: str) -> str:
+    """Render a string, with its quotes."""
+    return _escaped(encode_basestring(text))
+
+
+def _escaped(written: str) -> str:
+    """Write what Go writes in another way; what is written so already stays as it is."""
+    if written.isascii() and "<" not in written and ">" not in written and "&" not in written:
+        return written
+    for sign, escaped in _ESCAPED.items():
+        written = written.replace(sign, escaped)
+    return _SURROGATES.sub("\\\\ufffd", written)
+
+
+def _written(value: object) -> str:
     if type(value) is str:
-        return go_string(value)
+        return encode_basestring(value)
     if isinstance(value, Raw):
         return value
     if value is None:
@@ -77,26 +100,19 @@ def go_json(value: object) -> str:
     if isinstance(value, (int, float)):
         return go_number(value)
     if isinstance(value, dict):
-        return go_object(value)
+        return _object(value)
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(go_json, value))}]"
+        return f"[{','.join(map(_written, value))}]"
     raise TypeError(type(value).__name__)
 
 
-def go_object(value: Mapping[str, object]) -> str:
-    """Render a map, or the fields of a structure."""
-    names = value if isinstance(value, Fields) else sorted(value)
-    return f"{{{','.join([f'{go_string(name)}:{go_json(value[name])}' for name in names])}}}"
-
-
-def go_string(text: str) -> str:
-    """Render a string, with its quotes."""
-    quoted = encode_basestring(text)
-    if quoted.isascii() and "<" not in quoted and ">" not in quoted and "&" not in quoted:
-        return quoted
-    for sign, escaped in _ESCAPED.items():
-        quoted = quoted.replace(sign, escaped)
-    return _SURROGATES.sub("\\\\ufffd", quoted)
+def _object(value: Mapping[str, object]) -> str:
+    quote = encode_basestring
+    members = []
+    for name in value if isinstance(value, Fields) else sorted(value):
+        each = value[name]
+        members.append(f"{quote(name)}:{quote(each) if type(each) is str else _written(each)}")
+    return f"{{{','.join(members)}}}"
 
 
 def go_number(number: float) -> str:

@@ -368,8 +368,10 @@ class RequestReader(asyncio.Protocol):
 
     def _expect_body(self) -> None:
         headers = self._headers
-        self._check_version()
-        is_old = self._parser.get_http_version() == "1.0"
+        version = self._parser.get_http_version()
+        if version != "1.1":
+            self._check_version()
+        is_old = version == "1.0"
         if (
             is_old and "transfer-encoding" in headers
         ):  # RFC 9112, 6.1: whoever sent it knows neither
@@ -382,5 +384,5 @@ class RequestReader(asyncio.Protocol):
         self._body = bytearray()
         self._body_seen = 0
         self._framing_bytes = 0
-        if headers.get("expect", "").lower() == "100-continue" and not is_old:  # RFC 9110, 10.1.1
-            self._send(_CONTINUE)
+        if "expect" in headers and headers["expect"].lower() == "100-continue" and not is_old:
+            self._send(_CONTINUE)  # RFC 9110, 10.1.1
