@@ -8,8 +8,10 @@ import json
 import httpx
 import pytest
 
+from bucketer import wiring
 from bucketer.doors.asgi import BucketerApp
 from bucketer.runtime.apart import LARGE_BYTES
+from bucketer.settings import read_settings
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
 
 
@@ -258,3 +260,14 @@ def test_a_large_body_is_decided_in_a_thread(size, apart):
 
     assert answer.text.endswith(f" {size} bytes")
     assert ([size] if apart else []) == served
+
+
+def test_what_goes_on_for_ever_is_refused_and_never_an_empty_answer():
+    environ = {"BUCKETER_EVENTS": "off", "BUCKETER_AGENT_NOTIFICATIONS": "on"}
+    app = BucketerApp(wiring.build(read_settings(environ), {}))
+    headers = {"X-Optimizely-SDK-Key": "demonstration"}
+
+    answer = ask(app, "/v1/notifications/event-stream", headers=headers)
+
+    assert answer.status_code == 403
+    assert "only `bucketer serve`" in answer.text

@@ -20,8 +20,9 @@ from tests.fakes.work import Pattern, work_of
 
 import bucketer.api
 from bucketer.api import body
-from bucketer.api.agent import batch, fields, go_query
+from bucketer.api.agent import batch, fields, go_json, go_query
 from bucketer.api.bucketer import attributes, form
+from bucketer.api.options import ApiOptions
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
 from bucketer.doors.aws_lambda import UnknownEvent, to_request
@@ -154,6 +155,41 @@ def test_the_work_of_a_body_is_in_proportion(path, make):
     def cost(n):
         raw = make(n)
         return work_of(lambda: ask(client, path, raw))
+
+    assert_in_proportion(cost)
+
+
+#: The same of `/expose`, whose client has a token; most are refused, each for itself.
+TOKENS = {
+    "one token again and again": lambda n, one: f"{one} ".encode() * (n // 2),
+    "a form of tokens": lambda n, one: f"token={one}&".encode() * (n // 2),
+    "a list of tokens": lambda n, one: json.dumps([one] * (n // 2)).encode(),
+    "tokens that were changed": lambda n, one: f"{one[:-1]}- ".encode() * (n // 2),
+    "a long token": lambda n, one: one.encode() * n,
+    "dots": lambda n, one: b"." * n,
+    "words": lambda n, one: b"x " * (n // 2),
+}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(pytest.param(make, id=name) for name, make in TOKENS.items()),
+        *(
+            pytest.param(lambda n, _one, make=make: make(n), id=name)
+            for name, make in BODIES.items()
+        ),
+    ],
+)
+def test_the_work_of_exposing_is_in_proportion(make):
+    options = ApiOptions()
+    options.signing_secrets = (b"s" * 32,)
+    client = Client(options=options)
+    one = client.json("f=search&u=x&track=later")["exposure"]
+
+    def cost(n):
+        raw = make(n, one)
+        return work_of(lambda: ask(client, "/expose", raw))
 
     assert_in_proportion(cost)
 
@@ -335,7 +371,7 @@ PATTERNS = {
     "an empty object": (attributes._EMPTY_OBJECT, 0, False),
     "a string": (attributes._STRING, re.DOTALL, False),
     "a lone surrogate": (fields._SURROGATES.pattern, 0, True),
-    "what may be one": (fields._MAY_HAVE_SURROGATES.pattern, 0, True),
+    "a lone surrogate that is told": (go_json._SURROGATES.pattern, 0, True),
     "an escape of a query": (go_query._ESCAPE.pattern.decode(), 0, True),
     "a bad one": (go_query._BAD_ESCAPE.pattern, 0, True),
     "what is no UTF-8": (go_query._NO_UTF8.pattern, 0, True),
@@ -429,7 +465,8 @@ def test_every_pattern_of_the_api_is_in_the_table():
         "attributes.py": 6,
         "batch.py": 1,
         "body.py": 2,
-        "fields.py": 2,
+        "fields.py": 1,
+        "go_json.py": 1,
         "form.py": 1,
         "go_query.py": 3,
         "health.py": 1,

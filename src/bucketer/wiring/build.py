@@ -79,7 +79,7 @@ def build(
     if collector is not None:
         _have_it_counted(collector, settings, options)
     traces = _have_it_traced(settings, environ, options, mode)
-    listened = _who_listens(settings, options, mode, stream_secret)
+    listened = _who_listens(settings, options, stream_secret)
     if mode == SERVER:
         options.webhook = (settings.webhook_secret, settings.project_id)
     stores = _user_stores(settings, options)
@@ -121,13 +121,11 @@ def build(
     return runtime
 
 
-def _who_listens(
-    settings: Settings, options: ApiOptions, mode: str, stream_secret: bytes
-) -> set[str] | None:
+def _who_listens(settings: Settings, options: ApiOptions, stream_secret: bytes) -> set[str] | None:
     """Put into *options* what can be listened to; return what the door keeps true of it."""
     listened: set[str] | None = None
     if settings.agent_notifications:
-        if mode == SERVER:
+        if stream_secret:  # of a door that can keep an answer open
             options.listened = listened = set()
         else:
             options.no_streams = "only `bucketer serve` can keep an answer open"
