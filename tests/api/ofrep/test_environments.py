@@ -22,7 +22,7 @@ KEYS = {name: new_key(name.ljust(32).encode()) for name in ("first", "second", "
 
 
 def token(**claims):
-    return jwt.encode({"exp": time.time() + 60, **claims}, SECRET, algorithm="HS256")
+    return jwt.encode({"exp": time.time() + 86_400, **claims}, SECRET, algorithm="HS256")
 
 
 FIRST = [
