@@ -27,8 +27,8 @@ FLAGS = "/ofrep/v1/evaluate/flags"
 SEEDS = int(os.environ.get("OFREP_SEEDS", "12"))
 USERS = 12
 ANY = {"DEFAULT", "DISABLED", "SPLIT", "STATIC", "TARGETING_MATCH"}
-#: How many were compared in this process.
-COMPARED = [0]
+#: How many were compared in this process, and of how many seeds.
+COMPARED, RAN = [0], [0]
 
 
 def reason_of(flag, decision, trace):
@@ -73,6 +73,7 @@ def as_json(value):
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_value_variant_and_reason_are_the_core_s(seed):
+    RAN[0] += 1
     raw = generate(f"ofrep {seed}").text().encode()
     options = wiring.api_options(read_settings({"BUCKETER_OFREP_OFF": "values"}))
     runtime = a_runtime(FakeSource(raw), options=options)
@@ -109,5 +110,6 @@ def test_value_variant_and_reason_are_the_core_s(seed):
 @pytest.fixture(scope="module", autouse=True)
 def they_are_many():
     yield
-    assert COMPARED[0] >= 10 * SEEDS
+    if RAN[0] == SEEDS:  # no other process has had a part of them
+        assert COMPARED[0] >= 10 * SEEDS
     sys.stdout.write(f"{COMPARED[0]:,} evaluations compared\n")
