@@ -2,14 +2,14 @@
 
 A key is found by its hash in a dictionary. So each guess that has the shape of a header costs the
 same, one hash and a look that finds nothing, whatever it has in common with a key: what a
-comparison could tell by its time is about the hash, which nobody can steer
-(docs/decisions/0151).
+comparison could tell by its time is about the hash, which nobody can steer. What was genuine is
+remembered by its text: a dictionary compares texts only where 64 bits of their hashes are equal,
+with a secret of the process in them, so that tells nothing either (docs/decisions/0151).
 """
 
 from __future__ import annotations
 
 import threading
-from hashlib import sha256
 
 from bucketer.api.access import (
     PARAMETER,
@@ -57,8 +57,8 @@ class Gate:
     def __init__(self, ring: Ring, checker: TokenChecker | None, usual: int) -> None:
         """Take the keys of *ring*, and tokens that *checker* knows, with the role *usual*."""
         self._ring, self._checker, self._usual = ring, checker, usual
-        #: By the hash of the whole header, with what it costs: what was genuine, in its order.
-        self._known: dict[bytes, tuple[Grant, float, int]] = {}
+        #: By the whole header, with what it costs: what was genuine, in its order.
+        self._known: dict[str, tuple[Grant, float, int]] = {}
         self._grants: Mapping[bytes, Grant] = ring.grants
         self._known_bytes = 0
         self._remembering = threading.Lock()
@@ -82,24 +82,23 @@ class Gate:
         shown = headers.get("authorization") or headers.get("x-api-key")
         if shown is None:
             return self._unshown(request, now)
-        digest = sha256(shown.encode("utf-8", "surrogatepass")).digest()
-        known = self._known.get(digest)
+        known = self._known.get(shown)
         if known is not None and known[1] > now and self._grants is self._ring.grants:
             return known[0]
-        return self._find(request, token_of(headers), now, digest, shown)
+        return self._find(request, token_of(headers), now, shown)
 
-    def _find(self, request: Request, token: str, now: float, digest: bytes, shown: str) -> Grant:
+    def _find(self, request: Request, token: str, now: float, shown: str) -> Grant:
         """Look up a key, or check a token; remember it where *shown* is all that it came in."""
         grants = self._ring.grants
         grant = grants.get(digest_of(token))
-        cost = COST_BYTES
+        cost = COST_BYTES + 4 * len(shown)
         if grant is None:
             grant = self._checked(token, now)
             cost += len(token) * _CLAIMS
         if grant.origins:
             _check_origin(grant, request)
         elif token and shown.endswith(token):
-            self._remember(digest, grant, cost, grants)
+            self._remember(shown, grant, cost, grants)
         return grant
 
     def _checked(self, token: str, now: float) -> Grant:
@@ -136,9 +135,7 @@ class Gate:
         _check_origin(grant, request)
         return grant
 
-    def _remember(
-        self, digest: bytes, grant: Grant, cost: int, grants: Mapping[bytes, Grant]
-    ) -> None:
+    def _remember(self, shown: str, grant: Grant, cost: int, grants: Mapping[bytes, Grant]) -> None:
         """Keep what was genuine while *grants* counted; what was kept longest gives way."""
         with self._remembering:
             known = self._known
@@ -146,9 +143,9 @@ class Gate:
                 known.clear()
                 self._known_bytes = 0
                 self._grants = grants
-            before = known.pop(digest, None)
+            before = known.pop(shown, None)
             self._known_bytes += cost - (before[2] if before else 0)
-            known[digest] = (grant, grant.until, cost)
+            known[shown] = (grant, grant.until, cost)
             while self._known_bytes > MAX_BYTES:
                 self._known_bytes -= known.pop(next(iter(known)))[2]
 

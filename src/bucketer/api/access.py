@@ -191,7 +191,24 @@ def admit(
         EnvironmentNeeded: it names no environment, and its key is for one, which is another.
         WorkNeeded, KeysUnavailable: see `Gate`.
     """
-    grant = gate.grant(request, now)
+    check(request, gate.grant(request, now), gate, role, place, keys, now, known)
+
+
+def check(
+    request: Request,
+    grant: Grant,
+    gate: Gate,
+    role: int,
+    place: str,
+    keys: Collection[str],
+    now: float,
+    known: Known | None,
+) -> None:
+    """Let a request through that may do by *grant* what takes *role*; the rest as `admit`.
+
+    Raises:
+        BucketerError, EnvironmentNeeded: see `admit`.
+    """
     if grant.role < role:
         needed, has = role_name(role), role_name(grant.role)
         raise AccessDenied(f"This takes a key with the role {needed}; this one has {has}.")
@@ -232,7 +249,12 @@ class Guarded:
         Raises:
             Exception: of `admit`, or the route's own.
         """
-        admit(request, self._gate, self.role, self._place.place, self._keys, now, known)
+        gate, place = self._gate, self._place.place
+        grant = gate.grant(request, now)
+        if grant.role >= self.role and gate.rates is None and grant.covers(place, self._keys):
+            request.grant = grant  # nearly always
+        else:
+            check(request, grant, gate, self.role, place, self._keys, now, known)
         return self._route.answer(request, now, new_uuid, known)
 
     def understood(self, request: Request) -> dict[str, object]:
