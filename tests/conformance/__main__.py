@@ -95,6 +95,8 @@ def report(results):
         f"The scenarios are OpenFeature's ({SOURCE}),",
         f"and not in this repository; the SHA-256 of what they say is `{digest()[:16]}…`. The command wants them in",
         "`build/openfeature-tck`; without them `make e2e` skips the suite and says so.",
+        "Those asked here were taken file by file from a stored copy of the draft, the newest of each, without comments;",
+        "they need not all be of one commit.",
         "",
         "Each scenario that fails does so for a reason of the client's own, with an answer of ours that is right:",
         "",
