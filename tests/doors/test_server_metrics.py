@@ -104,9 +104,17 @@ def test_no_page_may_read_it(server):
     assert not [each for each in scrape(server.url)[1] if each.lower().startswith("access-")]
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
-def test_who_comes_through_a_proxy_on_this_machine_is_not_on_it(server, header):
-    request = urllib.request.Request(f"{server.url}/metrics", headers={header: "127.0.0.1"})
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        *((each, "127.0.0.1") for each in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")),
+        ("Host", "rebound.example"),
+    ],
+)
+def test_a_proxy_on_this_machine_and_a_page_that_calls_it_otherwise_are_not_on_it(
+    server, header, value
+):
+    request = urllib.request.Request(f"{server.url}/metrics", headers={header: value})
 
     with pytest.raises(urllib.error.HTTPError) as answered:
         urllib.request.urlopen(request, timeout=10)

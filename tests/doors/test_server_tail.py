@@ -109,9 +109,9 @@ def test_a_rate_is_a_whole_number_within_bounds(server, path, status):
     assert status == ask(server.url, path)[0]
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "Host"])
 def test_nobody_else_may_listen(server, header):
-    status, body = ask(server.url, "/tail", **{header: "192.0.2.1"})
+    status, body = ask(server.url, "/tail", **{header: "rebound.example"})
 
     assert 403 == status
     assert b"local_only" in body

@@ -127,8 +127,8 @@ class LocalOnly(BucketerError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} answers this machine only, and no proxy on it; {self.setting} says to "
-            "whom else."
+            f"{self.path} answers this machine only, asked by 127.0.0.1 or localhost, and no proxy "
+            f"on it; {self.setting} says to whom else."
         )
 
 

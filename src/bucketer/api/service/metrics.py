@@ -5,6 +5,7 @@ It tells the names of flags and how much is asked for, so it isn't for everybody
 
 from __future__ import annotations
 
+from bucketer.api.console.allowed import is_local
 from bucketer.api.grant import ADMIN, grant_of
 from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
 from bucketer.api.problems import LocalOnly
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from bucketer.api.options import ApiOptions
 
 PATH = "/metrics"
-#: What a proxy adds: then it is the proxy that runs on this machine, and not who asks.
-_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via", "cf-connecting-ip")
 
 
 class MetricsRoute:
@@ -64,10 +63,3 @@ class MetricsRoute:
         """Return nothing."""
         del request
         return {}
-
-
-def is_local(request: Request) -> bool:
-    """Say whether *request* comes from this machine, and not through a proxy that runs on it."""
-    if not (request.ip == "::1" or request.ip.startswith("127.")):
-        return False
-    return not any(name in request.headers for name in _FORWARDED)

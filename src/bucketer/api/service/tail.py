@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from bucketer.api.console.allowed import is_local
 from bucketer.api.grant import ADMIN, grant_of
 from bucketer.api.http import COMMON_HEADERS, Reply
 from bucketer.api.problems import LocalOnly, TooManyListen
 from bucketer.api.query import parse_query
 from bucketer.api.streams import Stream, Telling, Wanted
 from bucketer.core.errors import InvalidRequest
-
-from .metrics import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
