@@ -129,6 +129,38 @@ def test_equal_etags_have_equal_answers_where_one_part_differs(part, impressions
             check(one, other)
 
 
+ESCAPED = [
+    b'{"context": {"targetingKey": "cooper34523569", "tier": "platinum", "member_since_days": 56, %b}}'
+    % each
+    for each in (
+        b'"$opt_impressions": "later"',
+        b'"\\u0024opt_impressions": "later"',
+        b'"$opt_impressions": "l\\u0061ter"',
+        b'"\\u0024opt_impressions": "l\\u0061ter"',
+        b'"\\u0024opt_debug": true, "cart": [1]',
+    )
+]
+
+
+@pytest.mark.parametrize("body", ESCAPED)
+@pytest.mark.parametrize("streams", ["", "on"])
+def test_escapes_in_a_body_hide_nothing_from_the_etag(body, streams):
+    options = ApiOptions()
+    options.apis = (("/ofrep/", openfeature_api),)
+    options.signing_secrets = options.stream_secrets = (b"s" * 16,)
+    options.event_streams, options.stream_room = streams, Room() if streams else None
+    handler = Handler(EDITIONS[0], options)
+    answers = {}
+    for now in (NOW, NOW + 1, NOW + 21_600, NOW + 43_200):
+        answer = handler.handle(Request("POST", FLAGS, body=body), now, lambda: "u").response
+        etag = dict(answer.headers)["ETag"]
+        assert answers.setdefault(etag, answer.body) == answer.body
+        for each, kept in answers.items():
+            request = Request("POST", FLAGS, "", {"if-none-match": each}, body)
+            again = handler.handle(request, now, lambda: "u").response
+            assert (again.status == 304) is (kept == answer.body)
+
+
 def check(one, other):
     """Hold the law against two requests."""
     first, second = response(one), response(other)

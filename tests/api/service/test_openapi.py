@@ -41,7 +41,7 @@ def test_every_route_is_described_with_its_methods():
         assert {method.lower()} == described[path]
     ours = {"/bucketer", "/track", "/expose", "/health", "/openapi.yaml", "/webhooks/optimizely"}
     ours |= {"/livez", "/readyz", "/info", "/config", "/refresh"}
-    openfeature = {"/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/{key}"}
+    openfeature = {"/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags/{key}", "/ofrep/v1/events"}
     assert {*OPERATIONS, "/v1/batch", "/oauth/token", *ours, *openfeature} == set(described)
     assert {"get", "post"} == described["/bucketer"] == described["/track"]
 

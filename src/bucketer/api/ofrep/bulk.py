@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 
 #: Of what is evaluated, and how: another one may answer the same question otherwise.
 _FORM = b"bucketer ofrep 2"
-_LATER = LATER.encode()
-#: What can't be the beginning of a body that is evaluated: the ETag is made of something else.
-_OF_THE_ANSWER, _OF_MORE = b"\0answer", "\0more"
+_LATER = b'"' + LATER.encode() + b'"'
+#: How all begins in a context that asks for more than values.
+_MARK = b"$opt_"
+#: No body that is evaluated can begin so: the ETag is made of the answer.
+_OF_THE_ANSWER = b"\0answer"
 
 
 class BulkRoute:
@@ -55,6 +57,11 @@ class BulkRoute:
         """Evaluate with *evaluator*; None answers 503."""
         self._evaluator, self._options, self._headers = evaluator, options, headers
         self._streams = _streams_of(options)
+        self._plain = (
+            self._streams is None
+            and options.gate is None
+            and options.ofrep_bulk_impressions != LATER
+        )
         self._of_the_edition = b""
         if evaluator is not None:
             ruleset, edition = evaluator.ruleset, evaluator.edition
@@ -79,9 +86,11 @@ class BulkRoute:
             raise NoDatafile
         streams = self._streams(request, now) if self._streams is not None else ""
         given = request.headers.get("if-none-match", "")
-        etag = ""
+        etag, beside = "", b""
         if known is None and not self._options.profiles:
-            etag = self._etag(self._beside(request, now, streams) + request.body)
+            plain = self._plain and _MARK not in request.body and not request.query
+            beside = b"" if plain else self._beside(request, now, streams)
+            etag = self._etag(beside + request.body)
             if etag in given:  # also among others, and as nginx weakens it
                 return self._unchanged(request, etag)
         context = context_of(request, self._options)
@@ -89,7 +98,11 @@ class BulkRoute:
         wanted = context.impressions
         if wanted is None:
             wanted = self._options.ofrep_bulk_impressions
-        put = self._put_tokens(context, user, now) if wanted == LATER else None
+        put = None
+        if wanted == LATER:
+            put = self._put_tokens(context, user, now)
+            if not (beside and self._has_tokens(request)):  # it was written with escapes
+                etag = ""
         texts, made = _evaluate(evaluator, context, user, put)
         more = f', "eventStreams": {streams}' if streams else ""
         metadata = to_json({"debug": context.told}) if context.told else "{}"
@@ -126,8 +139,8 @@ class BulkRoute:
         return None if context.targeting_key is None else tokens.put
 
     def _beside(self, request: Request, now: float, streams: str) -> bytes:
-        """Return what the answer depends on beside datafile and body; nearly always nothing."""
-        later = _LATER in request.body or self._options.ofrep_bulk_impressions == LATER
+        """Return what the answer depends on beside datafile and body; it begins as no body can."""
+        later = self._has_tokens(request)
         debug = shows_debug(request, self._options)
         who = None if self._options.gate is None else grant_of(request)
         if not (later or debug or who or streams):
@@ -138,7 +151,11 @@ class BulkRoute:
 
             period = period_of(self._options, now)
         allowed = None if who is None else (who.role, who.name)
-        return repr((_OF_MORE, debug, allowed, period, streams)).encode()
+        return repr((debug, allowed, period, streams)).encode()
+
+    def _has_tokens(self, request: Request) -> bool:
+        """Say whether the answer may have tokens, without reading the body."""
+        return _LATER in request.body or self._options.ofrep_bulk_impressions == LATER
 
     def _etag(self, content: bytes) -> str:
         """Return the ETag of what *content* is evaluated to, or of what it was."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bucketer.api.options import ApiOptions
 
 _IMPRESSIONS, _DEBUG = "$opt_impressions", "$opt_debug"
+_RAW_DEBUG = _DEBUG.encode()
 _OURS = frozenset(("targetingKey", "flags", "variableKey", _IMPRESSIONS, _DEBUG))
 #: Names that debug tells, and how much of each.
 _MOST_NAMED, _MOST_CHARS = 20, 100
@@ -84,9 +85,9 @@ class Context:
             message = f'{_IMPRESSIONS} must be true, false or "{LATER}".'
             raise InvalidContext(message, field=_IMPRESSIONS)
         debug = given.get(_DEBUG)
-        if not (debug is None or isinstance(debug, bool)):
+        if debug is not None and not isinstance(debug, bool):
             raise InvalidContext(f"{_DEBUG} must be true or false.", field=_DEBUG)
-        self.debug = bool(debug)
+        self.debug = debug is True
         self.impressions: bool | str | None = impressions
 
     @property
@@ -102,7 +103,7 @@ class Context:
 
 def shows_debug(request: Request, options: ApiOptions) -> bool:
     """Say whether *request* asks for debug, and whoever sent it may have that."""
-    asked = "debug=" in request.query or _DEBUG.encode() in request.body
+    asked = "debug=" in request.query or _RAW_DEBUG in request.body
     return asked and options.debug_allowed and grant_of(request).role >= READ
 
 
@@ -116,13 +117,11 @@ def context_of(request: Request, options: ApiOptions) -> Context:
         InvalidRequest: the body is no JSON object.
         InvalidContext: its context is no object, or a part of it has the wrong type.
     """
-    given = _given(request, options.max_json_depth)
-    context = Context(given)
-    if shows_debug(request, options):
+    context = Context(_given(request, options.max_json_depth))
+    if context.debug or request.query:
         word = parse_query(request.query, _NAMES).get("debug", "")
-        context.debug = context.debug or word.lower() in _ON
-    else:
-        context.debug = False
+        asked = context.debug or word.lower() in _ON
+        context.debug = asked and shows_debug(request, options)
     return context
 
 
