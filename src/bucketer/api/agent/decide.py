@@ -60,7 +60,8 @@ def answer(call: Call) -> Reply:
     """
     fields = call.fields_of_user(SHAPE)
     options = frozenset(fields["decideOptions"])
-    forced = _forced(fields["forcedDecisions"])
+    given = fields["forcedDecisions"]
+    forced = _forced(given) if given else None
     if not options <= OPTIONS:
         unknown = next(each for each in fields["decideOptions"] if each not in OPTIONS)
         raise Refused(400, f"invalid option: {unknown}")
@@ -86,10 +87,8 @@ def answer(call: Call) -> Reply:
     return call.reply(text, events, profile)
 
 
-def _forced(given: list[object]) -> dict[tuple[str, str | None], str] | None:
+def _forced(given: list[object]) -> dict[tuple[str, str | None], str]:
     """Return the forced decisions by flag and rule, of which the last of two wins."""
-    if not given:
-        return None
     try:
         read = objects(given, _FORCED)
     except Unreadable:
@@ -126,33 +125,50 @@ class _Decided:
         once = dict.fromkeys(keys)
         if len(self._shown_user) * len(once) > _MOST_BYTES:
             raise Refused(413, f"the user is too long to be told with {len(once)} decisions")
-        tells_more = self._later or self._topic or INCLUDE_REASONS in self._options
-        decide = self._in_full if tells_more or self._user.known is not None else self._shortly
         only_enabled = ENABLED_FLAGS_ONLY in self._options and not one
+        tells_more = self._later or self._topic or INCLUDE_REASONS in self._options
         try:
-            texts = [decide(key, only_enabled) for key in once]
+            if tells_more or self._user.known is not None:
+                texts = [self._in_full(key, only_enabled=only_enabled) for key in once]
+                return [text for text in texts if text is not None]
+            return self._shortly(once, only_enabled=only_enabled)
         except PredictionNeeded as needed:
             needed.options = self._options
             raise
-        return [text for text in texts if text is not None] if only_enabled else texts  # type: ignore[return-value]  # it is None for what is off
 
-    def _shortly(self, key: str, only_enabled: bool) -> str | None:
-        """Return what is shown of a flag's decision: nothing of one that is off, if so wanted.
+    def _shortly(self, keys: Iterable[str], *, only_enabled: bool) -> list[str]:
+        """Decide *keys* for a user of whom id and attributes are known, with nothing to explain.
 
-        For a user of whom no more is known than id and attributes, with nothing to explain.
+        All in one loop, as there may be hundreds.
         """
-        flag = self._ruleset.flags.get(key)
-        if flag is None:
-            return None if only_enabled else whole(unknown_flag(key), self._shown_user, [])
-        decision = self._decide(self._ruleset, key, self._user, NO_OPTIONS, None)
-        self.impressions += decision.impressions
-        if only_enabled and not decision.enabled:  # whose variables no JSON may have a word for
-            return None
-        spelled = self._spelling.of(decision, flag, with_variables=self._with_variables)
-        return whole(spelled, self._shown_user, [])
+        ruleset, user, decide, spelling = self._ruleset, self._user, self._decide, self._spelling
+        flags, with_variables = ruleset.flags, self._with_variables
+        kept = spelling.whole if with_variables else spelling.without_variables
+        told = f'{self._shown_user},"reasons":[]'
+        texts = []
+        for key in keys:
+            flag = flags.get(key)
+            if flag is None:
+                if not only_enabled:
+                    texts.append(whole(unknown_flag(key), self._shown_user, []))
+                continue
+            decision = decide(ruleset, key, user, NO_OPTIONS, None)
+            self.impressions += decision.impressions
+            if only_enabled and not decision.enabled:  # its variables may have no word in JSON
+                continue
+            spelled = kept.get(decision.base)
+            if spelled is None:
+                spelled = spelling.of(decision, flag, with_variables=with_variables)
+            head, tail, always = spelled
+            texts.append(whole(spelled, self._shown_user, []) if always else f"{head}{told}{tail}")
+        return texts
 
-    def _in_full(self, key: str, only_enabled: bool) -> str | None:
-        """Return the same for any user, and tell those who listen."""
+    def _in_full(self, key: str, *, only_enabled: bool) -> str | None:
+        """Decide *key* for any user, explain it, and tell those who listen.
+
+        Returns:
+            what is shown of it; None for a flag that is off, with *only_enabled*.
+        """
         ruleset = self._ruleset
         flag = ruleset.flags.get(key)
         if flag is None:

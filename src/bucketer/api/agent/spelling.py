@@ -28,23 +28,25 @@ class Spelling:
     """Spelled decisions of one edition. Filled as they are met; safe to share by threads.
 
     Attributes:
+        whole: decisions of `/v1/decide`, by their `base`; to be looked at before `of` is asked.
+        without_variables: the same without variables.
         activated: by the `base` of a decision, what stands behind the user in `/v1/activate`.
     """
 
-    __slots__ = ("_left_bytes", "_room_bytes", "_whole", "_without_variables", "activated")
+    __slots__ = ("_left_bytes", "_room_bytes", "activated", "whole", "without_variables")
 
     def __init__(self, room_bytes: int) -> None:
         """Keep at most *room_bytes*."""
         self._room_bytes = self._left_bytes = room_bytes
-        self._whole: dict[object, Spelled] = {}
-        self._without_variables: dict[object, Spelled] = {}
+        self.whole: dict[object, Spelled] = {}
+        self.without_variables: dict[object, Spelled] = {}
         self.activated: dict[object, str] = {}
 
     def of(
         self, decision: Decision, flag: Flag, *, with_variables: bool, forced: bool = False
     ) -> Spelled:
         """Return the texts of *decision* in `/v1/decide`, of *flag*, maybe *forced* upon a rule."""
-        known = self._whole if with_variables else self._without_variables
+        known = self.whole if with_variables else self.without_variables
         spelled = known.get(decision.base)
         if spelled is None:
             spelled = _spell(decision, flag, with_variables=with_variables, forced=forced)
@@ -64,7 +66,7 @@ class Spelling:
         if cost_bytes > self._room_bytes:
             return
         if cost_bytes > self._left_bytes:
-            for each in (self._whole, self._without_variables, self.activated):
+            for each in (self.whole, self.without_variables, self.activated):
                 each.clear()
             self._left_bytes = self._room_bytes
         self._left_bytes -= cost_bytes
