@@ -20,6 +20,8 @@ from fakes.transports import Loop, State, Transport
 GET = "GET /bucketer?e=checkout_flow_experiment&u=%s&a=tier:%%22platinum%%22 HTTP/1.1\r\n%s\r\n"
 BODY = '{"e":"checkout_flow_experiment","u":"%s","a":{"tier":"platinum","member_since_days":56}}'
 GOAL = '{"event":"purchase","u":"%s","a":{"tier":"platinum"},"tags":{"revenue":4200}}'
+AGENT = '{"userId":"%s","userAttributes":{"tier":"platinum","member_since_days":56}}'
+CONTEXT = '{"context":{"targetingKey":"%s","tier":"platinum","member_since_days":56}}'
 HOST = "Host: x\r\n"
 OWN_KEY = f"{HOST}X-Optimizely-SDK-Key: demonstration\r\n"
 OTHER_KEY = f"{HOST}X-Optimizely-SDK-Key: another\r\n"
@@ -27,6 +29,11 @@ OTHER_KEY = f"{HOST}X-Optimizely-SDK-Key: another\r\n"
 
 def post(path, body):
     return f"POST {path} HTTP/1.1\r\n{HOST}Content-Length: {len(body)}\r\n\r\n{body}"
+
+
+def agents(path, body):
+    head = f"{OTHER_KEY}Content-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"
 
 
 def calls_of(call):
@@ -98,3 +105,39 @@ def test_an_ordinary_request_calls_no_more_functions_than_it_did(
 
     assert calls_of(lambda: answered(connection, request)) <= most_calls
     assert b'"user9"' in connection._transport.written[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "most_calls"),
+    [
+        ("decide", lambda user: agents("/v1/decide?keys=checkout_flow", AGENT % user), 190),
+        ("decide all", lambda user: agents("/v1/decide", AGENT % user), 235),
+        (
+            "activate",
+            lambda user: agents("/v1/activate?featureKey=checkout_flow", AGENT % user),
+            190,
+        ),
+        ("one", lambda user: post("/ofrep/v1/evaluate/flags/checkout_flow", CONTEXT % user), 155),
+        ("all", lambda user: post("/ofrep/v1/evaluate/flags", CONTEXT % user), 200),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_nor_does_one_in_the_words_of_agent_or_openfeature(connection, name, make, most_calls):
+    del name
+    for number in range(30):  # each rule has been asked, and written out
+        assert b" 200 OK\r\n" in answered(connection, make(f"user{number}"))
+    request = make("user9")
+
+    assert calls_of(lambda: answered(connection, request)) <= most_calls
+    assert b'"user9"' in connection._transport.written[-1]
+
+
+def test_an_answer_that_has_not_changed_is_told_so_in_few_calls(connection):
+    path, body = "/ofrep/v1/evaluate/flags", CONTEXT % "user1"
+    told = answered(connection, post(path, body))
+    [etag] = [line[6:].decode() for line in told.split(b"\r\n") if line.startswith(b"etag: ")]
+    request = post(path, body).replace("Host", f"If-None-Match: {etag}\r\nHost")
+    for _ in range(2):
+        assert b" 304 " in answered(connection, request)
+
+    assert calls_of(lambda: answered(connection, request)) <= 72

@@ -117,7 +117,9 @@ class BulkRoute:
             return Reply(response)
         events: tuple[Event, ...] = ()
         if wanted != LATER and self._options.makes_events:
-            events = events_of(made, user, evaluator.ruleset, now, new_uuid)
+            events = events_of(
+                made, user, evaluator.ruleset, now, new_uuid, body_bytes=len(request.body)
+            )
         bucketed = dict(each.bucketed for each in made if each.bucketed is not None)
         if not bucketed or user.profile is None:
             return Reply(response, events)

@@ -69,7 +69,9 @@ class SingleRoute:
             text = _with_debug(text, context, trace)
         events: tuple[Event, ...] = ()
         if not (context.impressions is False or anonymous or not self._options.makes_events):
-            events = events_of([decision], user, evaluator.ruleset, now, new_uuid)
+            events = events_of(
+                [decision], user, evaluator.ruleset, now, new_uuid, body_bytes=len(request.body)
+            )
         if context.impressions == LATER:
             from .later import exposing
 
