@@ -3,6 +3,8 @@
 import base64
 import copy
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,7 @@ from bucketer.api.http import Request
 from bucketer.core.errors import SettingsError
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
+from bucketer.metrics.collector import Collector
 from fakes.process import bucketer_serve
 
 ASKED = "e=checkout_flow_experiment&u=ben"
@@ -268,3 +271,56 @@ def test_under_asgi_it_is_the_same():
         ]
 
     assert [401, 200, 200, 403] == asyncio.run(all_of_them())
+
+
+def test_in_lambda_the_library_of_tokens_is_imported_with_the_first_one():
+    """It takes longer than all the rest of a cold start."""
+    program = f"""
+import sys, time
+from bucketer import wiring
+from bucketer.api.http import Request
+runtime = wiring.build(mode=wiring.LAMBDA)
+def ask(**headers):
+    return runtime.serve(Request("GET", "/bucketer", "{ASKED}", headers, request_id="r")).status
+print("jwt" in sys.modules, ask(), "jwt" in sys.modules)
+import jwt
+token = jwt.encode({{"exp": time.time() + 60, "environments": ["default"]}}, {SECRET!r})
+print(ask(authorization="Bearer " + token), ask(authorization="Bearer " + token + "x"))
+"""
+    environ = {
+        "BUCKETER_EVENTS": "off",
+        "BUCKETER_AUTH_HMAC_SECRETS": base64.b64encode(SECRET).decode(),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert "False 401 False\n200 401\n" == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body"),
+    [
+        (f"/bucketer?{ASKED}", "GET", b""),
+        ("/track", "POST", b'{"event": "purchase", "user": "ben"}'),
+        ("/v1/config", "GET", b""),
+        ("/ofrep/v1/evaluate/flags", "POST", b"{}"),
+        ("/console/api/project", "GET", b""),
+        ("/metrics", "GET", b""),
+        ("/config", "GET", b""),
+    ],
+)
+def test_every_401_says_how_to_show_a_key(path, method, body):
+    environ = {
+        "BUCKETER_EVENTS": "off",
+        "BUCKETER_KEYS": OF_DEFAULT,
+        "BUCKETER_CONSOLE": "on",
+        "BUCKETER_METRICS": "open",
+    }
+    closed = wiring.build(environ=environ, collector=Collector(None))
+    path, _, query = path.partition("?")
+    headers = {"x-optimizely-sdk-key": "demonstration", "content-type": "application/json"}
+    answer = closed.serve(Request(method, path, query, headers, body, request_id="r"))
+
+    assert 401 == answer.status
+    assert ("WWW-Authenticate", "Bearer") in answer.headers

@@ -322,3 +322,51 @@ def _workers(pid):
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     lines = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in found}
     return [each for each, line in lines.items() if b"spawn_main" in line]
+
+
+def asked_with(server, **headers):
+    """Status and text of a decision, asked with these headers."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    url = f"http://127.0.0.1:{server.port}{PATH}cooper34523569"
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=sent), timeout=10
+        ) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_callers_get_401_and_a_new_key_opens_without_a_restart(operated, tmp_path):
+    says(
+        "`bucketer keys list` shows those", "a server takes it within 5 s", "keys from before go on"
+    )
+    path = tmp_path / "keys"
+    server = operated(BUCKETER_KEYS_FILE=str(path))
+    status, told = asked_with(server, X_API_Key="bk_lost")
+    assert (401, True) == (status, "it isn't known" in told)
+    status, told = server.command("keys", "create", "--role", "evaluate", "--note", "3 a.m.")
+    key = next(line for line in told.splitlines() if line.startswith("bk_"))
+    assert "3 a.m." in server.command("keys", "list")[1]
+    wait_until(lambda: asked_with(server, X_API_Key=key)[0] == 200, 10)
+
+    with path.open("a") as file:
+        file.write("nonsense\n")
+    wait_until(
+        lambda: asked_with(server, X_API_Key=key)[0] == 200 and "line 2" in server.logged(), 10
+    )
+    assert 200 == asked_with(server, X_API_Key=key)[0]
+
+
+def test_callers_get_429_through_a_proxy_that_is_not_named(operated):
+    says("they come through a proxy that isn't named", "name it in `BUCKETER_TRUSTED_PROXIES`")
+    rate = {"BUCKETER_RATE_PER_ADDRESS": "0.01", "BUCKETER_RATE_BURST": "0"}
+    server = operated(BUCKETER_TRUSTED_PROXIES="127.0.0.1", **rate)
+    inner = "192.0.2.1, 10.0.0.1"  # as the proxy behind which another stands tells it
+
+    assert [200, 429] == [asked_with(server, X_Forwarded_For=inner)[0] for _ in range(2)]
+    assert 429 == asked_with(server, X_Forwarded_For="192.0.2.2, 10.0.0.1")[0]
+    server.leave()
+    named = operated(BUCKETER_TRUSTED_PROXIES="127.0.0.1 10.0.0.0/8", **rate)
+    for visitor in ("192.0.2.1", "192.0.2.2"):
+        assert 200 == asked_with(named, X_Forwarded_For=f"{visitor}, 10.0.0.1")[0]

@@ -6,10 +6,13 @@ from bucketer.access.gate import Gate
 from bucketer.access.keys import EVERY
 from bucketer.access.ring import Ring
 from bucketer.api.grant import ROLES
-from bucketer.core.errors import SettingsError
+from bucketer.api.http import WorkNeeded
+from bucketer.core.errors import SettingsError, TokenRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from bucketer.api.options import ApiOptions
     from bucketer.ports import TokenChecker
     from bucketer.settings import Settings
@@ -17,8 +20,38 @@ if TYPE_CHECKING:
 _FETCH_S = 10.0
 
 
-def add_access(settings: Settings, options: ApiOptions) -> None:
+class CheckerWhenNeeded:
+    """Knows which tokens are genuine, once the first has come: the library is slow to import."""
+
+    def __init__(self, make: Callable[[], TokenChecker]) -> None:
+        """Have *make* make what checks."""
+        self._make = make
+        self._checker: TokenChecker | None = None
+
+    def claims(self, token: str, now: float) -> Mapping[str, object]:
+        """Return the claims of *token*; see `ports.TokenChecker`.
+
+        Raises:
+            TokenRefused: there is none.
+            WorkNeeded: the library has to be imported first.
+        """
+        if self._checker is None:
+            if not token:
+                raise TokenRefused("empty token")
+            raise WorkNeeded("tokens", self._load)
+        return self._checker.claims(token, now)
+
+    def _load(self) -> None:
+        self._checker = self._make()
+
+
+def add_access(settings: Settings, options: ApiOptions, *, lazily: bool = False) -> None:
     """Put what concerns keys and tokens into *options*; nothing is fetched yet.
+
+    Args:
+        settings: what is set.
+        options: of the default environment's API, and of all others'.
+        lazily: what checks tokens is imported with the first one.
 
     Raises:
         SettingsError: what is set contradicts itself; or the extra is missing.
@@ -31,7 +64,7 @@ def add_access(settings: Settings, options: ApiOptions) -> None:
     checker = None
     try:
         if secrets or settings.auth_jwks_url:
-            checker = _checker(settings)
+            checker = _when_needed(settings) if lazily else _checker(settings)
         if settings.auth_clients:
             from bucketer.tokens.issuing import Issuer
 
@@ -60,6 +93,19 @@ def _check(settings: Settings) -> None:
         there = ", ".join(sorted(names - {EVERY}))
         told = f"found keys for {', '.join(unknown)}; there are the environments: {there}"
         raise SettingsError([f"BUCKETER_KEYS: {told}"])
+
+
+def _when_needed(settings: Settings) -> TokenChecker:
+    """Return what will check tokens.
+
+    Raises:
+        ModuleNotFoundError: it could not, for want of the library.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("jwt") is None:
+        raise ModuleNotFoundError(name="jwt")
+    return CheckerWhenNeeded(lambda: _checker(settings))
 
 
 def _checker(settings: Settings) -> TokenChecker:

@@ -156,7 +156,7 @@ def _say_who_may(settings: Settings, options: ApiOptions, mode: str) -> None:
     if settings.is_keyed:
         from .access import add_access
 
-        add_access(settings, options)
+        add_access(settings, options, lazily=mode == LAMBDA)
     if mode == SERVER:
         from .rates import add_rates
 
