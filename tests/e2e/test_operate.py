@@ -125,6 +125,22 @@ def test_nothing_answers_since_a_setting_is_impossible(operated):
     assert "invalid_settings: BUCKETER_WORKERS: found 'many'; allowed:" in told
 
 
+def test_the_doctor_sees_what_is_missing_and_what_is_there(operated, tmp_path):
+    says("`bucketer doctor`, with the server's environment")
+    ill = operated(
+        start=False,
+        BUCKETER_DATAFILE="",
+        DATAFILE_URL="http://127.0.0.1:1/KEY.json",
+        BUCKETER_STATE_DIR="/proc/none",
+    )
+    status, told = ill.command("doctor")
+
+    assert 1 == status
+    assert "Connection refused" in told
+    assert "BUCKETER_STATE_DIR" in told
+    assert "KEY.json" not in told
+
+
 def test_no_datafile_until_a_copy_serves_and_then_its_source(operated, tmp_path):
     says("`refresh.trouble`", "`failing_since`", "*Connection refused*", "goes over to the first")
     with socket.create_server(("127.0.0.1", 0)) as found:
@@ -165,8 +181,12 @@ def test_an_old_datafile_is_confirmed_when_its_source_answers(operated):
 
 
 def test_workers_of_one_server_come_to_the_same_revision(operated):
-    says("`bucketer_datafile_workers` by revision", "all begin with the same")
-    server = operated(start=False, BUCKETER_WORKERS="2")
+    says(
+        "`bucketer_datafile_workers` by revision",
+        "`curl -X POST URL/refresh`",
+        "all begin with the same",
+    )
+    server = operated(start=False, BUCKETER_WORKERS="2", DATAFILE_MAX_AGE="3600")
     server.datafile.write_bytes(revision(1))
     server.start()
     ours = "bucketer_datafile_workers default"
@@ -177,6 +197,7 @@ def test_workers_of_one_server_come_to_the_same_revision(operated):
 
     wait_until(lambda: by_revision() == {"1": 2}, 20)
     server.datafile.write_bytes(revision(2))
+    server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: by_revision() == {"2": 2}, 20)
 
 
