@@ -353,7 +353,7 @@ def test_every_parameter_is_described_and_secrets_are_not_echoed(translated):
     parameters = translated["Parameters"]
 
     assert all(len(each["Description"]) > 20 for each in parameters.values())
-    for name in ("DatafileUrl", "DatafileAccessToken", "WebhookSecret", "Keys"):
+    for name in ("DatafileUrl", "DatafileAccessToken", "WebhookSecret", "Keys", "SigningSecrets"):
         assert parameters[name]["NoEcho"] is True
     grouped = [
         each

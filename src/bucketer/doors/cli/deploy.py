@@ -37,6 +37,7 @@ _FROM_SETTINGS: Final = {
     "BUCKETER_WEBHOOK_SECRET": "WebhookSecret",
     "BUCKETER_PROJECT_ID": "ProjectId",
     "BUCKETER_KEYS": "Keys",
+    "BUCKETER_SIGNING_SECRETS": "SigningSecrets",
 }
 
 
