@@ -93,6 +93,7 @@ LEFT_OUT = (
     "runtime/refresher.py",
     "sources/copies.py",
     "sources/shared.py",
+    "core/shares.py",
     "web",
     "wiring/console.py",
     "tail",

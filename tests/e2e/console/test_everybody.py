@@ -25,6 +25,9 @@ VIEWS = {
     "flag": ("#/project?show=flag&id=search", ".whole"),
     "audience": ("#/project?show=audience&id=10000000201", ".tree"),
     "group": ("#/project?show=group&id=10000000011", ".legend"),
+    "split": ("#/split?flag=search&by=app_version", "table.groups"),
+    "revisions": ("#/revisions?from=21&to=22", ".switches"),
+    "service": ("#/service", ".state"),
 }
 
 

@@ -19,7 +19,7 @@ def test_a_name_from_a_hostile_datafile_is_text_everywhere(browser, hostile, nam
     with looking(browser, hostile.url) as look:
         page = look.page
         arguments = [name, json.dumps({name: name})]
-        for view in ("visitor",):
+        for view in ("visitor", "split"):
             page.evaluate(
                 f"([flag, attributes]) => {{ location.hash = '#/{view}?' + "
                 "new URLSearchParams({flag, attributes, user: flag}) }",

@@ -14,6 +14,7 @@ from . import entities, listing
 from .allowed import check_json, check_origin, is_local, no_keys, not_here
 from .pages import PREFIX, page_route
 from .refusal import JSON, PRIVATE, Refused, refusal
+from .split import split_of
 from .tryout import try_json
 
 TYPE_CHECKING = False
@@ -99,6 +100,10 @@ def _try(question: Question) -> Told:
     return try_json(question.fields, ruleset, question.environment, question.profile)
 
 
+def _split(question: Question) -> Told | str:
+    return split_of(question.fields, question.edition.ruleset)
+
+
 def _key(question: Question, name: str) -> str:
     found: str = question.fields.get(name) or ""
     if not found:
@@ -116,6 +121,7 @@ ROUTES: dict[str, tuple[str, Callable[[Question], Told | str]]] = {
     "group": ("GET", _group),
     "holdout": ("GET", _holdout),
     "try": ("POST", _try),
+    "split": ("POST", _split),
 }
 _NAMES = {
     name: name for name in ("environment", "key", "id", "q", "kind", "offset", "limit", "sdk_key")

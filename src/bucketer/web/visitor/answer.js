@@ -35,7 +35,7 @@ export function Answer({answer, tints}) {
       }
     </p>
     <p class="sentence" role="status"><bdi>${sentence}</bdi></p>
-    ${decision.error && html`<p class="trouble"><bdi>${decision.error.message}</bdi></p>`}
+    ${decision.error && html`<p class="trouble"><bdi>${decision.error}</bdi></p>`}
     ${hints.map((each) => html`<p class="hint"><bdi>${each}</bdi></p>`)}
     <${Variables} of=${decision.variables} />
   </section>`;
