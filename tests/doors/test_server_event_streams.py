@@ -36,7 +36,7 @@ def evaluated(port):
 
 def listening(port, address):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", address)
+    connection.request("GET", address, headers={"X-Request-Id": "mine"})
     response = connection.getresponse()
     return connection, response
 
@@ -97,7 +97,10 @@ def test_where_all_places_are_taken_no_more_addresses_are_given():
         opened = [listening(server.port, address) for _ in range(4)]
         assert "eventStreams" not in evaluated(server.port)
         connection, refused = listening(server.port, address)
-        assert 503 == refused.status
+        told = json.loads(refused.read())
+        assert (503, "GENERAL", {}) == (refused.status, told["errorCode"], told["metadata"])
+        assert refused.headers["Retry-After"].isdigit()
+        assert "mine" == refused.headers["X-Request-Id"]
         connection.close()
         for connection, response in opened:
             response.close()

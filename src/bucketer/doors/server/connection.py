@@ -170,7 +170,10 @@ class Connection(PacedReader):
         streaming = Streaming(self, worker.streams, worker.loop, chunked=chunked)
         listener = worker.streams.join(stream, streaming) if self._open else None
         if listener is None:
-            self._refuse(503)
+            headers = worker.runtime.handler.headers_for(request.headers)
+            refused = refusal(503, request.request_id, headers, request.path)
+            self._last = True
+            self._send(worker.render(request, refused, self._server, None, last=True))
             return
         head = worker.render_stream(request, stream, self._server, chunked=chunked)
         self._last = False  # whatever the client says: the answer has only begun
