@@ -11,6 +11,7 @@ from bucketer import wiring
 from bucketer.access import rates
 from bucketer.access.keys import digest_of, new_key
 from bucketer.access.rates import MAX_BUCKETS, Buckets, Rates
+from bucketer.api.bucketer import body as bodies
 from bucketer.api.http import Request
 from bucketer.api.problems import RateLimited
 from fakes.process import bucketer_serve
@@ -201,6 +202,19 @@ def test_what_takes_a_body_from_anybody_is(path):
 
     assert 429 != statuses[0]
     assert 429 == statuses[1]
+
+
+@pytest.mark.parametrize(("environ", "status"), [(SLOW, 429), ({"BUCKETER_ACCESS": "keys"}, 401)])
+def test_of_whom_may_not_ask_the_body_is_not_read(environ, status, monkeypatch):
+    """Or it would cost what the limit is there to save."""
+    ask = asker(**environ)
+    ask()
+    read = []
+    monkeypatch.setattr(bodies, "parse_json", lambda *given: read.append(given))
+    answer = ask("/bucketer", method="POST", body=b'{"e": "checkout_flow_experiment", "u": "ben"}')
+
+    assert (status, None) == (answer.status, json.loads(answer.body)["variation"])
+    assert [] == read
 
 
 def test_each_operation_of_a_batch_counts():

@@ -119,6 +119,19 @@ def test_what_can_not_be_meant_is_refused_at_the_start(environ, told):
     assert digest_of(KEYS["admin", "*"]).hex() not in str(refused.value)
 
 
+def test_the_file_of_settings_may_have_keys_too(tmp_path):
+    config = tmp_path / "bucketer.toml"
+    config.write_text(f'keys = ["{LINES["evaluate", "*"]}", "{LINES["admin", "default"]}"]\n')
+    environ = {"BUCKETER_EVENTS": "off", "BUCKETER_CONFIG": str(config)}
+    closed = wiring.build(environ=environ, mode=wiring.COMMAND)
+    texts = (KEYS["evaluate", "*"], KEYS["admin", "default"], KEYS["admin", "*"])
+
+    assert [200, 200, 401] == [
+        closed.serve(Request("GET", "/bucketer", ASKED, {"x-api-key": text})).status
+        for text in texts
+    ]
+
+
 def test_with_keys_asked_for_and_none_there_nobody_is_let_in():
     closed = wiring.build(
         environ={"BUCKETER_EVENTS": "off", "BUCKETER_ACCESS": "keys"}, mode=wiring.COMMAND

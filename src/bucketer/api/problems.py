@@ -232,6 +232,10 @@ _TOLD = (
 )
 
 
+#: Who asks may not, or not now: what they sent isn't worth reading.
+UNREAD = (UrlTooLarge, RateLimited, errors.TokenRefused, errors.AccessDenied)
+
+
 def status_of(error: Exception) -> int:
     """Return the HTTP status that answers *error*."""
     for kind in type(error).__mro__:

@@ -147,7 +147,7 @@ class Handler:
 
     def refuse(self, request: Request, error: Exception, route: Route | None = None) -> Reply:
         """Answer *error*; also for doors that give up before there is a whole request."""
-        from .problems import BodyTooLarge, UrlTooLarge, describe, headers_of, status_of
+        from .problems import UNREAD, BodyTooLarge, describe, headers_of, status_of
 
         status = status_of(error)
         api = self._api_of(self._own_path(request))
@@ -158,7 +158,7 @@ class Handler:
         if isinstance(error, BodyTooLarge):
             route = route or self._at(request)
             request.body = b""  # not worth reading; the query is
-        if route is not None and not isinstance(error, UrlTooLarge):
+        if route is not None and not isinstance(error, UNREAD):
             body = route.understood(request)
         body["error"] = describe(error)
         headers = self.json_headers + headers_of(error)

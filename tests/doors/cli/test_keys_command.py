@@ -2,6 +2,7 @@
 
 import json
 import stat
+import threading
 
 import pytest
 
@@ -113,3 +114,18 @@ def test_a_file_that_can_not_be_used_is_left_as_it_is(path):
     assert (1, "") == (refused.status, refused.out)
     assert "line 1 isn't HASH:ROLE:ENVIRONMENT" in refused.err
     assert "nonsense\n" == path.read_text()
+
+
+def test_keys_that_are_made_at_the_same_time_are_all_kept(path):
+    making = [
+        threading.Thread(
+            target=Kept, args=("keys", "create", "--role", "read", "--file", str(path))
+        )
+        for _ in range(12)
+    ]
+    for each in making:
+        each.start()
+    for each in making:
+        each.join()
+
+    assert 12 == len(Kept("keys", "list", "--file", str(path), "--json").lines)

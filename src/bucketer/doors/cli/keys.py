@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from .terminal import GOOD
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from bucketer.settings import Settings
 
@@ -92,8 +94,8 @@ def create_command(args: argparse.Namespace, terminal: Terminal) -> int:
     _check_environment(settings, environment)
     path = settings.keys_file
     if path:
-        there = _lines(path)
-        _write(path, [*there, key.line()])
+        with _alone(path):
+            _write(path, [*_lines(path), key.line()])
     told = key.line().partition("#")[0].strip()
     if args.json:
         terminal.json({"key": text, **_described(key), "file": path or None, "setting": told})
@@ -137,12 +139,14 @@ def revoke_command(args: argparse.Namespace, terminal: Terminal) -> int:
     """Take a key away: its file's line goes, and servers refuse it within 5 s."""
     settings = settings_of(args, terminal)
     path = settings.keys_file
-    found = [key for key in _read(path) if key.id == args.id]
+    with _alone(path):
+        found = [key for key in _read(path) if key.id == args.id]
+        if found:
+            _write(path, [line for line in _lines(path) if not _is_of(line, found)])
     if not found:
         if any(key.id == args.id for key in settings.keys):
             raise KeysUnusable(f"{args.id} stands in BUCKETER_KEYS: take it out there.")
         raise KeysUnusable(f"There is no key {args.id!r}; see `bucketer keys list`.")
-    _write(path, [line for line in _lines(path) if not _is_of(line, found)])
     for key in found:
         if args.json:
             terminal.json({**_described(key), "revoked": True})
@@ -191,6 +195,23 @@ def _lines(path: str) -> list[str]:
 
 def _is_of(line: str, keys: list[Key]) -> bool:
     return line.strip()[:64] in {key.digest.hex() for key in keys}
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Keep other commands away while the file at *path* is changed: by a lock of its folder."""
+    try:
+        import fcntl
+
+        folder = os.open(Path(path).absolute().parent, os.O_RDONLY)
+    except (ImportError, OSError):  # not a Unix; or there is no folder, as writing will say
+        yield
+        return
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(path: str, lines: list[str]) -> None:
