@@ -126,7 +126,11 @@ class Handler:
         """
         route = self._routes.get(request.path)
         try:
-            if route is None or request.body or len(request.query) > self._suspect_query_chars:
+            if (
+                route is None
+                or len(request.query) > self._suspect_query_chars
+                or (request.body and len(request.body) > self._options.max_body_bytes)
+            ):
                 self._check_size(request)
             named = request.headers.get(SDK_KEY)
             if (named is not None and named not in self._keys) or "sdk_key=" in request.query:

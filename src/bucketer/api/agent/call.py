@@ -13,7 +13,7 @@ from .go_query import parse_go_query, parses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from bucketer.api.http import Known, Request
@@ -239,14 +239,14 @@ class Call:
         return known.segments
 
     def events(
-        self, impressions: Iterable[Impression | Conversion], user: User
+        self, impressions: Collection[Impression | Conversion], user: User
     ) -> tuple[Event, ...]:
         """Return the events that are to be sent: none where events are off.
 
         Raises:
             Refused: 413, one of them is more than can be sent.
         """
-        if not self.api.options.makes_events:
+        if not impressions or not self.api.options.makes_events:
             return ()
         now_ms, ruleset, new_uuid = round(self.now * 1000), self.edition.ruleset, self.new_uuid
         made = tuple([Event(each, user, ruleset, now_ms, new_uuid()) for each in impressions])

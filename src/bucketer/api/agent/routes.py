@@ -164,7 +164,7 @@ class AgentRoute:
             if (gate := api.options.gate) is not None:
                 keys = (key_of(request),)
                 admit(request, gate, self.role, api.options.place, keys, now, known)
-            if self._takes_body and request.body:
+            if self._takes_body and request.body and request.headers.get("content-type") != _JSON:
                 check_type(request)
             return self._answer(Call(api, api.edition, request, now, new_uuid, known))
         except Refused as refused:
@@ -195,8 +195,8 @@ def check_type(request: Request) -> None:
     Raises:
         Refused: 415, without a body.
     """
-    told = request.headers.get("content-type", "")
-    if told != _JSON and told.strip().lower().partition(";")[0] != _JSON:
+    told = request.headers.get("content-type", "").strip().lower().partition(";")[0]
+    if told != _JSON:
         raise Refused(415)
 
 
