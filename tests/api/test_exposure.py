@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.agent_client import KEY
 from tests.fakes.editions import NOW, AnEdition, Client
 
-from bucketer.api.http import Request
+from bucketer.api.http import Known, Request
 from bucketer.api.options import ApiOptions
 from bucketer.api.signed import EXPOSURE, MAX_CHARS, sign
 from bucketer.core.events import batch_of, visitor_json
@@ -388,8 +388,6 @@ def test_a_token_holds_no_sdk_key_and_nothing_that_is_not_sent():
 
 
 def test_an_archived_revision_gives_no_token():
-    from bucketer.api.http import Known
-
     client = a_client(revisions=True)
     known = Known(edition=AnEdition(), asked=True)
     reply = client.ask(f"{HER}&track=later&revision=21", known=known)
@@ -406,3 +404,25 @@ def test_one_user_of_many_values_keeps_their_kinds():
     told = json.loads(client.post(**body, track="later").response.body)
 
     assert as_sent(expose(client, {"token": told["exposure"]})[2]) == as_sent(at_once)
+
+
+def test_a_stored_profile_keeps_what_is_exposed_later():
+    client = a_client(profiles=True)
+    known = Known(profile={})
+    at_once = client.ask(HER, known=known).profile
+    looked = client.ask(f"{HER}&track=off", known=known).profile
+    later = client.ask(f"{HER}&track=later", known=known).profile
+    both = client.ask("f=checkout_flow,search&u=cooper34523569&track=later", known=known)
+
+    body = json.dumps({"context": {**CONTEXT, "$opt_impressions": "later"}}).encode()
+    many, one = [
+        client.handler.handle(Request("POST", path, body=body), NOW, str, Known(profile={}))
+        for path in (FLAGS, f"{FLAGS}/checkout_flow")
+    ]
+    assert at_once == later
+    assert at_once is not None
+    assert looked is None
+    assert both.response.status == 200
+    assert many.profile is not None
+    assert one.profile is not None
+    assert one.profile[1].items() <= many.profile[1].items()
