@@ -50,12 +50,15 @@ class Collector:
 
     def scrape(self, accept: str) -> tuple[str, bytes]:
         """Return type and text of what all workers have counted, as *accept* prefers it."""
-        samples = self._own() if self._place is None else self._place.all()
-        samples = together((samples, *(each() for each in self.shared)))
+        samples = together((self.samples(), *(each() for each in self.shared)))
         _add_waiting(samples)
         openmetrics = wants_openmetrics(accept)
         text = render(samples, openmetrics=openmetrics)
         return (OPENMETRICS if openmetrics else PROMETHEUS), text
+
+    def samples(self) -> Samples:
+        """Return what all workers have counted, but for what is the same for all."""
+        return self._own() if self._place is None else self._place.all()
 
     def close(self) -> None:
         """Leave the place to another worker."""

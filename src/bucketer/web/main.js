@@ -34,8 +34,8 @@ function Page() {
     <${Masthead} views=${VIEWS} view=${name} asked=${asked} project=${project.data} />
     <main id="main" tabindex="-1" class=${name}>
       <h1 class="unseen">${title}</h1>
-      ${project.error && html`<${Trouble} error=${project.error} />`}
-      ${project.data && html`<${Shown} asked=${asked} project=${project.data} />`}
+      ${project.error && name !== "service" && html`<${Trouble} error=${project.error} />`}
+      ${(project.data || name === "service") && html`<${Shown} asked=${asked} project=${project.data} />`}
     </main>
   `;
 }

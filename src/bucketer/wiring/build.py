@@ -87,7 +87,7 @@ def build(
     if odp_events is not None:
         options.reports["odp_events"] = odp_events.to_json
     furnish = (
-        _console(settings, options, mode),
+        _console(settings, options, mode, collector),
         _operated(settings, options, mode),
         _tailed(settings, options, listened if stream_secret else None),
     )
@@ -163,13 +163,15 @@ def _say_who_may(settings: Settings, options: ApiOptions, mode: str) -> None:
         add_rates(settings, options)
 
 
-def _console(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Runtime], None]:
+def _console(
+    settings: Settings, options: ApiOptions, mode: str, collector: Collector | None
+) -> Callable[[Runtime], None]:
     """Put the console into *options*, where there is one; return what tells it of the runtime."""
     if mode != SERVER or settings.console == "off":
         return lambda _runtime: None
     from .console import add_console
 
-    return add_console(settings, options)
+    return add_console(settings, options, collector)
 
 
 def _operated(settings: Settings, options: ApiOptions, mode: str) -> Callable[[Runtime], None]:

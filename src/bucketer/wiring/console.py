@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import zlib
 from functools import partial
@@ -14,6 +15,8 @@ from bucketer.api.console.api import ConsoleApi
 from bucketer.api.console.pages import PREFIX, FrontRoute
 from bucketer.api.console.parts import ConsoleParts, File, Room
 from bucketer.api.console.refusal import Refused
+from bucketer.api.http import Request
+from bucketer.api.service.health import HealthRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from bucketer.api.options import ApiOptions, ApiParts
     from bucketer.api.route import Api, Route
+    from bucketer.metrics.collector import Collector
+    from bucketer.ports import EditionFacts
     from bucketer.runtime.runtime import Runtime
     from bucketer.settings import Settings
 
@@ -97,7 +102,27 @@ def _file(path: Path) -> File:
     return File(_KINDS[path.suffix], body, packed if len(packed) < len(body) else b"", etag)
 
 
-def add_console(settings: Settings, options: ApiOptions) -> Callable[[Runtime], None]:
+def _health(edition: EditionFacts | None, options: ApiOptions, now: float) -> dict[str, object]:
+    """What `/health` answers: asked itself, so the two never differ."""
+    request = Request("GET", "/health", "", {}, b"", "", "")
+    reply = HealthRoute(edition, options, ()).answer(request, now, str, None)
+    told: dict[str, object] = json.loads(reply.response.body)
+    return told
+
+
+def _requests(collector: Collector) -> dict[str, object]:
+    """Answers of all workers so far, and those of them that say that the service failed."""
+    counted = collector.samples().get("bucketer_requests_total", {})
+    numbers = [
+        (labels[-1], value) for labels, value in counted.items() if not isinstance(value, list)
+    ]
+    failed = sum(value for status, value in numbers if status >= "500")
+    return {"total": sum(value for _, value in numbers), "errors": failed}
+
+
+def add_console(
+    settings: Settings, options: ApiOptions, collector: Collector | None
+) -> Callable[[Runtime], None]:
     """Put the console into *options*, where it may be; return what gives it the rest."""
     is_loopback = is_loopback_name(settings.host)
     if settings.console == "off" or (settings.console == "auto" and not is_loopback):
@@ -106,7 +131,9 @@ def add_console(settings: Settings, options: ApiOptions) -> Callable[[Runtime], 
 
     takes_keys = settings.console == "on"
     parts = ConsoleParts(is_open=is_loopback, takes_keys=takes_keys, version=__version__)
-    parts.files, parts.in_turn = Files(), Turn()
+    parts.files, parts.in_turn, parts.health = Files(), Turn(), _health
+    if collector is not None:
+        parts.counters = partial(_requests, collector)
 
     def make(*given: *ApiParts) -> Api:
         return ConsoleApi(parts, *given)

@@ -48,6 +48,7 @@ def service(tmp_path_factory):
         BUCKETER_DATAFILE=str(folder / "datafile.json"),
         BUCKETER_REVISIONS=str(folder / "archive"),
         BUCKETER_EVENTS="outbox",
+        BUCKETER_METRICS="local",
         BUCKETER_PROFILES="memory",
         BUCKETER_STATE_DIR=str(folder / "state"),
     ) as started:

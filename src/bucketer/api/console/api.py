@@ -14,6 +14,7 @@ from . import entities, listing
 from .allowed import check_json, check_origin, is_local, no_keys, not_here
 from .pages import PREFIX, page_route
 from .refusal import JSON, PRIVATE, Refused, refusal
+from .service import service_json
 from .split import split_of
 from .tryout import try_json
 
@@ -42,23 +43,41 @@ class Question:
 
     Attributes:
         fields: of a GET's query, or a POST's body.
-        edition: of the environment that it names.
+        found: the edition of the environment that it names, or None where there is none yet.
         parts: what the console was given.
+        health: gives what `/health` answers.
         environment: the name of that environment.
         rooms: the environments that who asks may know of.
         now: epoch seconds.
         profile: the user's stored variations, where they were asked for.
     """
 
-    __slots__ = ("edition", "environment", "fields", "now", "parts", "profile", "rooms")
+    __slots__ = ("environment", "fields", "found", "health", "now", "parts", "profile", "rooms")
 
-    def __init__(self, fields: dict[str, Any], edition: EditionFacts, parts: ConsoleParts) -> None:
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        found: EditionFacts | None,
+        parts: ConsoleParts,
+        health: Callable[[], dict[str, object]],
+    ) -> None:
         """Take them."""
-        self.fields, self.edition, self.parts = fields, edition, parts
+        self.fields, self.found, self.parts, self.health = fields, found, parts, health
         self.environment = ""
         self.rooms: list[Room] = []
         self.profile: dict[str, str] | None = None
         self.now = 0.0
+
+    @property
+    def edition(self) -> EditionFacts:
+        """The edition.
+
+        Raises:
+            NoDatafile: there is none yet.
+        """
+        if self.found is None:
+            raise NoDatafile
+        return self.found
 
 
 def _project(question: Question) -> Told:
@@ -104,6 +123,11 @@ def _split(question: Question) -> Told | str:
     return split_of(question.fields, question.edition.ruleset)
 
 
+def _service(question: Question) -> Told:
+    parts, rooms = question.parts, question.rooms
+    return service_json(parts, rooms, question.health(), question.now)
+
+
 def _key(question: Question, name: str) -> str:
     found: str = question.fields.get(name) or ""
     if not found:
@@ -122,6 +146,7 @@ ROUTES: dict[str, tuple[str, Callable[[Question], Told | str]]] = {
     "holdout": ("GET", _holdout),
     "try": ("POST", _try),
     "split": ("POST", _split),
+    "service": ("GET", _service),
 }
 _NAMES = {
     name: name for name in ("environment", "key", "id", "q", "kind", "offset", "limit", "sdk_key")
@@ -184,7 +209,6 @@ class ConsoleApi:
         Raises:
             InvalidRequest: it can't be understood.
             Refused: it names an environment that isn't there.
-            NoDatafile: that has none yet.
         """
         if request.method == "POST":
             check_json(request.headers)
@@ -203,9 +227,12 @@ class ConsoleApi:
                 message = "No environment has that name; GET /console/api/project lists them."
                 raise Refused(404, "unknown_environment", message)
             edition = named[0].edition
-        if edition is None:
-            raise NoDatafile
-        question = Question(fields, edition, self._parts)
+        question = Question(
+            fields,
+            edition,
+            self._parts,
+            lambda: self._parts.health(self._edition, self._options, now),
+        )
         question.environment, question.now, question.rooms = name, now, rooms
         return question
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Protocol, TypeVar
 
+    from bucketer.api.options import ApiOptions
     from bucketer.ports import EditionFacts
 
     Done = TypeVar("Done")
@@ -80,6 +81,7 @@ class ConsoleParts:
             is no archive.
         revisions: gives what the archive has, newest first, or None where that can't be listed.
         diff: compares the texts of two datafiles.
+        health: gives what `/health` answers of an edition at a time (epoch seconds).
         counters: gives requests and errors so far, or None where nobody counts.
         version: of the package.
         started_at: epoch seconds.
@@ -97,6 +99,8 @@ class ConsoleParts:
         self.archive: Callable[[str], EditionFacts | None] | None = None
         self.revisions: Callable[[], list[str] | None] | None = None
         self.diff: Callable[[bytes, bytes], Iterable[Told]] | None = None
+        self.health: Callable[[EditionFacts | None, ApiOptions, float], dict[str, object]]
+        self.health = lambda _edition, _options, _now: {"status": "ok"}
         self.counters: Callable[[], dict[str, object]] | None = None
 
 

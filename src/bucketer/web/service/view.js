@@ -64,11 +64,11 @@ function Environments({environments}) {
   </div>`;
 }
 
-function Totals({of, name}) {
+function Totals({of, name, unless}) {
   const told = Object.entries(of ?? {}).filter(([, value]) => typeof value !== "object");
   return html`<section class="panel totals">
     <h2>${name}</h2>
-    ${told.length === 0 && html`<p class="soft">Nothing is counted.</p>`}
+    ${told.length === 0 && html`<p class="soft">${unless}</p>`}
     <dl class="facts">
       ${told.map(
         ([key, value]) =>
@@ -102,8 +102,8 @@ export function Service() {
     <${Plots} answers=${answers} />
     <${Environments} environments=${latest.environments} />
     <div class="side-by-side">
-      <${Totals} of=${latest.requests} name="Requests" />
-      <${Totals} of=${latest.events} name="Events" />
+      <${Totals} of=${latest.requests} name="Requests" unless="They are counted where BUCKETER_METRICS is on." />
+      <${Totals} of=${latest.events} name="Events" unless="None are kept: events are off, or there was none yet." />
     </div>
   `;
 }
