@@ -25,12 +25,17 @@ from pathlib import Path
 from . import datafiles, vectors
 from .conversations import conversations, read_datafiles
 from .differences import compare, explain
+from .explained import EXPLAINED
+from .explained_answers import conversion_told
 from .level import text_of
 from .ours import four
 from .record import record
 from .stubs import Stubs
 
 _SHOWN = 600
+_FEW = 3
+#: What no vector looks at.
+_NOT_KEPT = ("headers", "odp")
 _USUAL = (["Content-Type", "application/json"], ["X-Request-Id", "lab-request"])
 
 
@@ -115,7 +120,7 @@ def _record(args):
             with tempfile.TemporaryDirectory() as state:
                 where = args.logs or Path(state)
                 with four(stubs.url, where, args.agents.split(",")) as bases:
-                    told = record(found, bases, stubs, **pace)
+                    told = record(found, bases, stubs, **pace, listeners=False)
     _write(args.out, (told[name] for name in sorted(told)))
     _say(f"\n{len(told)} conversations held: {args.out}")
     return 0
@@ -124,18 +129,18 @@ def _record(args):
 def _compare(args):
     found = [e for e in _held(args) if e["id"].startswith(args.only)]
     agents, ours = ({e["id"]: e for e in _read(path)} for path in (args.agent, args.ours))
-    by_reason = explain(compare(found, agents, ours))
-    for reason, differences in by_reason.items():
-        if reason is not None:
-            _say(f"{len(differences):6} {reason}")
+    datafiles = read_datafiles(args.directory / "datafiles")
+    by_reason = explain(compare(found, agents, ours, datafiles))
+    for reason in EXPLAINED:
+        _say(f"{len(by_reason.get(reason, ())):6} {reason}")
     open_ones = by_reason.get(None, [])
     for kind, count in Counter((each.kind, each.part) for each in open_ones).most_common():
         _say(f"{count:6} {' '.join(kind)}: not explained")
     for each in open_ones[: args.show]:
-        step = each.step or {}
+        step = each.asked.step if each.asked is not None else {}
         asked = " ".join(str(step.get(name, "")) for name in ("method", "path", "query", "body"))
         asked += f" {[e for e in step.get('headers', ()) if e not in _USUAL]}"
-        _say(f"\n{each.setting} {each.where} {each.part}: {asked[:_SHOWN]}")
+        _say(f"\n{each.where} {each.part}: {asked[:_SHOWN]}")
         _say(f"  agent: {text_of(each.agents)[:_SHOWN]}\n  ours:  {text_of(each.ours)[:_SHOWN]}")
     both = len(agents.keys() & ours.keys())
     _say(f"\n{both} conversations compared, {len(open_ones)} differences not explained")
@@ -145,10 +150,15 @@ def _compare(args):
 def _choose(args):
     found = _held(args)
     agents, ours = ({e["id"]: e for e in _read(path)} for path in (args.agent, args.ours))
-    differences = compare(found, agents, ours)
-    more_headers = [e for e in differences if e.part == "headers" and explain([e]).keys() != {None}]
-    differing = {e.where.split(" ")[0] for e in differences if e not in more_headers}
     everything = read_datafiles(args.directory / "datafiles")
+    differences = [e for e in compare(found, agents, ours, everything) if e.part not in _NOT_KEPT]
+    differing = {
+        talk.conversation["id"]
+        for e in differences
+        for talk in e.talks
+        # Else there were no streams; and a visitor of many conversations tells of none of them.
+        if not conversion_told(e) and len(e.talks) <= _FEW
+    }
     datafiles_of = {key: everything[key] for key in args.keys.split(",")}
     chosen = vectors.choose(found, agents, differing, datafiles_of)
     (args.out / "datafiles").mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from . import level
 from .explained import EXPLAINED
+from .talk import talk_of
 
 
 @dataclass(frozen=True)
@@ -20,70 +20,79 @@ class Difference:
     """One part of one answer, or one event that only one of them sent.
 
     Attributes:
-        where: a conversation's id and the number of its step, or an account.
+        where: a conversation's id and the number of its step, or an account and a visitor.
         part: status, body, headers, events, odp.
         agents: what Agent says; None where only ours sent it.
         ours: what we say; None where only Agent sent it.
-        step: what was asked.
-        setting: which of the four Agents.
+        asked: the request that was answered; None for what was sent.
+        talks: the conversation; of what was sent, those that name the visitor.
     """
 
     where: str
     part: str
     agents: object
     ours: object
-    step: dict | None = None
-    setting: str = ""
+    asked: object = None
+    talks: tuple = ()
 
     @property
     def kind(self):
         """The kind of its conversation."""
-        return "sent" if self.part in ("events", "odp") else self.where.rpartition("-")[0]
+        return "sent" if self.part in ("events", "odp") else self.talks[0].kind
 
 
-def compare(conversations, agents, ours):
-    """Return all differences of what *agents* and *ours* told, by conversation id."""
-    found = []
-    for each in conversations:
-        name = each["id"]
-        if name in agents and name in ours:
-            found += _of_answers(each, agents[name]["answers"], ours[name]["answers"])
+def compare(conversations, agents, ours, datafiles=None):
+    """Return all differences of what *agents* and *ours* told, by conversation id.
+
+    Args:
+        datafiles: by SDK key; some explanations look into them.
+    """
+    datafiles = datafiles or {}
     held = [each for each in conversations if each["id"] in agents and each["id"] in ours]
-    for part, one, by in (("events", level.event, "account"), ("odp", level.odp, "key")):
-        found += _of_sent(held, agents, ours, part, one, by)
+    talks = [
+        talk_of(each, datafiles.get(each["key"], {}), agents[each["id"]], ours[each["id"]])
+        for each in held
+    ]
+    found = [each for talk in talks for each in _of_answers(talk)]
+    for part, texts, by in (("events", level.events, "account"), ("odp", level.odp, "key")):
+        found += _of_sent(talks, agents, ours, part, texts, by)
     return found
 
 
-def _of_answers(conversation, agents, ours):
-    for number, (step, left, right) in enumerate(
-        zip(conversation["steps"], agents, ours, strict=True)
-    ):
-        one, other = level.answer(left), level.answer(right)
+def _of_answers(talk):
+    for asked in talk.asked:
+        one, other = level.answer(asked.agents), level.answer(asked.ours)
         for part in one:
             if one[part] != other[part]:
-                where = f"{conversation['id']} {number}"
-                yield Difference(where, part, one[part], other[part], step, conversation["agent"])
+                yield Difference(asked.where, part, one[part], other[part], asked, (talk,))
 
 
-def _of_sent(conversations, agents, ours, part, one, by):
-    sent = {}
-    for each in conversations:
-        mine = sent.setdefault(each[by], (Counter(), Counter()))
+def _of_sent(talks, agents, ours, part, texts_of, by):
+    sent, about = {}, {}
+    for talk in talks:
+        group = talk.conversation[by]
+        mine = sent.setdefault(group, (Counter(), Counter()))
         for counter, told in zip(mine, (agents, ours), strict=True):
-            counter.update(one(entry) for entry in told[each["id"]].get(part, ()))
+            counter.update(texts_of(told[talk.conversation["id"]].get(part, ())))
+        for user_id in {asked.user_id for asked in talk.asked}:
+            about.setdefault((group, level.level(user_id)), []).append(talk)
     for group, (left, right) in sent.items():
-        by_visitor = {}
         for place, texts in enumerate(((left - right).elements(), (right - left).elements())):
             for text in texts:
-                by_visitor.setdefault(_visitor(text), ([], []))[place].append(json.loads(text))
-        for visitor, (missing, more) in by_visitor.items():
-            where = f"{group} {visitor}"
-            for one_of_each in zip_longest(missing, more):
-                yield Difference(where, part, *one_of_each)
+                entry = json.loads(text)
+                visitor = visitor_of(entry)
+                both = (None, entry) if place else (entry, None)
+                named = tuple(about.get((group, visitor), ()))
+                yield Difference(f"{group} {visitor}", part, *both, talks=named)
 
 
-def _visitor(text):
-    return json.loads(text).get("visitor", {}).get("visitor_id", "")
+def visitor_of(entry):
+    """The user whom an event, of Optimizely or of ODP, is about."""
+    if "visitor" in entry:
+        return entry["visitor"].get("visitor_id", "")
+    if "graphql" in entry:
+        return str((entry["graphql"].get("variables") or {}).get("userId", ""))
+    return str((entry["event"].get("identifiers") or {}).get("fs_user_id", ""))
 
 
 def explain(differences):

@@ -76,8 +76,12 @@ class Drawn:
         self.number += 1
         if not prefix and self.words.bandits and self.rng.random() < 0.2:
             prefix = self.rng.choice(("fail-", "odd-", "none-"))
-        user_id = f"{prefix}{self.key}-{self.number}" if prefix else user.id
-        return user_id, attributes, user
+        if prefix:
+            return f"{prefix}{self.key}-{self.number}", attributes, user
+        if user.id in self.words.user_ids:
+            return user.id, attributes, user
+        # Nobody else has that id, so what was sent tells what it was sent for.
+        return f"{user.id}~{self.number}", attributes, user
 
     def body(self, prefix="", **more):
         user_id, attributes, _ = self.visitor(prefix)

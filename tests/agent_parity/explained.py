@@ -1,51 +1,60 @@
 """Where Agent and Bucketer differ on purpose: each reason, and which differences it explains.
 
-docs/agent.md says the same for people.
+docs/agent-differences.md says the same for people. A rule is as narrow as it can be: it looks at what was
+asked, at the datafile, and at what both said, and explains only what must come of that.
 """
 
 from __future__ import annotations
 
-#: What Bucketer says of each answer beyond Agent's.
-_OURS = frozenset(
-    {
-        "cache-control",
-        "x-content-type-options",
-        "access-control-allow-origin",
-        "access-control-expose-headers",
-    }
-)
-#: Agent says it everywhere below /v1; ours where an answer really differs by origin.
-_THEIRS = frozenset({"vary"})
+from . import explained_answers as answers
+from . import explained_sent as sent
+from . import why
 
 
-def _more_headers(each):
-    if each.part != "headers":
-        return False
-    agents = [(name, value) for name, value in each.agents if name not in _THEIRS | _OURS]
-    ours = [(name, value) for name, value in each.ours if name not in _THEIRS | _OURS]
-    return agents == ours
+def _decision(reason):
+    """Explain by that reason what `why` finds, for answers and for what was sent."""
 
+    def holds(each):
+        if each.part in ("events", "odp"):
+            return sent.why_sent(each) == reason
+        return answers.why_answered(each) == reason
 
-def _key_of(each):
-    found = [
-        v for n, v in (each.step or {}).get("headers", ()) if n.lower() == "x-optimizely-sdk-key"
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _no_key_in_errors(each):
-    if each.part != "body" or not isinstance(each.agents, dict) or not isinstance(each.ours, dict):
-        return False
-    said, ours = str(each.agents.get("error")), str(each.ours.get("error"))
-    return said == f"{ours}: {_key_of(each)}" and ours.startswith("failed to instantiate")
-
-
-def _of_untidied(each):
-    return str(_key_of(each)).startswith("raw") and each.part != "events"
+    return holds
 
 
 EXPLAINED = {
-    "no-store, nosniff and CORS headers stand on every answer": _more_headers,
-    "an SDK key is never repeated in an error": _no_key_in_errors,
-    "a datafile that Agent refuses whole decides by what can be read of it": _of_untidied,
+    "no-store, nosniff, CORS and X-Request-Id stand on every answer, WWW-Authenticate on 401": (
+        answers.more_headers
+    ),
+    "an SDK key is never repeated in an error": answers.no_key_in_errors,
+    "a datafile that Agent refuses whole decides by what can be read of it": answers.untidied,
+    "webhooks come to the API's own port, and there is no admin port": answers.other_listener,
+    "what is outside of Agent's API is Bucketer's own": answers.own_page,
+    "/health is at that path alone, says more, and answers HEAD": answers.health,
+    "OPTIONS gets 204, with what the CORS settings allow": answers.options,
+    "an unknown method is 404 where there is no path, and else told what it may be": (
+        answers.unknown_method
+    ),
+    "a batch, and what is asked in one, is below /v1/": answers.outside,
+    "the host isn't looked at": answers.host,
+    "a request id that isn't plain is replaced, and one's own is no UUID": answers.request_id,
+    "no SDK key has over 512 characters": answers.long_key,
+    "404 and the like from Optimizely mean that there is no such key": answers.no_such_key,
+    "two headers of one name are joined": answers.two_headers,
+    "1e999 is no number, wherever it stands": answers.too_large_a_number,
+    "a stored variation that is no text is refused, where Agent drops the connection": answers.save,
+    "a stream's headers come at once": answers.silent_stream,
+    "a conversion's own attributes are told in UserContext alone": answers.conversion_told,
+    "a token without Bearer in front is read": answers.scheme,
+    "an admin's token opens every environment": answers.admins_token,
+    "an experiment of several flags shows the variables of the first": answers.shared_variables,
+    "which flag's variables are the error of activate is random": answers.some_flags_error,
+    "an answer that is an error sends nothing": sent.with_error,
+    "a flag that is named twice is decided and sent once": sent.named_twice,
+    "what is an error here alone sends nothing": sent.refused,
+    "ODP isn't told of a user by one identifier alone": sent.identified,
+    "while ODP fails one request at a time asks for segments": (
+        lambda each: answers.outage(each) or sent.outage(each)
+    ),
+    **{reason: _decision(reason) for reason in why.REASONS},
 }

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 
 from bucketer.core.conditions import compile_leaf
 from bucketer.core.user import User
 
+from .stubs import is_qualified
+
+_SEGMENT = re.compile(r'"match": "qualified", "value": "([^"]+)"')
 _COMPARE = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
 
 
@@ -158,10 +162,17 @@ def _leaf_of_number(condition, user):
 
 
 def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is one that a double holds; nobody takes a body with another one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < 10**300
 
 
-def user_of(body):
-    """Return the user whom a decoded body names, without segments."""
-    attributes = body.get("userAttributes")
-    return User(str(body.get("userId")), attributes if isinstance(attributes, dict) else {})
+def user_of(body, datafile):
+    """Return the user whom a decoded body names, with segments where it asks for them."""
+    given, visitor = body.get("userAttributes"), str(body.get("userId"))
+    segments = None
+    if body.get("fetchSegments") is True:
+        named = set(_SEGMENT.findall(json.dumps(datafile).replace("\\", "")))
+        segments = {each for each in named if is_qualified(visitor, each)}
+    return User(visitor, given if isinstance(given, dict) else {}, segments=segments)

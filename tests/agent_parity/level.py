@@ -9,6 +9,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _MS = re.compile(r'"(timestamp|Timestamp)":\s*\d{12,}')
 _JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
+_STUBS = re.compile(r"http://127\.0\.0\.1:\d+")
 _UNSUPPORTED = re.compile(r"json: unsupported value: \S+")
 #: Of HTTP itself, or of the machine.
 IGNORED = frozenset(
@@ -34,6 +35,7 @@ def text_of(value):
 def level(text):
     """Replace ids, times and tokens."""
     text = _JWT.sub("<token>", _TIME.sub("<time>", _UUID.sub("<uuid>", text)))
+    text = _STUBS.sub("<stubs>", text)  # whose port is another one
     text = _UNSUPPORTED.sub("json: unsupported value: <one of them>", text)
     return _MS.sub('"timestamp":0', text)
 
@@ -95,7 +97,13 @@ def _from_map(value):
 
 #: Of an event: who sent it, and the region, by which ours chooses the host and says no more.
 OF_THE_SENDER = ("client_name", "client_version", "region")
+_OF_THE_SOURCE = ("data_source", "data_source_version")
 _NO_BOT_FILTERING = {"key": "$opt_bot_filtering", "value": False}
+
+
+def events(entries):
+    """Each visitor of all events as text; see `event`."""
+    return [event(entry) for entry in entries]
 
 
 def event(entry):
@@ -135,6 +143,15 @@ def _tags(told):
         told["tags"] = tags
 
 
-def odp(call):
-    """One call of ODP as text."""
-    return level(text_of(call))
+def odp(calls):
+    """Each event that ODP got, and each question for segments, as text."""
+    found = []
+    for call in calls:
+        for each in call.get("events") or ():
+            data = {n: v for n, v in each["data"].items() if n not in _OF_THE_SOURCE}
+            found.append({"event": {**each, "data": data}})
+        if "graphql" in call:
+            variables = dict(call["graphql"]["variables"])  # whose audiences come from a map
+            variables["audiences"] = sorted(variables["audiences"])
+            found.append({"graphql": {**call["graphql"], "variables": variables}})
+    return [level(text_of(each)) for each in found]

@@ -34,6 +34,7 @@ SETTINGS = {
     "closed": {
         "BUCKETER_AUTH_HMAC_SECRETS": " ".join(HMAC_SECRETS),
         "BUCKETER_AUTH_CLIENTS": f"lab:{CLIENT_SECRET_HASH}:{DEMO},lab00,lab01",
+        "BUCKETER_AUTH_ROLE": "admin",  # as `migrate-agent` writes it
     },
     "bare": {},
 }

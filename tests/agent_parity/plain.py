@@ -26,8 +26,9 @@ def plain(datafile):
     """Change *datafile* in place; return it."""
     audiences = _audiences(datafile)
     seen = {"rule": set(), "key": set(), "variation": set()}
+    datafile["groups"] = _unique(datafile.get("groups") or ())
     experiments = datafile.get("experiments") or []
-    for group in datafile.get("groups") or ():
+    for group in datafile["groups"]:
         experiments = experiments + group["experiments"]
     for rule in experiments:
         _rule(rule, seen, audiences)
@@ -174,12 +175,10 @@ def _allocation(entries, renamed):
 
 
 def _groups(datafile):
-    groups = _unique(datafile.get("groups") or ())
-    for group in groups:
+    for group in datafile["groups"]:
         group["policy"] = "random" if group.get("policy") == "random" else "overlapping"
         ids = {rule["id"]: rule["id"] for rule in group["experiments"]}
         group["trafficAllocation"] = _allocation(group.get("trafficAllocation") or (), ids)
-    datafile["groups"] = groups
 
 
 def _flags(datafile, experiments):

@@ -26,7 +26,7 @@ class Gone(Exception):
     """An implementation ended; the message says before which conversation."""
 
 
-def record(conversations, bases, stubs, *, jobs=24, settle_s=0.02, progress=True):
+def record(conversations, bases, stubs, *, jobs=24, settle_s=0.02, progress=True, listeners=True):
     """Return what was told, by the conversations' ids.
 
     Args:
@@ -34,6 +34,7 @@ def record(conversations, bases, stubs, *, jobs=24, settle_s=0.02, progress=True
         bases: {"open": "http://127.0.0.1:8080", …}
         stubs: what the implementation talks to.
         settle_s: after a conversation, before it is looked at what was sent.
+        listeners: they have those for webhooks and admins; else what goes there is dropped.
 
     Raises:
         Gone: it doesn't answer /health any more.
@@ -49,7 +50,7 @@ def record(conversations, bases, stubs, *, jobs=24, settle_s=0.02, progress=True
     def hold_all(found):
         seen = {"events": 0, "odp": 0}
         for each in found:
-            told[each["id"]] = hold(each, places[each["agent"]])
+            told[each["id"]] = hold(each, places[each["agent"]], listeners=listeners)
             if not each.get("quiet"):
                 time.sleep(settle_s)
             told[each["id"]] |= _sent(stubs, each, seen)
@@ -77,7 +78,7 @@ def _warm(place, key):
     ask(place.hostname, place.port, {"method": "GET", "path": "/v1/datafile", "headers": headers})
 
 
-def hold(conversation, place):
+def hold(conversation, place, *, listeners=True):
     """Hold one conversation; return its answers."""
     host, port = place.hostname, place.port
     answers, streams = [], []
@@ -85,7 +86,9 @@ def hold(conversation, place):
         raise Gone(f"{place.geturl()} before {conversation['id']}")
     for step in conversation["steps"]:
         at = port + OFFSETS.get(step.get("listener"), 0)
-        if step.get("stream"):
+        if step.get("listener") and not listeners:
+            answers.append({"dropped": "NoListener"})
+        elif step.get("stream"):
             streams.append((len(answers), Streaming(host, at, step)))
             answers.append({})
         else:

@@ -74,6 +74,11 @@ def number(*parts: str) -> int:
     )
 
 
+def is_qualified(visitor: str, segment: str) -> bool:
+    """Whether ODP counts the visitor to a segment."""
+    return not visitor.startswith("none-") and number(visitor, segment) % 2 == 1
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Stubs
@@ -191,9 +196,9 @@ class Handler(BaseHTTPRequestHandler):
             }
             return self._say(200, {"errors": [error], "data": {"customer": None}})
 
-        def state(name):
-            qualified = not visitor.startswith("none-") and number(visitor, name) % 2
-            return "qualified" if qualified else "not_qualified"
-
-        edges = [{"node": {"name": name, "state": state(name)}} for name in wanted]
+        states = ("not_qualified", "qualified")
+        edges = [
+            {"node": {"name": name, "state": states[is_qualified(visitor, name)]}}
+            for name in wanted
+        ]
         return self._say(200, {"data": {"customer": {"audiences": {"edges": edges}}}})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import pytest
 
 from .conversations import conversations
-from .datafiles import datafiles
+from .datafiles import ROOT, datafiles
 from .differences import compare, explain
+from .explained import EXPLAINED
 from .ours import four
 from .record import record
 from .stubs import Stubs
+from .vectors import read
 
 #: ``open=http://127.0.0.1:8080 profiles=http://…``: Agents with an empty memory, and the port of the stubs
 #: that they were told of.
@@ -35,9 +38,10 @@ def test_a_real_agent_and_bucketer_say_the_same_and_send_the_same(tmp_path):
     with Stubs(tmp_path / "datafiles") as stubs:
         stubs.begin()
         with four(stubs.url, tmp_path / "ours", agents) as bases:
-            ours = record(found, bases, stubs, progress=False)
+            ours = record(found, bases, stubs, progress=False, listeners=False)
 
-    assert explain(compare(found, theirs, ours)).get(None, []) == []
+    made = datafiles(10, "live")
+    assert explain(compare(found, theirs, ours, made)).get(None, []) == []
 
 
 def _conversation(name="decide-00001"):
@@ -94,3 +98,85 @@ def test_the_same_seed_gives_the_same_conversations():
     found = datafiles(3, "again")
 
     assert conversations(found, 0.2, "again") == conversations(datafiles(3, "again"), 0.2, "again")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """What a real Agent told: conversations, its answers, the datafiles."""
+    found = read()
+    return found["conversations"], found["agent"], found["datafiles"]
+
+
+def _unexplained(kept, ours):
+    conversations, agents, datafiles_of = kept
+    return explain(compare(conversations, agents, ours, datafiles_of)).get(None, [])
+
+
+def _changed(kept, change):
+    """All that Agent told, with each answer changed."""
+    _, agents, _ = kept
+    told = copy.deepcopy(agents)
+    for each in told.values():
+        for answer in each["answers"]:
+            change(answer)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("status", lambda answer: answer.update(status=502)),
+        ("body", lambda answer: answer.update(body='{"error":"something else"}')),
+        ("headers", lambda answer: answer["headers"].append(["location", "/elsewhere"])),
+    ],
+)
+def test_an_answer_that_differs_without_a_reason_is_not_explained(kept, part, change):
+    """Of a hundred conversations with a real Agent more than 96: the others ask what is answered apart."""
+    open_ones = {
+        e.talks[0].conversation["id"]
+        for e in _unexplained(kept, _changed(kept, change))
+        if e.part == part
+    }
+
+    assert len(open_ones) > 0.96 * len(kept[0])
+
+
+def test_an_event_that_is_not_sent_is_not_explained_where_the_answer_is_none_of_an_error(kept):
+    conversations, agents, _ = kept
+    ours = {name: {**each, "events": []} for name, each in agents.items()}
+    sound = [
+        each["id"]
+        for each in conversations
+        if all(answer.get("status") == 200 for answer in agents[each["id"]]["answers"])
+    ]
+    lost = sum(len(agents[name]["events"]) for name in sound)
+    open_ones = [e for e in _unexplained(kept, ours) if e.part == "events"]
+
+    assert lost > 300
+    assert len(open_ones) > 0.93 * lost
+
+
+def test_another_variation_is_not_explained_for_users_whose_audiences_come_out_alike(kept):
+    def other(answer):
+        body = answer.get("body") or ""
+        answer["body"] = body.replace('"variationKey":"', '"variationKey":"not-')
+
+    decided = [
+        each
+        for each in kept[0]
+        if '"variationKey":"' in str(kept[1][each["id"]]["answers"])
+        and "listener" not in str(each["steps"])
+    ]
+    open_ones = {
+        e.talks[0].conversation["id"]
+        for e in _unexplained(kept, _changed(kept, other))
+        if e.part == "body"
+    }
+
+    assert len(open_ones) > 0.96 * len(decided)
+
+
+def test_each_reason_stands_in_the_docs():
+    told = (ROOT / "docs/agent.md").read_text()
+
+    assert [reason for reason in EXPLAINED if f"| {reason} |" not in told] == []

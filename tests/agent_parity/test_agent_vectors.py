@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import contextmanager
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -16,12 +16,20 @@ from bucketer.api.http import Request, one_value_each
 from bucketer.wiring import build
 
 from . import level
-from .ours import SETTINGS, settings
-from .record import flat
+from .differences import compare
+from .explained_answers import conversion_told
+from .ours import SETTINGS, four, settings
+from .record import flat, hold
 from .stubs import Stubs
 from .vectors import read
 
-AGENTS = ("open", "profiles", "bare")
+AGENTS = ("open", "profiles", "closed", "bare")
+#: What comes below each of these; of all routes of Agent's API.
+ROUTES = {
+    "/v1/config", "/v1/datafile", "/v1/decide", "/v1/activate", "/v1/track", "/v1/override",
+    "/v1/lookup", "/v1/save", "/v1/reset", "/v1/send-odp-event", "/v1/batch",
+    "/v1/notifications/event-stream", "/oauth/token",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +65,34 @@ def _ask(runtime, step):
 
 @pytest.fixture(scope="module")
 def told(kept, tmp_path_factory):
-    """What is said to each conversation, and what was sent: ({id: [(told, headers)]}, [event body])."""
+    """What is said to each conversation, what streams tell, and what was sent.
+
+    ({id: [(told, headers)]}, {id: as `hold` returns it}, [event body])
+    """
     directory = tmp_path_factory.mktemp("vectors")
     (directory / "datafiles").mkdir()
     for key, datafile in kept["datafiles"].items():
         (directory / "datafiles" / f"{key}.json").write_text(json.dumps(datafile))
+    listen, ask = [], []
+    for each in kept["conversations"]:
+        (listen if _listens(each) else ask).append(each)
     with Stubs(directory / "datafiles") as stubs:
         stubs.begin()
+        with four(stubs.url, directory / "served", ("profiles",)) as bases:
+            place = urlsplit(bases["profiles"])
+            heard = {each["id"]: hold(each, place) for each in listen}
         with _runtimes(stubs, directory) as runtimes:
             said = {
                 each["id"]: [_ask(runtimes[each["agent"]], step) for step in each["steps"]]
-                for each in kept["conversations"]
+                for each in ask
             }
         stubs.shutdown()
-        return said, stubs.since("events", 0)
+        return said, heard, stubs.since("events", 0)
+
+
+def _listens(conversation):
+    """Whether it has a stream, which only a server has."""
+    return any("stream" in step for step in conversation["steps"])
 
 
 def test_there_are_five_hundred_of_every_kind(kept):
@@ -78,12 +100,21 @@ def test_there_are_five_hundred_of_every_kind(kept):
 
     assert len(kept["conversations"]) >= 500
     assert kinds >= {"decide", "activate", "track", "override", "profiles", "bad-bodies"}
+    assert kinds >= {"batch", "tokens", "authorization", "streams"}
+
+
+def test_each_route_of_agents_has_its_share(kept):
+    asked = Counter(step["path"] for each in kept["conversations"] for step in each["steps"])
+
+    assert {path for path in ROUTES if asked[path] < 6} == set()
 
 
 def test_status_and_body_are_what_agent_said(kept, told):
-    said, _ = told
+    said, _, _ = told
     wrong = []
     for each in kept["conversations"]:
+        if each["id"] not in said:
+            continue
         agents = kept["agent"][each["id"]]["answers"]
         for number, (expected, (answer, headers)) in enumerate(
             zip(agents, said[each["id"]], strict=True)
@@ -100,10 +131,20 @@ def test_status_and_body_are_what_agent_said(kept, told):
     assert wrong == []
 
 
+def test_streams_tell_what_agents_told(kept, told):
+    """But a conversion's own attributes."""
+    _, heard, _ = told
+    streams = [each for each in kept["conversations"] if each["id"] in heard]
+    found = compare(streams, {each["id"]: kept["agent"][each["id"]] for each in streams}, heard)
+
+    assert len(streams) >= 4
+    assert [e for e in found if e.part in ("status", "body") and not conversion_told(e)] == []
+
+
 def test_events_are_what_agent_sent(kept, told):
     """But for two: with an answer that is an error, Agent sends what was decided before it; a flag that is
     named twice is sent twice. Bucketer sends nothing, and once."""
-    _, bodies = told
+    _, _, bodies = told
     entries, in_error = [], set()
     for each in kept["conversations"]:
         agents = kept["agent"][each["id"]]

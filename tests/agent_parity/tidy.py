@@ -6,6 +6,7 @@ Source of the types: go-sdk 2.3.1, pkg/config/datafileprojectconfig.
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any
 
@@ -132,6 +133,30 @@ def tidy(datafile: dict[str, Any]) -> dict[str, Any]:
                 if value.get("id") in json_ids:
                     value["value"] = as_object(value.get("value"))
     return fitted
+
+
+def sound(datafile: dict[str, Any]) -> None:
+    """Let the texts of variables be of their type, as Optimizely publishes them; in place."""
+    kinds: dict[str, str] = {}
+    for flag in datafile["featureFlags"]:
+        for variable in flag["variables"]:
+            kinds[variable["id"]] = variable["type"]
+            variable["defaultValue"] = of_kind(variable["type"], variable["defaultValue"])
+    for rule in rules_of(datafile):
+        for variation in rule.get("variations") or ():
+            for value in variation.get("variables") or ():
+                value["value"] = of_kind(kinds.get(value["id"], ""), value["value"])
+
+
+def of_kind(kind: str, text: Any) -> Any:
+    if kind == "boolean" and text not in ("true", "false"):
+        return "true"
+    if kind in ("integer", "double"):
+        whole = re.fullmatch(
+            r"-?[0-9]{1,9}" if kind == "integer" else r"-?[0-9]{1,9}\.[0-9]+", str(text)
+        )
+        return text if whole else "7" if kind == "integer" else "2.5"
+    return text
 
 
 def rules_of(datafile: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,9 +13,11 @@ from pathlib import Path
 FILE = Path(__file__).parents[1] / "vectors/agent.json.gz"
 #: How many of each kind; `choose` takes them evenly over the datafiles.
 WANTED = {
-    "decide": 205, "activate": 78, "track": 52, "override": 40, "profiles": 40, "batch": 20,
-    "bad-bodies": 20, "wrong-types": 25, "queries": 12, "keys": 12, "config": 5, "datafile": 5,
-    "forced": 5, "users": 5, "overrides": 4, "content-types": 12, "segments": 5,
+    "decide": 190, "activate": 78, "track": 52, "override": 40, "profiles": 40, "batch": 40,
+    "batches": 14, "bad-bodies": 20, "wrong-types": 25, "queries": 12, "keys": 14, "config": 8,
+    "datafile": 8, "forced": 5, "users": 5, "overrides": 4, "content-types": 12, "segments": 8,
+    "odp": 8, "resets": 4, "methods": 20, "no-datafile": 3, "tokens": 14, "authorization": 20,
+    "streams": 10,
 }  # fmt: skip
 _LONGEST = 30_000
 
@@ -31,7 +33,7 @@ def choose(conversations, agents, differing, datafiles):
             and each["id"] not in differing
             and each["key"] in datafiles
             and len(json.dumps(agents[each["id"]])) < _LONGEST
-            and not any("stream" in step or "listener" in step for step in each["steps"])
+            and not any("listener" in step or step["method"] == "HEAD" for step in each["steps"])
         ]
         found += candidates[:: max(1, len(candidates) // count)][:count]
     return found

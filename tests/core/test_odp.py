@@ -64,7 +64,7 @@ def test_what_is_no_integration_is_none_and_costs_nothing_else(integrations):
 
 def test_of_conditions_only_texts_are_segments():
     datafile = with_odp()
-    for number, value in enumerate([7, None, ["a"], {"a": 1}, True, "good"]):
+    for number, value in enumerate([7, None, ["a"], {"a": 1}, True, "", "good"]):
         leaf = {"type": "third_party_dimension", "match": "qualified", "name": "x", "value": value}
         datafile["typedAudiences"].append({"id": f"8{number}", "name": "n", "conditions": leaf})
 

@@ -174,6 +174,15 @@ def test_neither_key_nor_type_is_asked_of_the_batch(runtime):
     assert 200 == post(runtime, {}, path="/v1/some/BATCH").status
 
 
+@pytest.mark.parametrize(
+    ("key", "status"), [("demonstration", 200), ("Unknown", 403), ("no key at all", 400)]
+)
+def test_a_key_that_the_batch_itself_has_must_be_one(runtime, key, status):
+    """Where Agent ignores it: docs/agent-differences.md."""
+    answer = post(runtime, {"operations": []}, **{"x-optimizely-sdk-key": key})
+    assert status == answer.status
+
+
 def test_only_posts_are_batches(runtime):
     headers = {"x-optimizely-sdk-key": "demonstration"}
     for method in ("GET", "PUT", "DELETE"):

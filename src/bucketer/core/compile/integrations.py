@@ -34,6 +34,6 @@ def read_integrations(draft: Draft) -> None:
     for audience in draft.ruleset.audiences.values():
         for condition in audience.conditions:
             value = condition.get("value")
-            if condition.get("match") == "qualified" and isinstance(value, str):
+            if condition.get("match") == "qualified" and isinstance(value, str) and value:
                 segments[value] = None
     draft.ruleset.odp = Integration(host, key, tuple(segments))
