@@ -32,7 +32,7 @@ from bucketer.publishing.misfit import stand_in
 from bucketer.publishing.pull import envelope
 
 #: Half a megabyte, bytecode and the compiled hash included.
-CEILING_BYTES = 585_000
+CEILING_BYTES = 588_000
 PYTHONS = ("3.12", "3.13")
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 
