@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.agent_client import AgentClient
+from tests.fakes.editions import AnEdition
 
 from bucketer import demo
-from bucketer.api.http import Request, Response
+from bucketer.api.http import Known, Request, Response
 from bucketer.core import decide
 from bucketer.core.compile import compile_datafile
 from bucketer.core.parse import parse_datafile
@@ -26,6 +28,7 @@ from bucketer.metrics.samples import from_data, kept, to_data, together
 
 RULESET = compile_datafile(parse_datafile(Path(demo.PATH).read_bytes()))
 HER = User("cooper34523569", {"tier": "platinum", "member_since_days": 56})
+EXPERIMENT = "checkout_flow_experiment"
 DECISIONS, REQUESTS = "bucketer_decisions_total", "bucketer_requests_total"
 DURATIONS = "bucketer_request_duration_seconds"
 
@@ -253,3 +256,22 @@ def test_what_goes_on_after_a_worker_is_its_counters(workers):
 def test_what_is_no_sample_is_refused(data):
     with pytest.raises((TypeError, ValueError)):
         from_data(data)
+
+
+def test_a_bandit_that_fails_is_counted_once_though_agents_api_asks_again_why():
+    document = json.loads(Path(demo.PATH).read_text())
+    experiment = next(each for each in document["experiments"] if each["key"] == EXPERIMENT)
+    experiment["cmab"] = {"attributeIds": [], "trafficAllocation": 10000}
+    experiment["audienceIds"], experiment["audienceConditions"] = [], []
+    document["holdouts"] = []
+    counts = DecisionCounts()
+    outer = DecisionCounts()
+    engine = outer.counted(counts.counted(decide, "shop"), "shop")
+    agent = AgentClient(AnEdition(document), engine=engine)
+    known = Known(predictions={experiment["id"]: None})
+
+    _, told = agent.told("/v1/decide", {"userId": "a"}, query="keys=checkout_flow", known=known)
+
+    assert told["reasons"]
+    expected = {("shop", "checkout_flow", "", "error"): 1}
+    assert expected == counts.samples()[DECISIONS] == outer.samples()[DECISIONS]

@@ -80,10 +80,12 @@ class CountedEngine:
     function begins and where a loop goes round, and here neither does.
     """
 
-    __slots__ = ("activate", "decide")
+    __slots__ = ("activate", "decide", "plain")
 
     def __init__(self, engine: Engine, counts: DecisionCounts, environment: str) -> None:
         """Count the decisions of one edition of *environment*."""
+        #: Decides, and nobody takes note of it.
+        self.plain = getattr(engine, "plain", engine)
         inner_activate, inner_decide = engine.activate, engine.decide
         cells: dict[object, list[int]] = {}
         cell_of = cells.get

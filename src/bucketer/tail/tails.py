@@ -141,7 +141,7 @@ class Tails:
 class TailedEngine:
     """Decides as another engine does. See `ports.Engine`."""
 
-    __slots__ = ("activate", "decide")
+    __slots__ = ("activate", "decide", "plain")
 
     def __init__(
         self,
@@ -150,6 +150,7 @@ class TailedEngine:
         note: Callable[[str, str, Ruleset, User, Decision], None],
         environment: str,
     ) -> None:
+        self.plain = getattr(engine, "plain", engine)
         inner_activate, inner_decide = engine.activate, engine.decide
 
         def activate(

@@ -167,6 +167,7 @@ class _NotedEngine:
         self, engine: Engine, note: Callable[[str, Ruleset, User, Decision], None]
     ) -> None:
         self._engine, self._note = engine, note
+        self.plain = getattr(engine, "plain", engine)
 
     def activate(
         self, ruleset: Ruleset, experiment_key: str, user: User, trace: list[Reason] | None

@@ -71,7 +71,8 @@ def sentences(trace: list[Reason], ruleset: Ruleset, flag: Flag, user: User) -> 
 def why_no_prediction(call: Call, flag: Flag, user: User) -> list[str]:
     """Name the rule of *flag* whose contextual bandit could not be asked."""
     trace: list[Reason] = []
-    call.api.engine.decide(call.edition.ruleset, flag.key, user, frozenset(), trace)
+    engine = getattr(call.api.engine, "plain", call.api.engine)  # it was counted once already
+    engine.decide(call.edition.ruleset, flag.key, user, frozenset(), trace)
     for reason in trace:
         if reason.code == "prediction_failed":
             return [f"Failed to fetch CMAB data for experiment {reason.values['rule']}."]
