@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -197,3 +198,26 @@ def test_where_there_are_keys_it_takes_one_of_the_role_admin(tmp_path):
                 return listening.lines
 
             wait_until(heard, 30)
+
+
+def test_all_workers_are_heard():
+    with bucketer_serve("--workers", "3", BUCKETER_TAIL="on", BUCKETER_METRICS="local") as started:
+
+        def counted():
+            _, body = ask(started.url, "/metrics")
+            return b"\nbucketer_workers 3\n" in body
+
+        wait_until(counted, 30)
+        with Listening("--url", started.url, "--per-second", "1000") as listening:
+            until_heard(started, listening)
+            wait_until(lambda: _all_heard(started, listening), 60)
+
+
+def _all_heard(started, listening):
+    """Thirty in a row, whichever worker decided."""
+    before = len(listening.lines)
+    for _ in range(30):
+        ask(started.url)
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: len(listening.lines) >= before + 30, 2)
+    return len(listening.lines) >= before + 30

@@ -31,7 +31,7 @@ class Tailed:
         self.engine = self.tails.watched(decide, "shop")
 
     def listen(self, per_second=1_000, **wanted):
-        topic = self.tails.open(Wanted(per_second=per_second, **wanted))
+        topic, self.opening = self.tails.open(Wanted(per_second=per_second, **wanted))
         if topic:
             self.listened.add(topic)
         return topic
@@ -128,7 +128,7 @@ def test_one_who_is_gone_is_told_nothing_and_makes_room(tailed):
 
 def test_one_who_never_came_is_forgotten(tailed):
     tailed.tails.open(Wanted(per_second=1))
-    tailed.clock.now += 5.1
+    tailed.clock.now += 0.6
     tailed.ask()
 
     assert {} == tailed.tails._tails

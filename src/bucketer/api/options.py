@@ -109,8 +109,8 @@ class ApiOptions:
         metrics: gives type and text of what the service counts, for an `Accept` header; None
             where nobody counts.
         metrics_open: True tells it to anybody, else to this machine alone.
-        tail: gives a topic on which such decisions are told as are wanted, or "" where too many
-            listen; None where nobody can.
+        tail: gives a topic on which such decisions are told as are wanted ("" where too many
+            listen), and what is sent first; None where nobody can listen.
         watch: each makes of an engine and an environment's name an engine that decides the same,
             and takes note of it.
         listened: the topics of `streams` that somebody listens to, kept true by the door; None
@@ -237,7 +237,7 @@ class ApiOptions:
         self.batch_max = 500
         self.metrics: Callable[[str], tuple[str, bytes]] | None = None
         self.metrics_open = False
-        self.tail: Callable[[Wanted], str] | None = None
+        self.tail: Callable[[Wanted], tuple[str, bytes]] | None = None
         self.make_handler: Callable[..., Any] | None = None
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ MOST_LISTENERS = 8
 #: Characters that are told of a key or a user's id.
 LONGEST = 200
 #: One that was given a topic and never began to listen is forgotten after so long.
-_PATIENCE_S = 5.0
+_PATIENCE_S = 0.5
 _NO_OPTIONS: frozenset[str] = frozenset()
 
 
@@ -72,29 +73,39 @@ class Tails:
     Args:
         listened: the topics that somebody listens to, kept true by the door.
         clock: seconds that only go forward.
+        workers: how many share the port, of which a listener hears one.
 
     Attributes:
         tell: takes notices, from any thread; put there by the door's worker.
     """
 
     def __init__(
-        self, listened: Container[str], clock: Callable[[], float] = time.monotonic
+        self,
+        listened: Container[str],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        workers: int = 1,
     ) -> None:
         self.tell: Callable[[Iterable[Notice]], None] | None = None
         self._listened, self._clock = listened, clock
+        here = json.dumps({"worker": os.getpid(), "of": workers})
+        self._opening = f"event: worker\ndata: {here}\n\n".encode()
         self._tails: dict[str, _Tail] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def open(self, wanted: Wanted) -> str:
-        """Return a topic on which *wanted* decisions are told from now on; "" if there is none."""
+    def open(self, wanted: Wanted) -> tuple[str, bytes]:
+        """Return a topic on which *wanted* decisions are told from now on, and what is said first.
+
+        The topic is "" where as many listen as may.
+        """
         with self._lock:
             self._drop_gone()
             if len(self._tails) >= MOST_LISTENERS:
-                return ""
+                return "", b""
             topic = f"tail:{next(self._numbers)}"
             self._tails[topic] = _Tail(wanted, self._clock())
-            return topic
+            return topic, self._opening
 
     def _drop_gone(self) -> None:
         for topic, tail in list(self._tails.items()):

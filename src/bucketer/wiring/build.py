@@ -148,7 +148,7 @@ def _tailed(
         return lambda _runtime: None
     from .tail import add_tail
 
-    return add_tail(options, listened)
+    return add_tail(options, listened, settings.workers)
 
 
 def _say_who_may(settings: Settings, options: ApiOptions, mode: str) -> None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from bucketer.runtime.runtime import Runtime
 
 
-def add_tail(options: ApiOptions, listened: set[str]) -> Callable[[Runtime], None]:
+def add_tail(options: ApiOptions, listened: set[str], workers: int) -> Callable[[Runtime], None]:
     """Have `GET /tail` answered; return what is to be told of the runtime, once there is one."""
-    tails = Tails(listened)
+    tails = Tails(listened, workers=workers)
     options.tail = tails.open
     options.watch.append(tails.watched)
 

@@ -61,10 +61,12 @@ class TailRoute:
             raise InvalidRequest(f"per_second is a whole number up to {MOST}.", field="per_second")
         wanted = Wanted(**{name: text or "" for name, text in given.items()}, per_second=rate)
         assert self._options.tail is not None  # noqa: S101 -- `Handler` asks first
-        topic = self._options.tail(wanted)
+        topic, opening = self._options.tail(wanted)
         if not topic:
             raise TooManyListen
-        return Telling(Stream(_HEADERS, request.request_id, topic, (DECISION,)))
+        stream = Stream(_HEADERS, request.request_id, topic, (DECISION,))
+        stream.opening = opening
+        return Telling(stream)
 
     def understood(self, request: Request) -> dict[str, object]:
         """Return nothing."""

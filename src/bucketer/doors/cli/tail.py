@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +19,19 @@ from .terminal import BAD, GOOD, NOTE
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from typing import TypeAlias
 
     from .terminal import Terminal
+
+    #: An event and its kind, or why there are no more of one worker.
+    Heard: TypeAlias = "tuple[str, dict[str, object]] | CannotListen"
 
 #: The server says something at least so often.
 _SILENCE_S = 60.0
 _MOST_LINE_BYTES = 64 * 1024
+#: Connections for each worker that there is, until all are heard: the kernel spreads them.
+_TRIES = 16
+_PAUSE_S = 0.6
 
 
 class CannotListen(BucketerError):
@@ -102,28 +111,124 @@ def _key_of(path: str | None) -> str:
 def _listen(
     url: str, asked: dict[str, object], key: str
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    """Give each event of the stream with its kind.
+    """Give each event of each worker, with its kind, as they come.
+
+    A connection hears the worker that took it; there are as many as it takes to hear all of them.
 
     Raises:
         CannotListen: there is no server, or it refuses, or it is gone.
     """
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CannotListen(f"--url: found {url!r}; allowed: http://HOST:PORT or https://HOST")
-    try:
-        connection = make(parts.hostname, parts.port, timeout=_SILENCE_S)
+    heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+    left = 0
+    for stream in _of_each_worker(url, asked, key):
+        left += 1
+        _follow(stream, heard)
+    while True:
+        found = heard.get()
+        if not isinstance(found, CannotListen):
+            yield found
+            continue
+        left -= 1
+        if not left:
+            raise found
+
+
+def _of_each_worker(url: str, asked: dict[str, object], key: str) -> Iterator[_Stream]:
+    """Connect until each worker is heard, or for long enough; give a stream of each, at once."""
+    stream, here = _connect(url, asked, key)
+    yield stream
+    listening = {here.get("worker")}
+    workers = here.get("of")
+    if not isinstance(workers, int):
+        return
+    for _ in range(_TRIES * workers):
+        if len(listening) >= workers:
+            return
+        try:
+            stream, here = _connect(url, asked, key)
+        except CannotListen:  # as many listen at that worker as may: we did, a moment ago
+            time.sleep(_PAUSE_S)
+            continue
+        if here.get("worker") in listening:
+            stream.close()
+            continue
+        listening.add(here.get("worker"))
+        yield stream
+
+
+def _follow(stream: _Stream, heard: queue.SimpleQueue[Heard]) -> None:
+    """Have a thread put each event into *heard*, and why there are no more at its end."""
+
+    def follow() -> None:
+        try:
+            for event in stream.events():
+                heard.put(event)
+        except CannotListen as error:
+            heard.put(error)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _connect(url: str, asked: dict[str, object], key: str) -> tuple[_Stream, dict[str, object]]:
+    """Begin to listen; return the stream, and what it said first."""
+    stream = _Stream(url, asked, key)
+    kind, here = next(stream.events())
+    if kind != "worker":
+        raise CannotListen(f"{url}: found an event {kind[:40]!r}; expected the worker's")
+    return stream, here
+
+
+class _Stream:
+    """One connection to a server.
+
+    Raises:
+        CannotListen: it can't be made, or is refused.
+    """
+
+    def __init__(self, url: str, asked: dict[str, object], key: str) -> None:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise CannotListen(f"--url: found {url!r}; allowed: http://HOST:PORT or https://HOST")
+        self._where = parts.netloc
         headers = {"Accept": "text/event-stream"} | ({"X-API-Key": key} if key else {})
         path = f"{parts.path.rstrip('/')}{PATH}?{urlencode(asked)}"
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        if answer.status != http.client.OK:
-            raise CannotListen(_refusal(answer.status, answer.read(_MOST_LINE_BYTES)))
-        yield from _events(answer)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise CannotListen(f"{parts.netloc}: {error or type(error).__name__}") from None
-    raise CannotListen(f"{parts.netloc}: the server has ended the stream")
+        try:
+            self._connection = make(parts.hostname, parts.port, timeout=_SILENCE_S)
+            self._connection.request("GET", path, headers=headers)
+            self._answer = self._connection.getresponse()
+            if self._answer.status != http.client.OK:
+                body = self._answer.read(_MOST_LINE_BYTES)
+                raise CannotListen(_refusal(self._answer.status, body))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise CannotListen(f"{self._where}: {error or type(error).__name__}") from None
+
+    def events(self) -> Iterator[tuple[str, dict[str, object]]]:
+        """Give each event with its kind.
+
+        Raises:
+            CannotListen: there are no more.
+        """
+        kind = "decision"
+        try:
+            while line := self._answer.readline(_MOST_LINE_BYTES):
+                name, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    told = json.loads(value)
+                    if isinstance(told, dict):
+                        yield kind, told
+                    kind = "decision"
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise CannotListen(f"{self._where}: {error or type(error).__name__}") from None
+        raise CannotListen(f"{self._where}: the server has ended the stream")
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._answer.close()
+        self._connection.close()
 
 
 def _refusal(status: int, body: bytes) -> str:
@@ -133,16 +238,3 @@ def _refusal(status: int, body: bytes) -> str:
         message = "no reason given"
     hint = " Is BUCKETER_TAIL on there?" if status == http.client.NOT_FOUND else ""
     return f"the server answers {status}: {message}{hint}"
-
-
-def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, dict[str, object]]]:
-    kind = "decision"
-    while line := answer.readline(_MOST_LINE_BYTES):
-        name, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
-        if name == "event":
-            kind = value
-        elif name == "data":
-            told = json.loads(value)
-            if isinstance(told, dict):
-                yield kind, told
-            kind = "decision"
