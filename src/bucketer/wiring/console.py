@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bucketer.api.bucketer.revision import check_revision
 from bucketer.api.console.allowed import is_loopback_name
 from bucketer.api.console.api import ConsoleApi
 from bucketer.api.console.pages import PREFIX, FrontRoute
@@ -17,6 +18,8 @@ from bucketer.api.console.parts import ConsoleParts, File, Room
 from bucketer.api.console.refusal import Refused
 from bucketer.api.http import Request
 from bucketer.api.service.health import HealthRoute
+from bucketer.core.errors import InvalidRequest
+from bucketer.core.parse import parse_datafile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from bucketer.api.route import Api, Route
     from bucketer.metrics.collector import Collector
     from bucketer.ports import EditionFacts
+    from bucketer.publishing.changes import Change
     from bucketer.runtime.runtime import Runtime
     from bucketer.settings import Settings
 
@@ -47,6 +51,8 @@ _KINDS = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
+#: Revisions to choose from; older ones can be asked for by name.
+_MOST_LISTED = 1_000
 #: So many may wait for their turn; each has a thread.
 _MOST_WAITING = 8
 _GZIP = 31
@@ -110,6 +116,32 @@ def _health(edition: EditionFacts | None, options: ApiOptions, now: float) -> di
     return told
 
 
+def _archived(archive: Callable[[str], EditionFacts | None], revision: str) -> EditionFacts | None:
+    check_revision(revision)  # it becomes a file's name
+    return archive(revision)
+
+
+def _listed(folder: Path) -> list[str]:
+    """The revisions in a directory: numbers from the greatest down, then other names."""
+    names = [each.stem for each in folder.glob("*.json") if _is_revision(each.stem)]
+    names.sort(key=lambda name: (name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+    return names[: -_MOST_LISTED - 1 : -1]
+
+
+def _is_revision(name: str) -> bool:
+    try:
+        check_revision(name)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _differences(old: bytes, new: bytes) -> Iterable[Change]:
+    from bucketer.publishing.diff import diff
+
+    return diff(parse_datafile(old), parse_datafile(new))
+
+
 def _requests(collector: Collector) -> dict[str, object]:
     """Answers of all workers so far, and those of them that say that the service failed."""
     counted = collector.samples().get("bucketer_requests_total", {})
@@ -143,14 +175,18 @@ def add_console(
 
     options.apis += ((PREFIX, make),)
     options.front = front
-    return partial(_furnish, parts)
+    return partial(_furnish, parts, settings.revisions)
 
 
-def _furnish(parts: ConsoleParts, runtime: Runtime) -> None:
+def _furnish(parts: ConsoleParts, revisions: str, runtime: Runtime) -> None:
     """Give the console what it tells of a *runtime*."""
     environments = runtime.environments
     parts.started_at = runtime.clock()
-    parts.archive = runtime.archive
+    archive = runtime.archive
+    if archive is not None:
+        parts.archive, parts.diff = partial(_archived, archive), _differences
+        if "://" not in revisions:
+            parts.revisions = partial(_listed, Path(revisions).expanduser())
 
     def rooms() -> Iterable[Room]:
         for each in (environments.default, *environments.listed):

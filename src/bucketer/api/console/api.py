@@ -14,6 +14,7 @@ from . import entities, listing
 from .allowed import check_json, check_origin, is_local, no_keys, not_here
 from .pages import PREFIX, page_route
 from .refusal import JSON, PRIVATE, Refused, refusal
+from .revisions import compare_json, revisions_json
 from .service import service_json
 from .split import split_of
 from .tryout import try_json
@@ -128,6 +129,14 @@ def _service(question: Question) -> Told:
     return service_json(parts, rooms, question.health(), question.now)
 
 
+def _revisions(question: Question) -> Told:
+    return revisions_json(question.parts, question.edition)
+
+
+def _compare(question: Question) -> Told:
+    return compare_json(question.fields, question.edition, question.parts)
+
+
 def _key(question: Question, name: str) -> str:
     found: str = question.fields.get(name) or ""
     if not found:
@@ -147,6 +156,8 @@ ROUTES: dict[str, tuple[str, Callable[[Question], Told | str]]] = {
     "try": ("POST", _try),
     "split": ("POST", _split),
     "service": ("GET", _service),
+    "revisions": ("GET", _revisions),
+    "compare": ("POST", _compare),
 }
 _NAMES = {
     name: name for name in ("environment", "key", "id", "q", "kind", "offset", "limit", "sdk_key")

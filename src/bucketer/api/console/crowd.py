@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_VISITORS = 10_000
 _LONGEST_ID = 1_000
-_MOST_SEEDS = 1_000_000
+MOST_SEEDS = 1_000_000
 #: So many values of one attribute are told apart, beside its absence.
 _MOST_VALUES = 20
 #: What may be spent on a crowd: one for each visitor, and more for what each has to be asked.
@@ -94,7 +94,7 @@ def _ids_of(body: Mapping[str, Any]) -> list[str]:
     ids = body.get("ids")
     if ids is None:
         count = whole_of(body, "visitors", MOST_VISITORS, 1, MOST_VISITORS)
-        seed = whole_of(body, "seed", 1, 1, _MOST_SEEDS)
+        seed = whole_of(body, "seed", 1, 1, MOST_SEEDS)
         prefix = "visitor-" if seed == 1 else f"visitor-{seed}-"
         return [f"{prefix}{number}" for number in range(1, count + 1)]
     is_list = isinstance(ids, list) and 0 < len(ids) <= MOST_VISITORS

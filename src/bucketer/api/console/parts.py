@@ -20,7 +20,16 @@ if TYPE_CHECKING:
             ...
 
     class Told(Protocol):
-        """One difference between two datafiles."""
+        """One difference between two datafiles; its text is a sentence.
+
+        Attributes:
+            where: what it belongs to, from the outside in; empty for the datafile as a whole.
+        """
+
+        @property
+        def where(self) -> tuple[str, ...]:
+            """Return it."""
+            ...
 
         def to_json(self) -> dict[str, object]:
             """Return where and what."""
@@ -77,8 +86,8 @@ class ConsoleParts:
         files: reads the page's files, by their paths below `web/`; takes its time.
         in_turn: does one thing after the other, since each takes a processor for itself.
         rooms: gives the environments, the default one first.
-        archive: finds the edition of an older revision, or None; takes its time. None where there
-            is no archive.
+        archive: finds the edition of an older revision, or None; takes its time, and raises what a
+            name is that can be no revision's. None where there is no archive.
         revisions: gives what the archive has, newest first, or None where that can't be listed.
         diff: compares the texts of two datafiles.
         health: gives what `/health` answers of an edition at a time (epoch seconds).

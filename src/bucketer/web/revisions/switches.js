@@ -1,15 +1,15 @@
 /* Who moves from which variation to which, of one key: those who stay last, and paler. */
 
-import {format} from "../address.js";
+import {format, textOf} from "../address.js";
 import {html} from "../html.js";
 import {Name} from "../names.js";
 import {count, percent} from "../numbers.js";
 
-const same = ({from, to}) =>
-  from?.variation === to?.variation && from?.rule === to?.rule && from?.enabled === to?.enabled;
+/** Whether they see what they saw; which rule gives it is nobody's to see. */
+const same = ({from, to}) => from.variation === to.variation && from.enabled === to.enabled;
 
 function Got({of}) {
-  if (!of || of.variation === null) {
+  if (of.variation === null) {
     return html`<span class="soft">no variation</span>`;
   }
   return html`<b><${Name} of=${of.variation} /></b> ${of.rule !== null && html`<span class="small soft"><${Name} of=${of.rule} /></span>`}`;
@@ -25,7 +25,7 @@ function Move({move, visitors, link}) {
     <td class="number">${count(move.count)}</td>
     <td class="number soft">${percent(share)}</td>
     <td class="small">
-      ${move.examples.slice(0, 2).map((user) => html`<a href=${link(user)}><${Name} of=${user} /></a> `)}
+      ${move.examples.slice(0, 2).map((each) => html`<a href=${link(each)}><${Name} of=${each.user} /></a> `)}
     </td>
   </tr>`;
 }
@@ -34,8 +34,9 @@ const MISSING = {from: "is new", to: "is gone"};
 
 export function Switches({of, asked}) {
   const {kind, key, visitors, switched, missing_in: missing, moves} = of;
-  const {environment, attributes} = asked;
-  const link = (user) => format("visitor", {environment, [kind]: key, user, attributes});
+  const {environment} = asked;
+  const link = ({user, attributes}) =>
+    format("visitor", {environment, [kind]: key, user, attributes: textOf(attributes)});
   const ordered = [...moves].sort(
     (one, other) => same(one) - same(other) || other.count - one.count,
   );

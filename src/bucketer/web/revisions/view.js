@@ -27,12 +27,12 @@ function Revision({label, value, revisions, current, choose}) {
 const SIGNS = {added: "+", removed: "−", changed: "~"};
 
 function Change({change}) {
-  const {where, what, how, before, after, text} = change;
+  const {where, what, how, before, after} = change;
   return html`<li class=${`difference ${how}`}>
     <span class="sign" aria-hidden="true">${SIGNS[how] ?? "·"}</span>
     <div>
       <p class="small soft">${where.map((each, at) => html`${at > 0 && " › "}<bdi>${each}</bdi>`)}</p>
-      <p><bdi>${text ?? `${what} ${how}`}</bdi></p>
+      <p><bdi>${what}</bdi> ${how}</p>
       ${
         before !== undefined &&
         after !== undefined &&
