@@ -11,6 +11,7 @@ import contextlib
 import io
 import itertools
 import json
+import re
 import time
 import zipfile
 
@@ -154,7 +155,7 @@ def _deploy(aws, *options, **parameters):
     given = [part for pair in parameters.items() for part in ("--parameter", "=".join(pair))]
     status = main(
         ["deploy", "--stack", "e2e", "--region", REGION, *options, *given],
-        Terminal(out, err, aws.environ),
+        Terminal(out, err, {"COLUMNS": "10000", **aws.environ}),  # a URL stays on its line
     )
     return status, out.getvalue(), err.getvalue()
 
@@ -499,3 +500,24 @@ def _revision(environment):
     environment.wait_until_done()
     body = json.loads(result["body"])
     return body["debug"]["datafile"]["revision"] if result["statusCode"] == 200 else body
+
+
+@pytest.mark.parametrize(
+    ("access", "url"),
+    [
+        ("iam", r"https?://\w+\.lambda-url\..*/bucketer"),
+        ("jwt", r"https://\w+\.execute-api\.\S+\.amazonaws\.com/bucketer"),
+        ("api-key", r"https://\w+\.execute-api\.\S+\.amazonaws\.com/live/bucketer"),
+        ("open", r"https?://\w+\.lambda-url\..*/bucketer"),
+    ],
+)
+def test_the_stack_goes_over_to_each_way_of_asking_who_asks(deployed, access, url):
+    parameters = {**deployed.parameters, "Access": access, "JwtIssuer": "https://issuer.example"}
+    status, out, err = _deploy(deployed.aws, "--python", PYTHON, "--no-pull", **parameters)
+
+    assert 0 == status, err
+    [told] = re.findall(r"^BucketerUrl: (.+)$", out, re.MULTILINE)
+    assert re.fullmatch(url, told)
+    client = deployed.aws.client("lambda")
+    config = client.get_function_url_config(FunctionName=deployed.function, Qualifier="live")
+    assert ("NONE" if access == "open" else "AWS_IAM") == config["AuthType"]
