@@ -13,20 +13,57 @@ const SPAN_S = 600;
 const WORDS = {ok: "It is well", degraded: "It is degraded", no_datafile: "It has no datafile"};
 const perSecond = (value) => `${rate(value)} /s`;
 
+const PLOTS = [
+  {
+    name: "Requests",
+    of: (each) => each.requests?.total,
+    points: rates,
+    show: perSecond,
+    tint: "tint0",
+  },
+  {
+    name: "Errors",
+    of: (each) => each.requests?.errors,
+    points: rates,
+    show: perSecond,
+    tint: "tint4",
+  },
+  {
+    name: "Events taken",
+    of: (each) => each.events?.accepted,
+    points: rates,
+    show: perSecond,
+    tint: "tint2",
+  },
+  {
+    name: "Events sent",
+    of: (each) => each.events?.sent,
+    points: rates,
+    show: perSecond,
+    tint: "tint2",
+  },
+  {
+    name: "Events refused",
+    of: (each) => each.events?.refused,
+    points: rates,
+    show: perSecond,
+    tint: "tint4",
+  },
+  {
+    name: "Oldest event that waits",
+    of: (each) => each.events?.oldest_age_s,
+    points: levels,
+    show: age,
+    tint: "tint1",
+  },
+];
+
 function Plots({answers}) {
-  const named = [
-    ["Requests", rates(answers, (each) => each.requests?.total), perSecond, "tint0"],
-    ["Errors", rates(answers, (each) => each.requests?.errors), perSecond, "tint4"],
-    ["Events taken", rates(answers, (each) => each.events?.accepted), perSecond, "tint2"],
-    ["Events sent", rates(answers, (each) => each.events?.sent), perSecond, "tint2"],
-    ["Events refused", rates(answers, (each) => each.events?.refused), perSecond, "tint4"],
-    ["Oldest event that waits", levels(answers, (each) => each.events?.oldest_age_s), age, "tint1"],
-  ];
-  const there = named.filter(([, points]) => points.length > 0);
+  const told = PLOTS.filter(({of}) => levels(answers, of).length > 0);
   return html`<div class="plots">
-    ${there.map(
-      ([name, points, show, tint]) =>
-        html`<${Plot} key=${name} ...${{name, points, show, tint}} span=${SPAN_S} />`,
+    ${told.map(
+      ({name, of, points, show, tint}) =>
+        html`<${Plot} key=${name} ...${{name, show, tint}} points=${points(answers, of)} span=${SPAN_S} />`,
     )}
   </div>`;
 }
