@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from tests.fakes.browsers import expect, looking
+from tests.fakes.process import bucketer_serve
 
 pytestmark = pytest.mark.e2e
 
@@ -121,3 +122,46 @@ def test_nothing_that_is_tried_is_an_impression(browser, service):
         health = look.page.evaluate("fetch('health').then(answer => answer.json())")
 
     assert 0 == health.get("events", {}).get("accepted", 0)
+
+
+def test_whom_the_whitelist_names_is_told_so(browser, demo):
+    url = f"{demo.url}/#/visitor?experiment=checkout_flow_experiment&user=qa_anna"
+    with looking(browser, url) as look:
+        expect(headline(look.page), "two_step_checkout")
+
+        expect(
+            look.page.locator(".note"),
+            "The whitelist of the datafile gives this visitor two_step_checkout",
+        )
+
+
+def test_a_stored_profile_is_told_and_can_be_left_aside(browser, service):
+    """Somebody who was let in keeps their variation, whatever they are now."""
+    url = f"{service.url}/#/visitor?experiment=checkout_flow_experiment&user=keeper"
+    with looking(browser, url) as look:
+        page = look.page
+        expect(page.locator(".answer .headline .soft"), "no variation")
+        page.evaluate(
+            "fetch('bucketer?e=checkout_flow_experiment&u=keeper&a=tier:gold,member_since_days:56')"
+            ".then((answer) => answer.json())"
+        )
+        page.reload()
+        kept = headline(page).inner_text()
+        expect(page.locator(".note"), f"The stored profile of this visitor has {kept}")
+        page.locator("button.change", has_text="stored variation").click()
+
+        expect(page.locator(".form .note"), "The stored profile is not looked at")
+        expect(page.locator(".answer .headline .soft"), "no variation")
+        page.get_by_role("button", name="Look at the profile").click()
+        expect(headline(page), kept)
+
+
+def test_behind_a_path_prefix_the_page_and_its_requests_have_it(browser):
+    with (
+        bucketer_serve(BUCKETER_PATH_PREFIX="/flags") as started,
+        looking(browser, f"{started.url}/flags/#/visitor?flag=search&user=a") as look,
+    ):
+        look.page.locator(".answer").wait_for()
+
+        text = look.page.locator(".copied pre").inner_text()
+        assert f"'{started.url}/flags/bucketer'" in text
