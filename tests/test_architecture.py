@@ -216,6 +216,7 @@ PURE = {
     "bisect",
     "bucketer",
     "collections",
+    "copy",
     "datetime",  # to print a time that was handed in; reading the clock is banned by ruff
     "difflib",
     "functools",

@@ -8,7 +8,7 @@ from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import decide
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
-from fakes.consoles import Console
+from fakes.consoles import HERE, Console
 from fakes.datafiles import a_datafile, experiments_of
 
 KEY = "checkout_flow_experiment"
@@ -55,6 +55,30 @@ def test_without_an_archive_nothing_is_compared():
     assert {"archive": False, "current": "22", "revisions": None} == console.get("revisions")
     refused = console.post("compare", {"from": "21"}, status=404)
     assert "no_archive" == refused["error"]["code"]
+
+
+def test_the_archive_is_the_default_environments_and_tells_no_other_of_it(tmp_path):
+    (tmp_path / "21.json").write_text(json.dumps(a_datafile(revision="21")))
+    (tmp_path / "bucketer.toml").write_text(
+        'default = "prod"\n'
+        '[environments.prod]\nsdk_key = "prod-key"\ndatafile = "demonstration"\n'
+        '[environments.beta]\nsdk_key = "beta-key"\ndatafile = "demonstration"\n'
+    )
+    console = Console(
+        BUCKETER_CONFIG=str(tmp_path / "bucketer.toml"), BUCKETER_REVISIONS=str(tmp_path)
+    )
+    console.runtime.environments.listed[0].load()
+
+    assert console.get("revisions")["archive"]
+    assert console.get("project")["archive"]
+    named, by_key = "environment=beta", {**HERE, "x-optimizely-sdk-key": "beta-key"}
+    for query, headers in ((named, HERE), ("", by_key)):
+        assert not console.get("revisions", query, headers=headers)["archive"]
+        assert not console.get("project", query, headers=headers)["archive"]
+    for body, headers in (({"environment": "beta"}, {}), ({}, by_key)):
+        asked = {"from": "21", "flag": "search", "visitors": 10, **body}
+        refused = console.post("compare", asked, status=404, headers=headers)
+        assert "no_archive" == refused["error"]["code"]
 
 
 def test_what_changed_is_told_and_who_switches_is_decided_by_both(console):

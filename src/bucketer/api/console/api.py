@@ -238,10 +238,13 @@ class ConsoleApi:
                 message = "No environment has that name; GET /console/api/project lists them."
                 raise Refused(404, "unknown_environment", message)
             edition = named[0].edition
+        whose = self._parts
+        if name or not self._options.revisions:
+            whose = whose.without_archive()
         question = Question(
             fields,
             edition,
-            self._parts,
+            whose,
             lambda: self._parts.health(self._edition, self._options, now),
         )
         question.environment, question.now, question.rooms = name, now, rooms

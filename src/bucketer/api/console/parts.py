@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -111,6 +113,14 @@ class ConsoleParts:
         self.health: Callable[[EditionFacts | None, ApiOptions, float], dict[str, object]]
         self.health = lambda _edition, _options, _now: {"status": "ok"}
         self.counters: Callable[[], dict[str, object]] | None = None
+
+    def without_archive(self) -> ConsoleParts:
+        """The same for another environment than the default one, whose the archive is."""
+        if self.archive is None:
+            return self
+        other = copy(self)
+        other.archive = other.revisions = None
+        return other
 
 
 def _at_once(work: Callable[[], Done]) -> Done:
