@@ -165,3 +165,22 @@ def test_behind_a_path_prefix_the_page_and_its_requests_have_it(browser):
 
         text = look.page.locator(".copied pre").inner_text()
         assert f"'{started.url}/flags/bucketer'" in text
+
+
+def test_a_question_that_another_one_follows_is_given_up(browser, demo):
+    with looking(browser, f"{demo.url}/#/visitor?flag=search&user=a") as look:
+        page = look.page
+        page.locator(".answer").wait_for()
+        held, given_up = [], []
+        page.on("requestfailed", lambda request: given_up.append((request.url, request.failure)))
+        page.route(
+            "**/console/api/try",
+            lambda route: route.continue_() if held else held.append(route),
+        )
+        field = page.get_by_label("User id", exact=True)
+        field.press("End")
+        field.press("b")
+        field.press("c")
+
+        expect(page.locator(".answer .label"), "abc gets")
+        assert [(f"{demo.url}/console/api/try", "net::ERR_ABORTED")] == given_up
