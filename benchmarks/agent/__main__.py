@@ -145,7 +145,7 @@ def _measure(
 def _line(told: dict[str, Any]) -> str:
     sides = "   ".join(
         f"{name} {told[name]['requests_per_second']:>7,}/s p50 {told[name]['p50_ms']:>7.2f} "
-        f"p99 {told[name]['p99_ms']:>7.2f} ms"
+        f"p99 {told[name]['p99_ms']:>7.2f} ms, {told[name]['cpu_us']:>5} µs of processor"
         for name in ("bucketer", "Agent")
     )
     return f"{told['name']:30}{told['ratio']:>6.2f} x (goal {told['goal']})   {sides}"

@@ -201,7 +201,7 @@ def _line(told: dict[str, Any]) -> str:
             continue
         text = f"{name} has none"
         if side is not None:
-            text = f"{name} {side['requests_per_second']:>7,}/s ({side['ours_over_it']:.2f})"
+            text = f"{name} {side['requests_per_second']:>7,}/s, {side['cpu_us']} µs ({side['ours_over_it']:.2f})"
         sides.append(text)
     return f"{told['name']:30}{'   '.join(sides)}"
 

@@ -11,7 +11,7 @@ from bucketer.core.experiments import with_prediction
 
 from .call import Refused
 from .fields import OBJECT, TEXT, Shape
-from .go_json import Fields, NoJson, Raw, go_json, go_string
+from .go_json import Fields, NoJson, go_json, go_string
 from .spelling import spelling_of
 from .variables import variables_of, variation_of
 
@@ -50,11 +50,11 @@ def answer(call: Call) -> Reply:
     if activated.no_json is not None:
         raise activated.no_json
     head = f'{{"userId":{go_string(user.id)},'
-    shown = Raw(f"[{','.join([head + tail for tail in tails if tail is not None])}]")
+    shown = f"[{','.join([head + tail for tail in tails if tail is not None])}]"
     tracks = call.value("disableTracking") != "true"
     events = call.events(activated.impressions, user) if tracks else ()
     profile = (user.id, activated.profile) if activated.profile is not None else None
-    return call.reply(shown, events, profile)
+    return call.reply_text(shown, events, profile)
 
 
 def _wanted(call: Call) -> dict[str, str]:

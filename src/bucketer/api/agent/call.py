@@ -8,7 +8,7 @@ from bucketer.core.events import MAX_VISITOR_BYTES, Event, visitor_json
 from bucketer.core.user import User
 
 from .fields import Unreadable, read_fields
-from .go_json import Raw, document
+from .go_json import go_json
 from .go_query import parse_go_query, parses
 
 TYPE_CHECKING = False
@@ -266,7 +266,16 @@ class Call:
         profile: tuple[str, dict[str, str]] | None = None,
     ) -> Reply:
         """Answer 200 with *value*: see `go_json` for what it may be."""
-        body = f"{value}\n".encode() if type(value) is Raw else document(value)
+        return self.reply_text(go_json(value), events, profile)
+
+    def reply_text(
+        self,
+        text: str,
+        events: tuple[Event, ...],
+        profile: tuple[str, dict[str, str]] | None,
+    ) -> Reply:
+        """Answer 200 with what is JSON already, as Go writes it."""
+        body = f"{text}\n".encode()
         response = Response(200, self.api.headers, body, self.request.request_id)
         if self.notices:
             from bucketer.api.streams import Telling

@@ -20,7 +20,7 @@ from bucketer.core.errors import InvalidRequest
 
 from .call import Refused
 from .fields import FLAG, OBJECT, OBJECTS, TEXT, TEXTS, Shape, Unreadable, objects
-from .go_json import Raw, go_json
+from .go_json import go_json
 from .spelling import spelling_of, unknown_flag, user_context, whole
 
 TYPE_CHECKING = False
@@ -80,11 +80,11 @@ def answer(call: Call) -> Reply:
     later = "track" in call.query() and call.value("track").lower() == LATER
     decided = _Decided(call, user, options, later=later)
     shown = decided.all(keys or call.edition.ruleset.flag_order, one=is_one)
-    text = Raw(shown[0] if is_one else f"[{','.join(shown)}]")
+    text = shown[0] if is_one else f"[{','.join(shown)}]"
     silent = later or DISABLE_DECISION_EVENT in options
     events = () if silent else call.events(decided.impressions, user)
     profile = (user.id, decided.profile) if decided.profile is not None else None
-    return call.reply(text, events, profile)
+    return call.reply_text(text, events, profile)
 
 
 def _forced(given: list[object]) -> dict[tuple[str, str | None], str]:

@@ -32,12 +32,6 @@ class Fields(dict[str, object]):
     """A structure of Go's: written in its own order, where a map's keys are sorted."""
 
 
-class Raw(str):
-    """What is rendered already."""
-
-    __slots__ = ()
-
-
 class NoJson(ValueError):
     """A number that JSON has no word for.
 
@@ -66,7 +60,7 @@ def go_json(value: object) -> str:
     Raises:
         NoJson: it holds a number that JSON lacks.
     """
-    return value if isinstance(value, Raw) else _escaped(_written(value))
+    return _escaped(_written(value))
 
 
 def go_object(value: Mapping[str, object]) -> str:
@@ -91,8 +85,6 @@ def _escaped(written: str) -> str:
 def _written(value: object) -> str:
     if type(value) is str:
         return encode_basestring(value)
-    if isinstance(value, Raw):
-        return value
     if value is None:
         return "null"
     if isinstance(value, bool):
