@@ -42,19 +42,27 @@ class Axis:
         values: other values than the user's, the nearest first: no two of them, and none of them
             and the user's, are alike to all conditions. ABSENT is one. For a segment True or False.
         is_whole: every value that conditions mention was looked at.
+        looked_at: how many were.
     """
 
-    __slots__ = ("is_segment", "is_whole", "name", "values")
+    __slots__ = ("is_segment", "is_whole", "looked_at", "name", "values")
 
     def __init__(
-        self, name: str, values: list[object], *, is_segment: bool = False, is_whole: bool = True
+        self,
+        name: str,
+        values: list[object],
+        *,
+        is_segment: bool = False,
+        is_whole: bool = True,
+        looked_at: int = 1,
     ) -> None:
-        self.name, self.values = name, values
+        self.name, self.values, self.looked_at = name, values, looked_at
         self.is_segment, self.is_whole = is_segment, is_whole
 
 
-def axis_of(mention: Mention, user: User) -> Axis:
-    """The axis of an attribute, for one user."""
+def axis_of(mention: Mention, user: User, most: int = MOST_VALUES) -> Axis:
+    """The axis of an attribute, for one user; at most so many values are looked at."""
+    most = min(most, MOST_VALUES)
     name = mention.name
     pairs = mention.pairs()
     leaves = [
@@ -65,8 +73,9 @@ def axis_of(mention: Mention, user: User) -> Axis:
     have = user.attributes.get(name, ABSENT)
     found = _distinct(_candidates(pairs, have))
     candidates = [each for each in found if not _is_long(each)]
-    is_whole = len(candidates) == len(found) <= MOST_VALUES
-    ordered = sorted(candidates[:MOST_VALUES], key=lambda each: _distance(each, have))
+    is_whole = len(candidates) == len(found) <= most
+    candidates = candidates[:most]
+    ordered = sorted(candidates, key=lambda each: _distance(each, have))
     seen = {_signature(leaves, name, have)}
     values = []
     for each in ordered:
@@ -74,7 +83,7 @@ def axis_of(mention: Mention, user: User) -> Axis:
         if signature not in seen:
             seen.add(signature)
             values.append(each)
-    return Axis(name, values, is_whole=is_whole)
+    return Axis(name, values, is_whole=is_whole, looked_at=len(candidates))
 
 
 def _is_long(value: object) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .alternatives import ABSENT
+from .change import ATTRIBUTES, FORCED, STATUS, STORED, TRAFFIC, USER, WHITELIST
 from .condition_words import cut, shown
-from .counterfactuals import ATTRIBUTES, FORCED, STATUS, STORED, TRAFFIC, USER, WHITELIST
 from .mentions import HOLDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .counterfactuals import Change, Changes
+    from .change import Change, Changes
     from .user import User
 
 #: So many changes are told.

@@ -16,6 +16,18 @@ from itertools import combinations, product
 from .alternatives import Axis, axis_of, but
 from .bandit import PredictionNeeded
 from .bucketing import bucket_of, hash_of
+from .change import (
+    ATTRIBUTES,
+    FORCED,
+    ORDER,
+    STATUS,
+    STORED,
+    TRAFFIC,
+    USER,
+    WHITELIST,
+    Change,
+    Changes,
+)
 from .decide import activate, decide
 from .hypothetical import (
     changed,
@@ -38,63 +50,20 @@ if TYPE_CHECKING:
     from .decision import Decision
     from .ruleset import Experiment, Flag, Ruleset
 
-ATTRIBUTES, TRAFFIC, STATUS, USER = "attributes", "traffic", "status", "user"
-WHITELIST, STORED, FORCED = "whitelist", "stored", "forced"
-_ORDER = (ATTRIBUTES, TRAFFIC, STATUS, WHITELIST, STORED, FORCED, HOLDOUT, USER)
 #: So many attributes are changed together.
 MOST_TOGETHER = 3
-#: How much is tried: one for each decision, and one more for so many of its conditions.
-BUDGET, _CONDITIONS = 3_000, 16
+#: How much is tried: one for each decision, and one more for so many of its conditions, or rules.
+BUDGET, _CONDITIONS, _RULES = 3_000, 16, 8
+#: To look for values takes one for so many conditions, and one for so many that values are put to.
+_READ, _PUT = 8, 16
+#: To look for a way into an audience takes one for so many conditions that are asked.
+_STEPS = 4
+#: So many values of an attribute are looked at even where there is little room.
+_LEAST_VALUES = 8
 #: So many other users are tried.
 _MOST_USERS = 300
 #: Texts of a user beyond which only what costs little is tried: each try would read them again.
 _LONG_CHARS = 4_000
-
-
-class Change:
-    """One change that gives another variation.
-
-    Attributes:
-        kind: ATTRIBUTES, TRAFFIC, STATUS, WHITELIST, STORED, FORCED, HOLDOUT or USER.
-        gives: what is decided then.
-        axes: for ATTRIBUTES: each axis with its other value.
-        rule: the key of the rule or holdout that would differ, or "".
-        end: for TRAFFIC: where the range that is made longer or shorter would end, in buckets.
-        share: for TRAFFIC: how much of the line leads to a variation then.
-        is_in: for TRAFFIC: the user comes in; False: falls out.
-        user: who would be asked for; None where only another datafile would do it.
-    """
-
-    __slots__ = ("axes", "end", "gives", "is_in", "kind", "rule", "share", "user")
-
-    def __init__(
-        self,
-        kind: str,
-        gives: Decision,
-        *,
-        axes: tuple[tuple[Axis, object], ...] = (),
-        rule: str = "",
-        user: User | None = None,
-    ) -> None:
-        self.kind, self.gives, self.axes, self.rule, self.user = kind, gives, axes, rule, user
-        self.end, self.share, self.is_in = 0, 0.0, False
-
-
-class Changes:
-    """What was found.
-
-    Attributes:
-        items: the nearest first: fewer attributes before more, then by kind.
-        tried: how many decisions were made.
-        together: all sets of so many attributes were tried, of the values that were considered.
-        why: why not all that is considered was, a clause; "" where all was.
-    """
-
-    __slots__ = ("items", "together", "tried", "why")
-
-    def __init__(self) -> None:
-        self.items: list[Change] = []
-        self.tried, self.together, self.why = 0, 0, ""
 
 
 class _Spent(Exception):
@@ -114,7 +83,8 @@ class _Search:
         else:
             self.looked = looked_at(ruleset, flag)
         self.audiences = audiences_of(ruleset, [each.experiment for each in self.looked])
-        self.cost = 1 + sum(each.leaves for each in self.audiences) // _CONDITIONS
+        self.leaves = sum(each.leaves for each in self.audiences)
+        self.cost = 1 + self.leaves // _CONDITIONS + len(self.looked) // _RULES
         self.left = budget
         self.now = self._ask(user, ruleset)
         self.considered: list[Axis] = []
@@ -127,11 +97,14 @@ class _Search:
         Raises:
             _Spent: there is none.
         """
-        self.left -= self.cost
-        if self.left < 0:
-            raise _Spent
+        self._spend(self.cost)
         self.found.tried += 1
         return self._ask(user, ruleset or self.ruleset)
+
+    def _spend(self, cost: int) -> None:
+        self.left -= cost
+        if self.left < 0:
+            raise _Spent
 
     def _ask(self, user: User, ruleset: Ruleset) -> Decision:
         while True:
@@ -168,8 +141,21 @@ class _Search:
     # --- attributes -------------------------------------------------------------------------
 
     def axes(self) -> list[Axis]:
-        """What may be changed about the user."""
-        found = [axis_of(each, self.user) for each in mentions(self.audiences).values()]
+        """What may be changed about the user.
+
+        Raises:
+            _Spent: there is no room to find out.
+        """
+        self._spend(self.leaves // _READ)
+        found = []
+        asked = mentions(self.audiences)
+        # Half of what is left may go into finding values, the rest is for trying them.
+        room = self.left * _PUT // 2
+        for each in asked.values():
+            most = max(_LEAST_VALUES, room // (len(asked) * len(each.conditions)))
+            axis = axis_of(each, self.user, most)
+            self._spend(axis.looked_at * len(each.conditions) // _PUT)
+            found.append(axis)
         have = self.user.segments
         found += [
             Axis(each, [have is None or each not in have], is_segment=True)
@@ -215,7 +201,8 @@ class _Search:
             if looked.what == HOLDOUT or is_for_everybody(looked.experiment.audience_tree):
                 continue
             tree = looked.experiment.audience_tree
-            way = way_into(self.ruleset, tree, self.user, axes)
+            way, steps = way_into(self.ruleset, tree, self.user, axes)
+            self._spend(1 + steps // _STEPS)
             if way is None or len(way) <= self.found.together:
                 continue
             change = self._fewest(way)
@@ -368,13 +355,13 @@ def counterfactuals(
             found.items.append(change)
     except _Spent:
         found.why = f"after {found.tried:,} tries no more were made"
-        search.left = _MOST_USERS * search.cost
+        search.left = budget // 4
     try:
         for change in search.joint():
             found.items.append(change)
     except _Spent:
         pass  # which has been said, or there was one way of many to look for
-    found.items.sort(key=lambda each: (_ORDER.index(each.kind), len(each.axes)))
+    found.items.sort(key=lambda each: (ORDER.index(each.kind), len(each.axes)))
     return found
 
 

@@ -34,8 +34,10 @@ class _Lost(Exception):
 
 def way_into(
     ruleset: Ruleset, tree: object, user: User, axes: Mapping[tuple[str, bool], Axis]
-) -> Way | None:
-    """One way for *user* to meet a rule's *tree* of audiences; None where none was found.
+) -> tuple[Way | None, int]:
+    """One way for *user* to meet a rule's *tree* of audiences, and how many conditions were asked.
+
+    None where none was found.
 
     Args:
         ruleset: has the audiences.
@@ -43,10 +45,13 @@ def way_into(
         user: as they are.
         axes: what may be changed, by name and whether it is a segment.
     """
+    repair = _Repair(ruleset, user, axes)
+    way: Way | None
     try:
-        return _Repair(ruleset, user, axes).rule(tree, {}, wanted=True)
+        way = repair.rule(tree, {}, wanted=True)
     except _Lost:
-        return None
+        way = None
+    return way, _MOST_STEPS - max(repair.left, 0)
 
 
 class _Repair:

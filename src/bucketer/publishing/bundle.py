@@ -88,7 +88,7 @@ LATER = (
     "bucketer/wiring/traces",
     "bucketer/wiring/access",
     "bucketer/core/alternatives",
-    "bucketer/core/change_words",
+    "bucketer/core/change",
     "bucketer/core/condition_words",
     "bucketer/core/counterfactuals",
     "bucketer/core/hypothetical",

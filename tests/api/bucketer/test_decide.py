@@ -304,7 +304,8 @@ def test_debug_of_a_large_datafile_tries_no_more(client_of_many_conditions):
         "changes"
     ]
 
-    assert (3, False) == (changes["tried"], changes["complete"])
+    assert changes["tried"] <= 4
+    assert not changes["complete"]
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bucketer.api.json_text import to_json
 from bucketer.core import decide as core
 from bucketer.core.bandit import PredictionNeeded
+from bucketer.core.change import FORCED, STORED
 from bucketer.core.change_words import asked_as, changes_json
 from bucketer.core.condition_words import cut
-from bucketer.core.counterfactuals import FORCED, STORED, counterfactuals
+from bucketer.core.counterfactuals import counterfactuals
 from bucketer.core.slips import hint_of, unknown_attributes
 
 from .asked import needed_subject, switch_in, user_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from bucketer.core.counterfactuals import Change
+    from bucketer.core.change import Change
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset

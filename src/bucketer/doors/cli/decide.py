@@ -33,7 +33,7 @@ from .terminal import BAD, GOOD, NOTE, OPEN, TITLE, Node
 if TYPE_CHECKING:
     import argparse
 
-    from bucketer.core.counterfactuals import Change, Changes
+    from bucketer.core.change import Change, Changes
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
