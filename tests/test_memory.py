@@ -6,12 +6,18 @@ import json
 import re
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests.fakes.editions import AnEdition
 
 from bucketer import demo
+from bucketer.api.agent.go_json import Fields
 from bucketer.api.agent.spelling import Spelling
 from bucketer.api.bucketer.answer import Answers
+from bucketer.api.ofrep.context import Context
+from bucketer.api.ofrep.evaluation import Evaluator
+from bucketer.api.options import ApiOptions
 from bucketer.core import conditions, envelope
 from bucketer.core import ruleset as rulesets
 from bucketer.core.compile import compile_datafile
@@ -136,9 +142,32 @@ def test_decisions_spelled_as_agent_does():
 
     def spell():
         for _ in range(3_000):
-            spelling.of(decision.but(enabled=True), flag, with_variables=True)
+            for with_variables in (True, False):
+                spelling.of(decision.but(enabled=True), flag, with_variables=with_variables)
+            spelling.activate(decision.but(enabled=True), Fields(experimentKey="e" * 200))
 
     assert kept_by(spell) < 1.2 * MIB
+
+
+@pytest.mark.parametrize("all_at_once", [False, True])
+def test_evaluations_for_openfeature(all_at_once):
+    options = ApiOptions()
+    options.answers_bytes = MIB
+    edition = AnEdition()
+    decision = decide(edition.ruleset, "checkout_flow", HER)
+    engine = SimpleNamespace(activate=None, decide=lambda *_: decision.but(enabled=True))
+    evaluator = Evaluator(edition, options, engine)
+    address, context = evaluator.address("checkout_flow"), Context({"targetingKey": "her"})
+    evaluator.render_all(HER)
+
+    def evaluate():
+        for _ in range(3_000):
+            if all_at_once:
+                evaluator.render_all(HER)
+            else:
+                evaluator.render(address, context, HER, decision.but(enabled=True))
+
+    assert kept_by(evaluate) < 1.2 * MIB
 
 
 def test_versions():
