@@ -15,14 +15,16 @@ import pytest
 from tests.fakes.recorded_events import RECORDED, headers_of
 
 from bucketer import wiring
+from bucketer.access.gate import LOOK_EVERY_S
 from bucketer.access.keys import digest_of, new_key
-from bucketer.api.http import Request
+from bucketer.api.http import EnvironmentNeeded, Request
 from bucketer.core.errors import SettingsError
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.metrics.collector import Collector
 from fakes.process import bucketer_serve
 
+NOW = 1_800_000_000.0
 ASKED = "e=checkout_flow_experiment&u=ben"
 KEYS = {
     (role, place): new_key(f"{role} {place}".ljust(32).encode())
@@ -79,6 +81,53 @@ def test_a_key_for_one_environment_chooses_it_and_opens_no_other(two):
         assert (403, "2", "2") == tuple(
             revision_for(two, each, **named) for each in ("first", "second", "*")
         )
+
+
+@pytest.fixture
+def served(two, tmp_path, monkeypatch):
+    """The same as a server has it."""
+    keys = " ".join(LINES[each] for each in KEYS if each[1] != "default")
+    environ = {"BUCKETER_CONFIG": str(tmp_path / "bucketer.toml"), "BUCKETER_KEYS": keys}
+    environ["BUCKETER_STATE_DIR"] = str(tmp_path / "state")
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off", **environ})
+    for each in runtime.environments:
+        each.refresh()
+    return runtime
+
+
+def test_in_a_server_a_key_that_is_known_leads_to_its_environment_without_a_detour(served):
+    """The second time the default environment's handler doesn't raise, but hands over."""
+
+    def revision(path="/bucketer", place="second", **headers):
+        sent = {"x-api-key": KEYS["admin", place], **headers}
+        request = Request("GET", path, f"{ASKED}&debug=1", sent, request_id="r")
+        told = json.loads(served.default.handler.handle(request, NOW, str).response.body)
+        return told["debug"]["datafile"]["revision"] if path == "/bucketer" else told
+
+    with pytest.raises(EnvironmentNeeded):
+        revision()
+    assert "2" == revision_for(served, "second")
+    assert "2" == revision()
+    assert "1" == revision(place="first")
+    health = revision("/health")
+    assert "second" in health["environments"]  # the default one's, whoever asks
+    served.environments.get("@second").refresh()
+    assert "2" == revision()
+
+
+def test_a_key_that_is_revoked_leads_nowhere(two, tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(LINES["admin", "second"])
+    environ = {"BUCKETER_CONFIG": str(tmp_path / "bucketer.toml"), "BUCKETER_KEYS_FILE": str(path)}
+    environ["BUCKETER_STATE_DIR"] = str(tmp_path / "state")
+    runtime = wiring.build(environ={"BUCKETER_EVENTS": "off", **environ})
+    clock = [time.time()]
+    runtime.clock = lambda: clock[0]
+    assert ["2", "2"] == [revision_for(runtime, "second") for _ in range(2)]
+    path.write_text("")
+    clock[0] += LOOK_EVERY_S
+
+    assert [401, 401] == [revision_for(runtime, "second") for _ in range(2)]
 
 
 def test_no_header_names_an_environment_by_its_name(two):

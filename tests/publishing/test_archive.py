@@ -85,7 +85,7 @@ def test_what_is_left_out_exists():
 ELSEWHERE = {
     "bucketer.api.ofrep.streams",
     "bucketer.api.limited", "bucketer.api.service.metrics", "bucketer.api.service.tail", "bucketer.wiring.tail", "bucketer.wiring.metrics",
-    "bucketer.api.service.operator", "bucketer.wiring.console", "bucketer.wiring.operator", "bucketer.wiring.rates",
+    "bucketer.api.service.operator", "bucketer.wiring.choosing", "bucketer.wiring.console", "bucketer.wiring.operator", "bucketer.wiring.rates",
     "bucketer.api.service.webhook", "bucketer.publishing.publisher", "bucketer.publishing.webhook_queue",
     "bucketer.reference", "bucketer.reference.engine", "bucketer.sinks.durable",
     "bucketer.runtime.refresher", "bucketer.sinks.pace", "bucketer.sources.shared",

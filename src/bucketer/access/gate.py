@@ -87,6 +87,14 @@ class Gate:
             return known[0]
         return self._find(request, token_of(headers), now, shown)
 
+    def chosen(self, headers: Mapping[str, str]) -> str:
+        """Return the environment that a header's key chooses, if it is remembered; else "".
+
+        As `EnvironmentNeeded` takes it. Nothing is checked: who may ask is `grant`'s to say.
+        """
+        known = self._known.get(headers.get("authorization") or headers.get("x-api-key") or "")
+        return "" if known is None else known[0].chosen
+
     def _find(self, request: Request, token: str, now: float, shown: str) -> Grant:
         """Look up a key, or check a token; remember it where *shown* is all that it came in."""
         grants = self._ring.grants

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
             """
             ...
 
+        def chosen(self, headers: Mapping[str, str]) -> str:
+            """Return the only environment that *headers*' key is for; "" where that isn't clear.
+
+            As `EnvironmentNeeded` takes it. A guess that saves time, and no check.
+            """
+            ...
+
     class Rates(Protocol):
         """Knows how often each has asked of late. Shared by threads; never waits."""
 

@@ -32,9 +32,11 @@ class Grant:
         origins: whose pages may use it; empty where it isn't for pages.
         name: tells it from others, and tells nothing of the key: 8 hexadecimal digits.
         until: when it must be looked at anew, in epoch seconds.
+        chosen: the only environment that it is for, as `EnvironmentNeeded` takes it; "" where
+            it isn't for one alone.
     """
 
-    __slots__ = ("environments", "name", "origins", "role", "sdk_keys", "until")
+    __slots__ = ("chosen", "environments", "name", "origins", "role", "sdk_keys", "until")
 
     def __init__(
         self,
@@ -49,6 +51,10 @@ class Grant:
         """Keep the values."""
         self.role, self.environments, self.sdk_keys = role, environments, sdk_keys
         self.origins, self.name, self.until = origins, name, until
+        names, keys = environments or (), sdk_keys or ()
+        self.chosen = ""
+        if len(names) + len(keys) == 1:
+            self.chosen = f"{BY_NAME}{next(iter(names))}" if names else next(iter(keys))
 
     def covers(self, environment: str, keys: Collection[str]) -> bool:
         """Say whether it is for the environment of that name, which requests call *keys*."""
@@ -57,14 +63,6 @@ class Grant:
         if environment in self.environments:
             return True
         return self.sdk_keys is not None and not self.sdk_keys.isdisjoint(keys)
-
-    @property
-    def chosen(self) -> str:
-        """The only environment that it is for, as `EnvironmentNeeded` takes it; "" if no such."""
-        names, keys = self.environments or (), self.sdk_keys or ()
-        if len(names) + len(keys) != 1:
-            return ""
-        return f"{BY_NAME}{next(iter(names))}" if names else next(iter(keys))
 
 
 #: What everybody may where access is open: all but what only operators ask.

@@ -95,6 +95,7 @@ LEFT_OUT = (
     "sources/shared.py",
     "core/shares.py",
     "web",
+    "wiring/choosing.py",
     "wiring/console.py",
     "tail",
     "wiring/metrics.py",

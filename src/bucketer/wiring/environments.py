@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bucketer.core.ruleset import Ruleset
     from bucketer.settings import Settings
 
+    from .choosing import Chooser
+
 
 def build_environments(
     settings: Settings,
@@ -47,7 +49,12 @@ def build_environments(
     from bucketer.clock import SteadyClock
 
     steady = clock or SteadyClock()
-    default = _environment(settings, environ, options, mode, steady)
+    chooser = None
+    if mode == SERVER and options.gate is not None and _are_several(settings):
+        from .choosing import Chooser
+
+        chooser = Chooser(options.gate)
+    default = _environment(settings, environ, options, mode, steady, chooser=chooser)
     others = options.but(revisions=False, webhook=None, reports={})
     listed = [
         _environment(settings.of(each), environ, others, mode, steady, is_default=False)
@@ -63,13 +70,20 @@ def build_environments(
             # Its datafile is this process's alone: what strangers name leaves no file behind.
             return _environment(own, environ, others, mode, steady, name=key, is_default=False)
 
-    return Environments(
+    environments = Environments(
         default,
         listed,
         open_key=open_key,
         max_opened=settings.environments_max,
         max_bytes=settings.environments_max_bytes,
     )
+    if chooser is not None:
+        chooser.environments = environments
+    return environments
+
+
+def _are_several(settings: Settings) -> bool:
+    return bool(settings.environments) or settings.sdk_keys == "any"
 
 
 def _environment(
@@ -81,6 +95,7 @@ def _environment(
     *,
     name: str = "",
     is_default: bool = True,
+    chooser: Chooser | None = None,
 ) -> Environment:
     """Return one environment, with *settings* of its own."""
     locations = () if is_default else settings.datafile or (settings.datafile_url,)
@@ -97,6 +112,8 @@ def _environment(
     )
     if not is_default:
         compile_raw = _remembering_little(compile_raw or compile_quietly)
+    if chooser is not None:
+        make_handler = chooser.of_default(make_handler)
     environment = Environment(
         sources,
         make_handler,
