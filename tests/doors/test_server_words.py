@@ -4,7 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bucketer.doors.server.process import _config
 from bucketer.doors.server.words import first_lines, open_to_others
+from bucketer.settings import read_settings
 from fakes.datafiles import without_experiments
 from fakes.editions import AnEdition, Client
 
@@ -70,3 +72,27 @@ def test_what_other_machines_reach_and_asks_for_no_key_is_said_to_be_open(addres
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
 def test_what_only_this_machine_reaches_is_not(address):
     assert "" == open_to_others(address, keyed=False)
+
+
+class Listener:
+    """A socket that listens there; none is opened beyond this machine for a test."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def getsockname(self):
+        return (self.address, 8080)
+
+
+@pytest.mark.parametrize(
+    ("address", "environ", "warns"),
+    [
+        ("0.0.0.0", {}, True),
+        ("127.0.0.1", {}, False),
+        ("0.0.0.0", {"BUCKETER_ACCESS": "keys"}, False),
+    ],
+)
+def test_it_is_said_of_the_address_that_is_listened_on(address, environ, warns):
+    application = _config(read_settings(environ), Listener(address)).app
+
+    assert warns is ("access is open" in application._warning)
