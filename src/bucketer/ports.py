@@ -167,7 +167,7 @@ if TYPE_CHECKING:
     class Overrides(Protocol):
         """Keeps overrides: variations that somebody gave a user. Shared by threads.
 
-        A *place* stands for one environment. Any of it may raise what its store raises.
+        Any of it may raise what its store raises.
 
         Attributes:
             is_quick: `of` never waits, and never raises.
@@ -175,16 +175,18 @@ if TYPE_CHECKING:
 
         is_quick: bool
 
-        def of(self, place: str, user_id: str) -> Mapping[str, str]:
+        def of(self, environment_id: str, user_id: str) -> Mapping[str, str]:
             """Return the user's overrides: experiment key → variation key."""
             ...
 
-        def put(self, place: str, user_id: str, experiment_key: str, variation_key: str) -> str:
+        def put(
+            self, environment_id: str, user_id: str, experiment_key: str, variation_key: str
+        ) -> str:
             """Keep one, or remove it if *variation_key* is empty; return the one before, or ""."""
             ...
 
-        def forget(self, place: str) -> None:
-            """Remove all of *place*."""
+        def forget(self, environment_id: str) -> None:
+            """Remove all of that environment."""
             ...
 
         def close(self) -> None:

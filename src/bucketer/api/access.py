@@ -61,10 +61,10 @@ if TYPE_CHECKING:
             """Count one for the key of that *name*; return 0, or the seconds until it may ask."""
             ...
 
-    class Place(Protocol):
+    class Asked(Protocol):
         """Which environment it is about: `options.ApiOptions` has it."""
 
-        place: str
+        environment_id: str
 
 
 #: How a page names its publishable key in a URL.
@@ -175,7 +175,7 @@ def admit(
     request: Request,
     gate: Gate,
     role: int,
-    place: str,
+    environment_id: str,
     keys: Collection[str],
     now: float,
     known: Known | None,
@@ -186,7 +186,7 @@ def admit(
         request: as it came.
         gate: knows who may do what.
         role: what the route takes.
-        place: the name of the environment that is to answer.
+        environment_id: of the environment that is to answer.
         keys: what names it: any of them will do.
         now: epoch seconds.
         known: what the shell has fetched.
@@ -198,7 +198,7 @@ def admit(
         EnvironmentNeeded: it names no environment, and its key is for one, which is another.
         WorkNeeded, KeysUnavailable: see `Gate`.
     """
-    check(request, gate.grant(request, now), gate, role, place, keys, now, known)
+    check(request, gate.grant(request, now), gate, role, environment_id, keys, now, known)
 
 
 def check(
@@ -206,7 +206,7 @@ def check(
     grant: Grant,
     gate: Gate,
     role: int,
-    place: str,
+    environment_id: str,
     keys: Collection[str],
     now: float,
     known: Known | None,
@@ -220,7 +220,7 @@ def check(
         needed, has = role_name(role), role_name(grant.role)
         raise AccessDenied(f"This takes a key with the role {needed}; this one has {has}.")
     request.grant = grant
-    if grant.covers(place, keys):
+    if grant.covers(environment_id, keys):
         # A publishable key is every visitor's: one of them must not use it up for the others.
         if gate.rates is not None and known is None and not grant.origins:
             wait_s = gate.rates.of_key(grant.name, now)
@@ -243,10 +243,10 @@ class Guarded:
         methods, role: of the route.
     """
 
-    def __init__(self, route: Route, gate: Gate, place: Place, keys: Collection[str]) -> None:
-        """Let through who may do what *route* takes, in the environment of *place* and *keys*."""
+    def __init__(self, route: Route, gate: Gate, options: Asked, keys: Collection[str]) -> None:
+        """Let through who may do what *route* takes, in the environment of *options* and *keys*."""
         self.methods, self.role = route.methods, route.role
-        self._route, self._gate, self._place, self._keys = route, gate, place, keys
+        self._route, self._gate, self._options, self._keys = route, gate, options, keys
 
     def answer(
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
@@ -256,12 +256,16 @@ class Guarded:
         Raises:
             Exception: of `admit`, or the route's own.
         """
-        gate, place = self._gate, self._place.place
+        gate, environment_id = self._gate, self._options.environment_id
         grant = gate.grant(request, now)
-        if grant.role >= self.role and gate.rates is None and grant.covers(place, self._keys):
+        if (
+            grant.role >= self.role
+            and gate.rates is None
+            and grant.covers(environment_id, self._keys)
+        ):
             request.grant = grant  # nearly always
         else:
-            check(request, grant, gate, self.role, place, self._keys, now, known)
+            check(request, grant, gate, self.role, environment_id, self._keys, now, known)
         return self._route.answer(request, now, new_uuid, known)
 
     def understood(self, request: Request) -> dict[str, object]:

@@ -66,32 +66,38 @@ class ProfileGiven(Needed):
 
 
 class OverridesNeeded(Needed):
-    """Look up the overrides of `user_id` at `place`, and call again.
+    """Look up the overrides of `user_id` in `environment_id`, and call again.
 
     Attributes:
-        place: of the environment: `ApiOptions.place`.
+        environment_id: of the environment: `ApiOptions.environment_id`.
         user_id: whose.
     """
 
-    def __init__(self, place: str, user_id: str) -> None:
+    def __init__(self, environment_id: str, user_id: str) -> None:
         """Name environment and user."""
-        super().__init__(place, user_id)
-        self.place, self.user_id = place, user_id
+        super().__init__(environment_id, user_id)
+        self.environment_id, self.user_id = environment_id, user_id
 
 
 class OverrideGiven(Needed):
     """Keep an override; call again with `asked` and `previous`.
 
     Attributes:
-        place: of the environment: `ApiOptions.place`.
+        environment_id: of the environment: `ApiOptions.environment_id`.
         user_id, experiment_key: what it is for.
         variation_key: what the user is to get; empty removes it.
     """
 
-    def __init__(self, place: str, user_id: str, experiment_key: str, variation_key: str) -> None:
+    def __init__(
+        self, environment_id: str, user_id: str, experiment_key: str, variation_key: str
+    ) -> None:
         """Take the four."""
-        super().__init__(place, user_id, experiment_key, variation_key)
-        self.place, self.user_id, self.experiment_key = place, user_id, experiment_key
+        super().__init__(environment_id, user_id, experiment_key, variation_key)
+        self.environment_id, self.user_id, self.experiment_key = (
+            environment_id,
+            user_id,
+            experiment_key,
+        )
         self.variation_key = variation_key
 
 
@@ -99,11 +105,11 @@ class ResetGiven(Needed):
     """Forget what is kept of the users of one environment; call again with `asked`.
 
     Attributes:
-        place: of the environment: `ApiOptions.place`.
+        environment_id: of the environment: `ApiOptions.environment_id`.
         odp: its datafile's integration, or None.
     """
 
-    def __init__(self, place: str, odp: Integration | None) -> None:
+    def __init__(self, environment_id: str, odp: Integration | None) -> None:
         """Name the environment."""
-        super().__init__(place)
-        self.place, self.odp = place, odp
+        super().__init__(environment_id)
+        self.environment_id, self.odp = environment_id, odp

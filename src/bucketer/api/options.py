@@ -87,7 +87,7 @@ class ApiOptions:
         profiles_open: True where profiles may be told and changed through the API.
         overrides: what keeps them, or None where there are none. Only to be asked by `api`, and
             only where it says that it is quick; else see `needs.OverridesNeeded`.
-        place: what the environment's overrides are kept under.
+        environment_id: what the environment's overrides are kept under.
         path_prefix: what may stand in front of each path: ``/experiments``; empty for nothing.
         profiles: True when a profile store is configured: each decision then asks for the
             user's profile first.
@@ -142,6 +142,7 @@ class ApiOptions:
         "apis",
         "batch_max",
         "debug_allowed",
+        "environment_id",
         "environments_trouble",
         "event_streams",
         "events",
@@ -169,7 +170,6 @@ class ApiOptions:
         "other_webhooks",
         "overrides",
         "path_prefix",
-        "place",
         "profiles",
         "profiles_open",
         "rates",
@@ -227,7 +227,7 @@ class ApiOptions:
         self.odp = self.forced = False
         self.profiles_open = False
         self.overrides: Overrides | None = None
-        self.place = ""
+        self.environment_id = ""
         self.revisions = False
         self.reports: dict[str, Callable[[], dict[str, object]]] = {}
         self.webhook: tuple[str, str] | None = None

@@ -1,6 +1,6 @@
 """Overrides: variations that somebody gave a user for an experiment, to look at them.
 
-Each belongs to a *place*, which stands for one environment. They are for testers, so there are few;
+Each belongs to one environment. They are for testers, so there are few;
 callers may give any, so they are bounded. What is returned is shared: don't change it.
 
 Source: optimizely/agent 471fdcd, pkg/optimizely/client.go.
@@ -40,13 +40,15 @@ class MemoryOverrides:
         self._users: OrderedDict[tuple[str, str], dict[str, str]] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, place: str, user_id: str) -> Mapping[str, str]:
+    def of(self, environment_id: str, user_id: str) -> Mapping[str, str]:
         """Return the user's overrides: experiment key → variation key."""
-        return self._users.get((place, user_id), _NONE)
+        return self._users.get((environment_id, user_id), _NONE)
 
-    def put(self, place: str, user_id: str, experiment_key: str, variation_key: str) -> str:
+    def put(
+        self, environment_id: str, user_id: str, experiment_key: str, variation_key: str
+    ) -> str:
         """Keep an override, or remove it if *variation_key* is empty; return the one before."""
-        key = place, user_id
+        key = environment_id, user_id
         with self._lock:
             # A copy: others read the one that is there, and never see half of a change.
             given = dict(self._drop(key))
@@ -62,10 +64,10 @@ class MemoryOverrides:
                 self._drop(next(iter(self._users)))
             return before
 
-    def forget(self, place: str) -> None:
-        """Remove all overrides of *place*."""
+    def forget(self, environment_id: str) -> None:
+        """Remove all overrides of that environment."""
         with self._lock:
-            for key in [each for each in self._users if each[0] == place]:
+            for key in [each for each in self._users if each[0] == environment_id]:
                 self._drop(key)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: Of all places together; the API bounds each in bytes.
+#: Of all environments together; the API bounds each in bytes.
 MAX_OVERRIDES = 10_000
 _TABLE = """
 CREATE TABLE IF NOT EXISTS overrides (
@@ -51,38 +51,42 @@ class SqliteOverrides:
         self._database = Database(path, _TABLE)
         self._max_overrides = max_overrides
 
-    def of(self, place: str, user_id: str) -> Mapping[str, str]:
+    def of(self, environment_id: str, user_id: str) -> Mapping[str, str]:
         """Return the user's overrides: experiment key → variation key.
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the file can't be read.
         """
-        return dict(self._database.connection().execute(_OF_USER, (place, user_id)).fetchall())
+        return dict(
+            self._database.connection().execute(_OF_USER, (environment_id, user_id)).fetchall()
+        )
 
-    def put(self, place: str, user_id: str, experiment_key: str, variation_key: str) -> str:
+    def put(
+        self, environment_id: str, user_id: str, experiment_key: str, variation_key: str
+    ) -> str:
         """Keep an override, or remove it if *variation_key* is empty; return the one before.
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the file can't be written.
         """
-        one = place, user_id, experiment_key
+        one = environment_id, user_id, experiment_key
         with self._database.writing() as connection:
             row = connection.execute(_BEFORE, one).fetchone()
             connection.execute(_REMOVE, one)
             if variation_key:
                 connection.execute(_INSERT, (*one, variation_key))
-                connection.execute(_MAKE_ROOM_OF_USER, (place, user_id, MAX_OF_USER))
+                connection.execute(_MAKE_ROOM_OF_USER, (environment_id, user_id, MAX_OF_USER))
                 connection.execute(_MAKE_ROOM, (self._max_overrides,))
         return "" if row is None else str(row[0])
 
-    def forget(self, place: str) -> None:
-        """Remove all overrides of *place*.
+    def forget(self, environment_id: str) -> None:
+        """Remove all overrides of that environment.
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the file can't be written.
         """
         with self._database.writing() as connection:
-            connection.execute(_FORGET, (place,))
+            connection.execute(_FORGET, (environment_id,))
 
     def close(self) -> None:
         """Close the connections of all threads. None of them may be in use."""

@@ -54,7 +54,7 @@ class Environment:
         edition: the one that serves, for information; None while there is no datafile.
         freshness: how fetching goes.
         due_at: when the sources are to be asked again, by the steady clock.
-        place: what overrides are kept under.
+        id: what overrides are kept under.
         missing: the first source answered last that it has no datafile by that name.
         on_change: called with this one when a new edition serves.
     """
@@ -74,12 +74,12 @@ class Environment:
         "edition",
         "freshness",
         "handler",
+        "id",
         "keys",
         "keys_of_all",
         "missing",
         "name",
         "on_change",
-        "place",
         "sdk_key",
         "sources",
     )
@@ -91,7 +91,7 @@ class Environment:
         *,
         name: str = DEFAULT,
         keys: Sequence[str] = (),
-        place: str = "",
+        id: str = "",  # noqa: A002 -- the field's word
         compile_raw: Callable[[bytes], Ruleset] | None = None,
         has_news: Callable[[], bool] | None = None,
         older_after_s: float = OLDER_AFTER_S,
@@ -106,7 +106,7 @@ class Environment:
             make_handler: builds the handler of an edition.
             name: what it is called.
             keys: what requests may name it by, the SDK key first.
-            place: what overrides are kept under; its name unless given.
+            id: what overrides are kept under; its name unless given.
             compile_raw: bytes to ruleset; the compiled engine's unless given.
             has_news: says, at little cost, that another process of this server has a newer one.
             older_after_s: an older revision of the same environment replaces a newer one when its
@@ -117,7 +117,7 @@ class Environment:
                 unless given.
         """
         self.name = name
-        self.place = place or name
+        self.id = id or name
         self.sdk_key = keys[0] if keys else ""
         self.keys = self._given_keys = self.keys_of_all = frozenset(keys)
         self.freshness = Freshness("" if name == DEFAULT else name)

@@ -87,7 +87,7 @@ def _overrides_of(needed: OverridesNeeded, stores: Stores) -> dict[str, str]:
     if stores.overrides is None:
         return {}
     try:
-        return dict(stores.overrides.of(needed.place, needed.user_id))
+        return dict(stores.overrides.of(needed.environment_id, needed.user_id))
     except Exception as error:  # noqa: BLE001 -- it must not cost the decision
         _log.warning("overrides: look-up fails: %s: %s", type(error).__name__, error)
         return {}
@@ -99,7 +99,7 @@ def _keep_override(needed: OverrideGiven, known: Known, stores: Stores) -> None:
         return
     try:
         known.previous = stores.overrides.put(
-            needed.place, needed.user_id, needed.experiment_key, needed.variation_key
+            needed.environment_id, needed.user_id, needed.experiment_key, needed.variation_key
         )
     except Exception as error:  # noqa: BLE001 -- the caller is told
         _log.warning("overrides: save fails: %s: %s", type(error).__name__, error)
@@ -109,7 +109,7 @@ def _keep_override(needed: OverrideGiven, known: Known, stores: Stores) -> None:
 def _reset(needed: ResetGiven, known: Known, stores: Stores) -> None:
     if stores.overrides is not None:
         try:
-            stores.overrides.forget(needed.place)
+            stores.overrides.forget(needed.environment_id)
         except Exception as error:  # noqa: BLE001 -- the caller is told
             _log.warning("overrides: reset fails: %s: %s", type(error).__name__, error)
             known.failure = NotKept("reset")

@@ -117,7 +117,7 @@ def _environment(
     environment = Environment(
         sources,
         make_handler,
-        place=_place_of(name) if name else "",
+        id=_id_of(name) if name else "",
         name=settings.environment,
         keys=keys,
         compile_raw=compile_raw,
@@ -127,11 +127,11 @@ def _environment(
         steady=steady,
     )
     options.freshness = environment.freshness.to_json
-    options.place = environment.place
+    options.environment_id = environment.id
     return environment
 
 
-def _place_of(key: str) -> str:
+def _id_of(key: str) -> str:
     """What stands for an SDK key that nobody listed, in files too: a token may be in it."""
     from hashlib import sha256
 

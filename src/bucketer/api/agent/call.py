@@ -212,11 +212,11 @@ class Call:
         if store is None:
             return None
         if store.is_quick:
-            return store.of(options.place, user_id) or None
+            return store.of(options.environment_id, user_id) or None
         if known is None or known.overrides is None:
             from bucketer.api.needs import OverridesNeeded
 
-            raise OverridesNeeded(options.place, user_id)
+            raise OverridesNeeded(options.environment_id, user_id)
         return known.overrides or None
 
     def segments(self, user_id: str, options: list[str]) -> Collection[str]:

@@ -43,7 +43,7 @@ def answer(call: Call) -> Reply:
         raise Refused(400, f"userId, experimentKey and variationKey have over {MAX_BYTES} bytes")
     known = call.known
     if known is None or not known.asked:
-        raise OverrideGiven(call.api.options.place, user_id, experiment_key, variation_key)
+        raise OverrideGiven(call.api.options.environment_id, user_id, experiment_key, variation_key)
     if known.failure is not None:
         raise Refused(500, str(known.failure))
     messages = _messages(call, experiment_key, variation_key, known.previous)

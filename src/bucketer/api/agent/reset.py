@@ -30,7 +30,7 @@ def answer(call: Call) -> Reply:
     if options.overrides is None:
         return call.reply({"result": True})
     if known is None or not known.asked:
-        raise ResetGiven(options.place, call.edition.ruleset.odp)
+        raise ResetGiven(options.environment_id, call.edition.ruleset.odp)
     if known.failure is not None:
         raise Refused(500, str(known.failure))
     return call.reply({"result": True})

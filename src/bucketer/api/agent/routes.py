@@ -163,7 +163,7 @@ class AgentRoute:
                 raise NoDatafile
             if (gate := api.options.gate) is not None:
                 keys = (key_of(request),)
-                admit(request, gate, self.role, api.options.place, keys, now, known)
+                admit(request, gate, self.role, api.options.environment_id, keys, now, known)
             if self._takes_body and request.body and request.headers.get("content-type") != _JSON:
                 check_type(request)
             return self._answer(Call(api, api.edition, request, now, new_uuid, known))

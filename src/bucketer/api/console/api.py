@@ -210,7 +210,7 @@ class ConsoleApi:
         if not local and not parts.takes_keys:
             raise not_here()
         if gate is not None:
-            admit(request, gate, READ, self._options.place, self._keys, now, known)
+            admit(request, gate, READ, self._options.environment_id, self._keys, now, known)
         elif not local:
             raise no_keys()
 

@@ -65,7 +65,7 @@ class BulkRoute:
         self._of_the_edition = b""
         if evaluator is not None:
             ruleset, edition = evaluator.ruleset, evaluator.edition
-            of = (options.place, ruleset.project_id, ruleset.environment, ruleset.revision)
+            of = (options.environment_id, ruleset.project_id, ruleset.environment, ruleset.revision)
             # A file may be changed by hand, and nobody gives that another name.
             content = edition.etag or blake2b(edition.datafile(), digest_size=16).hexdigest()
             settings = (__version__, options.ofrep_experiments, options.ofrep_off_values)

@@ -35,16 +35,16 @@ _NAMES = {"stream": "stream"}
 _RETRY_MS, _RETRY_SPREAD_MS = 2_000, 5_000
 
 
-def topic_of(place: str) -> str:
-    """Return what those listen to who want to hear of the environment that *place* stands for."""
-    return f"ofrep {place}"
+def topic_of(environment_id: str) -> str:
+    """Return what those listen to who want to hear of the environment of that id."""
+    return f"ofrep {environment_id}"
 
 
-def edition_notice(place: str, revision: str) -> Notice:
-    """Return what is told of a new datafile of the environment that *place* stands for."""
+def edition_notice(environment_id: str, revision: str) -> Notice:
+    """Return what is told of a new datafile of the environment of that id."""
     told = to_json({"type": _REFETCH, "etag": revision})
     name = to_json(revision)[1:-1]  # of one line, whatever is in it
-    return Notice(topic_of(place), _REFETCH, f"id: {name}\ndata: {told}".encode("ascii"))
+    return Notice(topic_of(environment_id), _REFETCH, f"id: {name}\ndata: {told}".encode("ascii"))
 
 
 class EventStreams:
@@ -73,7 +73,7 @@ class EventStreams:
         prefix = request.path.partition("/ofrep/")[0]
         told = self._told
         if told is None or told[0] != expires_s or told[1] != prefix:
-            topic = topic_of(options.place).encode()
+            topic = topic_of(options.environment_id).encode()
             token = sign(options.stream_secrets[0], STREAM, topic, expires_s)
             address = {"requestUri": f"{prefix}{PATH}?stream={token}"}
             text = to_json([{"type": "sse", "endpoint": address}])

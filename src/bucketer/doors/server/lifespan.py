@@ -65,7 +65,7 @@ def tell_editions(runtime: Runtime, worker: Worker, *, alone: bool) -> None:
         worker.tell_in(0.0, config_notices(environment.keys, revision))
         # Who is told this asks again, and any worker may answer.
         delay_s = 0.0 if alone else TAKEN_UP_S
-        worker.tell_in(delay_s, (edition_notice(environment.place, revision),))
+        worker.tell_in(delay_s, (edition_notice(environment.id, revision),))
 
     runtime.environments.on_edition = tell
 
