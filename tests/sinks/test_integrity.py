@@ -347,3 +347,41 @@ def test_what_a_batch_gives_to_its_checksums_is_worked_out_once_as_long_as_it_st
 
     assert asked == [BATCHES[0], BATCHES[1], BATCHES[0]]
     writer.close()
+
+
+def test_of_what_waits_hardly_more_is_read_than_is_taken(tmp_path, monkeypatch):
+    """A megabyte for each five hundred lines would be most of what reading costs."""
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 24))
+    reader = Reader(writer.lane, writer, print)
+    writer.append(BATCHES[0], VISITORS * 1_000)
+    reader.done(reader.next(100, 1 << 20))
+    read, taken, pread = [], [], os.pread
+    monkeypatch.setattr(os, "pread", lambda *of: read.append(len(pread(*of))) or pread(*of))
+    while (parcel := reader.next(100, 1 << 20)) is not None:
+        taken.append(len(parcel.visitors))
+        reader.done(parcel)
+
+    assert sum(taken) == 3_900
+    assert sum(read) < 1.5 * writer.committed
+    assert max(taken) == 100
+    reader.close()
+    writer.close()
+
+
+def test_lines_that_grow_and_shrink_are_all_read(tmp_path):
+    lanes = tmp_path / "lanes"
+    writer = Writer(open_lane(lanes, "lane"), Quota(lanes, 1 << 24))
+    reader = Reader(writer.lane, writer, print)
+    sizes = [1, 1, 50_000, 1, 200_000, 1, 1, 1, 3_000] * 5
+    sent = [f'{{"snapshots": [], "visitor_id": "{"x" * size}{n}"}}' for n, size in enumerate(sizes)]
+    writer.append(BATCHES[0], sent)
+    found = []
+    while (parcel := reader.next(3, 100_000)) is not None:
+        assert len(parcel.visitors) <= 3
+        found += parcel.visitors
+        reader.done(parcel)
+
+    assert found == sent
+    reader.close()
+    writer.close()

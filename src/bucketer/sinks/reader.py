@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("bucketer.outbox")
 
 _HEADER_BYTES = 65_536
+#: Of a line, in which the next ones may be longer.
+_SPARE_BYTES = 16
 
 
 class Parcel:
@@ -102,6 +104,8 @@ class Reader:
         #: What was read and waits for others to join it: only what came since is read, then.
         self._kept: Parcel | None = None
         self._forgetful = False
+        #: What a line takes, by the last that were read, and some more; 0 before the first.
+        self._line_bytes = 0
         try:
             self._move(self._sequence, self._offset)  # takes its room while there is some
             self._drop_delivered()
@@ -246,6 +250,8 @@ class Reader:
                 return kept
         room = 1 << 62 if limit is None else max(0, limit - self._offset)
         size = min(max_bytes, room)
+        if self._line_bytes:  # what is read beyond the last line is read for nothing
+            size = min(size, max_events * self._line_bytes)
         data = os.pread(self._fd, size, self._offset) if size else b""
         while len(data) == size < room and b"\n" not in data:
             size = min(size * 2, room)  # one line longer than a whole parcel
@@ -254,6 +260,8 @@ class Reader:
         rest = lines.pop()
         parcel = Parcel(self._sequence, self._offset)
         self._take(parcel, lines)
+        if lines:
+            self._line_bytes = _SPARE_BYTES + (parcel.offset - self._offset) * 9 // 8 // len(lines)
         if rest and not lines and limit is None:  # the last line was torn when its process died
             parcel.offset += len(rest)
             parcel.damaged.append((parcel.offset, bytes_of(rest)))
