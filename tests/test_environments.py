@@ -398,6 +398,15 @@ class TestRequests:
         assert b"t8" not in body
 
 
+def test_only_the_default_environments_revisions_are_kept(built, tmp_path):
+    """Both may have a revision of the same number; asking for it must not show the other's."""
+    runtime = built(TWO, BUCKETER_REVISIONS=str(tmp_path / "revisions"))
+
+    assert (ask(runtime)[1], ask(runtime, **{KEY: "K8"})[1]) == ("7", "8")
+
+    assert ["7.json"] == [path.name for path in (tmp_path / "revisions").iterdir()]
+
+
 def test_what_is_wrong_with_one_environment_stops_the_start(built):
     with pytest.raises(SettingsError, match="two words"):
         built('[environments."two words"]\nsdk_key = "K7"\n')

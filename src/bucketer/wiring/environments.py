@@ -98,6 +98,8 @@ def _environment(
     chooser: Chooser | None = None,
 ) -> Environment:
     """Return one environment, with *settings* of its own."""
+    if not is_default:  # revisions are kept by their numbers, which another environment has too
+        settings = settings.but(revisions="off")
     locations = () if is_default else settings.datafile or (settings.datafile_url,)
     share = mode == SERVER and not name
     sources = build_sources(settings, environ, mode=mode, locations=locations, share=share)
