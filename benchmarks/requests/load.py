@@ -66,6 +66,8 @@ def run_script(
         f"-c{connections}",
         f"-d{seconds}s",
         "--latency",
+        "--timeout",
+        "10s",
     ]
     url = f"http://127.0.0.1:{contestant.port}"
     before_s = contestant.cpu_s()

@@ -256,12 +256,13 @@ class Guarded:
         Raises:
             Exception: of `admit`, or the route's own.
         """
-        gate, environment_id = self._gate, self._options.environment_id
+        gate = self._gate
         grant = gate.grant(request, now)
+        environment_id = self._options.environment_id
         if (
             grant.role >= self.role
             and gate.rates is None
-            and grant.covers(environment_id, self._keys)
+            and (grant.everywhere or grant.covers(environment_id, self._keys))
         ):
             request.grant = grant  # nearly always
         else:

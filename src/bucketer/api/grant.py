@@ -32,11 +32,21 @@ class Grant:
         origins: whose pages may use it; empty where it isn't for pages.
         name: tells it from others, and tells nothing of the key: 8 hexadecimal digits.
         until: when it must be looked at anew, in epoch seconds.
+        everywhere: it is for all environments.
         chosen: the only environment that it is for, as `EnvironmentNeeded` takes it; "" where
             it isn't for one alone.
     """
 
-    __slots__ = ("chosen", "environments", "name", "origins", "role", "sdk_keys", "until")
+    __slots__ = (
+        "chosen",
+        "environments",
+        "everywhere",
+        "name",
+        "origins",
+        "role",
+        "sdk_keys",
+        "until",
+    )
 
     def __init__(
         self,
@@ -50,6 +60,7 @@ class Grant:
     ) -> None:
         """Keep the values."""
         self.role, self.environments, self.sdk_keys = role, environments, sdk_keys
+        self.everywhere = environments is None and sdk_keys is None
         self.origins, self.name, self.until = origins, name, until
         names, keys = environments or (), sdk_keys or ()
         self.chosen = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bucketer.api.http import SDK_KEY, ProfileNeeded, Reply, Response
 from bucketer.api.problems import EventTooLarge
-from bucketer.core.events import MAX_VISITOR_BYTES, Event, visitor_json
+from bucketer.core.events import MAX_VISITOR_BYTES, Event, largest_of
 from bucketer.core.user import User
 
 from .fields import Unreadable, read_fields
@@ -255,9 +255,8 @@ class Call:
         return made
 
     def _check_size(self, events: tuple[Event, ...]) -> None:
-        for event in events:
-            if len(visitor_json(event)) > MAX_VISITOR_BYTES:
-                raise Refused(413, str(EventTooLarge(MAX_VISITOR_BYTES)))
+        if largest_of(events) > MAX_VISITOR_BYTES:
+            raise Refused(413, str(EventTooLarge(MAX_VISITOR_BYTES)))
 
     def reply(
         self,

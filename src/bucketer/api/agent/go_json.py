@@ -85,6 +85,8 @@ def _escaped(written: str) -> str:
 def _written(value: object) -> str:
     if type(value) is str:
         return encode_basestring(value)
+    if type(value) is int and -_EXACT <= value <= _EXACT:
+        return repr(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -100,10 +102,12 @@ def _written(value: object) -> str:
 
 def _object(value: Mapping[str, object]) -> str:
     quote = encode_basestring
-    members = []
-    for name in value if isinstance(value, Fields) else sorted(value):
-        each = value[name]
-        members.append(f"{quote(name)}:{quote(each) if type(each) is str else _written(each)}")
+    # Of a map's items no two have the same name, so values are never compared.
+    items = value.items() if isinstance(value, Fields) else sorted(value.items())
+    members = [
+        f"{quote(name)}:{quote(each) if type(each) is str else _written(each)}"
+        for name, each in items
+    ]
     return f"{{{','.join(members)}}}"
 
 

@@ -62,6 +62,8 @@ class WatchedWorker(Worker):
     ) -> bytes:
         """Tell of the answer, and return its bytes; see `Worker.render`."""
         self._note(request, response, perf_counter() - self.began)
+        if said is None and not last:  # nearly always: as `Worker.render` does, without a call
+            return self._heads.render(response, state.default_headers, b"")
         return _render(self, request, response, state, said, last=last)
 
     def render_stream(
