@@ -49,7 +49,7 @@ class Issuers:
 
 def handler(checker=None, issuer=None):
     options = ApiOptions()
-    options.apis, options.issuer, options.place = APIS, issuer, "production"
+    options.apis, options.issuer, options.environment_id = APIS, issuer, "production"
     if checker is not None:
         options.gate = checker if hasattr(checker, "grant") else Gate(Ring(()), checker, READ)
     return Handler(AnEdition(), options, keys=frozenset({KEY, f"{KEY}:token"}))

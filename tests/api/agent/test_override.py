@@ -15,10 +15,10 @@ EXPERIMENT, VARIATION = "checkout_flow_experiment", "two_step_checkout"
 GIVEN = {"userId": "ben", "experimentKey": EXPERIMENT, "variationKey": VARIATION}
 
 
-def agent(overrides=None, *, place="production"):
+def agent(overrides=None, *, environment_id="production"):
     options = ApiOptions()
     options.overrides = MemoryOverrides() if overrides is None else overrides
-    options.place = place
+    options.environment_id = environment_id
     return AgentClient(options=options)
 
 
@@ -30,7 +30,7 @@ def given(client, body, path="/v1/override"):
     except OverrideGiven as needed:
         known.asked = True
         known.previous = client.options.overrides.put(
-            needed.place, needed.user_id, needed.experiment_key, needed.variation_key
+            needed.environment_id, needed.user_id, needed.experiment_key, needed.variation_key
         )
     return client.ask(path, body, known=known)
 
@@ -145,8 +145,8 @@ def test_a_variation_that_is_not_there_is_passed_over():
 
 def test_another_environment_has_its_own():
     store = MemoryOverrides()
-    told(agent(store, place="production"))
-    client = agent(store, place="development")
+    told(agent(store, environment_id="production"))
+    client = agent(store, environment_id="development")
     _, decided = client.told("/v1/decide", {"userId": "ben"}, query="keys=checkout_flow")
 
     assert VARIATION != decided["variationKey"]
@@ -157,7 +157,7 @@ def test_what_is_in_a_file_is_asked_for(tmp_path):
     client = agent(store)
     with pytest.raises(OverridesNeeded) as needed:
         client.ask("/v1/decide", {"userId": "ben"}, query="keys=checkout_flow")
-    assert ("production", "ben") == (needed.value.place, needed.value.user_id)
+    assert ("production", "ben") == (needed.value.environment_id, needed.value.user_id)
     known = Known()
     known.overrides = {EXPERIMENT: VARIATION}
 
@@ -181,7 +181,7 @@ def test_reset_asks_for_what_is_kept_of_the_environment_to_be_forgotten():
     client = agent()
     with pytest.raises(ResetGiven) as needed:
         client.ask("/v1/reset")
-    assert "production" == needed.value.place
+    assert "production" == needed.value.environment_id
 
     answer = client.ask("/v1/reset", known=Known(asked=True))
     assert (200, b'{"result":true}\n') == (answer.status, answer.body)

@@ -23,11 +23,11 @@ FLAGS = "/ofrep/v1/evaluate/flags"
 SECRET = b"s" * 32
 
 
-def options(place="default", **more):
+def options(environment_id="default", **more):
     found = ApiOptions()
     found.apis = (("/ofrep/", openfeature_api),)
     found.event_streams, found.stream_secrets, found.stream_room = "on", (SECRET,), Room()
-    found.place = place
+    found.environment_id = environment_id
     for name, value in more.items():
         setattr(found, name, value)
     return found
