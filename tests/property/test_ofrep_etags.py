@@ -90,7 +90,7 @@ def response(asking, **headers):
     (number, place), context, grant, debug, off, query, secret, streams, now, profile = asking
     options = ApiOptions(debug_allowed=debug, profiles=profile is not None)
     options.apis = (("/ofrep/", openfeature_api),)
-    options.ofrep_off_values, options.place = off, place
+    options.ofrep_off_values, options.environment_id = off, place
     options.signing_secrets = options.stream_secrets = (secret,)
     options.gate = None if grant is None else AGate(grant)
     options.event_streams = "" if streams == "none" else streams
