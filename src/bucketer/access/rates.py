@@ -10,6 +10,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
+from bucketer.api.local import is_loopback_address
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -62,13 +64,11 @@ class Rates:
 
         An address that isn't known, or is this machine's own, may be anybody's: it has no bucket.
         """
-        if self._addresses is None or not address or address.startswith("127."):
+        if self._addresses is None or not address or is_loopback_address(address):
             return 0.0
         who: Hashable = address
         if ":" in address:
             who = socket.inet_pton(socket.AF_INET6, address)[:_NETWORK_BYTES]
-            if address == "::1":
-                return 0.0
         return self._addresses.take(who, now)
 
     def of_key(self, name: str, now: float) -> float:

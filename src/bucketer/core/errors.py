@@ -278,20 +278,9 @@ class ClaimsRefused(TokenRefused):
 
 
 class AccessDenied(BucketerError):
-    """Whoever asks is known, and may not ask that.
-
-    Attributes:
-        why: a sentence: what is missing, and nothing of the key.
-    """
+    """Whoever asks is known, and may not ask that. The message says what is missing, of no key."""
 
     code = "forbidden"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.why
 
 
 class KeysUnavailable(BucketerError):

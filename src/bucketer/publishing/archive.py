@@ -50,6 +50,7 @@ LEFT_OUT = (
     "api/service/operator.py",
     "access/rates.py",
     "api/limited.py",
+    "api/local.py",
     "api/service/webhook.py",
     "wiring/rates.py",
     "doors/cli",
@@ -115,20 +116,9 @@ _BUNDLE = Path(__file__).with_name("bundle.py")
 
 
 class BuildError(BucketerError):
-    """The package could not be built.
-
-    Attributes:
-        why: what failed, and what to do.
-    """
+    """The package could not be built. The message says what failed, and what to do."""
 
     code = "build_failed"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.why
 
 
 class Built(NamedTuple):

@@ -28,20 +28,9 @@ class AwsMissing(BucketerError):
 
 
 class AwsUnusable(BucketerError):
-    """AWS's own configuration (region, profile, endpoint) can't be used.
-
-    Attributes:
-        why: what is wrong, and what to do.
-    """
+    """AWS's own configuration (region, profile, endpoint) can't be used; the message says why."""
 
     code = "aws_unusable"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.why
 
 
 def open_session(region: str | None, profile: str | None = None) -> Any:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bucketer.api.bucketer.revision import check_revision
-from bucketer.api.console.allowed import is_loopback_name
 from bucketer.api.console.api import ConsoleApi
 from bucketer.api.console.pages import PREFIX, FrontRoute
 from bucketer.api.console.parts import ConsoleParts, File, Room
 from bucketer.api.console.refusal import Refused
 from bucketer.api.http import Request
+from bucketer.api.local import is_loopback_name
 from bucketer.api.service.health import HealthRoute
 from bucketer.core.errors import InvalidRequest
 from bucketer.core.parse import parse_datafile

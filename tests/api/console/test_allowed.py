@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from bucketer import wiring
-from bucketer.api.console.allowed import host_of, is_loopback_name
 from bucketer.api.http import Request
+from bucketer.api.local import host_of, is_loopback_name
 from fakes.consoles import HERE, Console
 
 PROJECT = "/console/api/project"

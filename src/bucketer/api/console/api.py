@@ -7,11 +7,12 @@ from bucketer.api.body import parse_object
 from bucketer.api.grant import READ, grant_of
 from bucketer.api.http import ProfileNeeded, Reply, Response, WorkNeeded
 from bucketer.api.json_text import to_json
+from bucketer.api.local import is_local
 from bucketer.api.query import parse_query
 from bucketer.core.errors import BucketerError, InvalidRequest, NoDatafile
 
 from . import entities, listing
-from .allowed import check_json, check_origin, is_local, no_keys, not_here
+from .allowed import check_json, check_origin, no_keys, not_here
 from .pages import PREFIX, page_route
 from .refusal import JSON, PRIVATE, Refused, refusal
 from .revisions import compare_json, revisions_json

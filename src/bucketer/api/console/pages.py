@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bucketer.api.grant import NOBODY
 from bucketer.api.http import Reply, Response, WorkNeeded
+from bucketer.api.local import is_local
 from bucketer.api.problems import NotFound
 
-from .allowed import is_local, not_here
+from .allowed import not_here
 from .refusal import refusal
 
 TYPE_CHECKING = False

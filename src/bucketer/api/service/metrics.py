@@ -5,9 +5,9 @@ It tells the names of flags and how much is asked for, so it isn't for everybody
 
 from __future__ import annotations
 
-from bucketer.api.console.allowed import is_local
 from bucketer.api.grant import ADMIN, grant_of
 from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
+from bucketer.api.local import is_local
 from bucketer.api.problems import LocalOnly
 
 TYPE_CHECKING = False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bucketer.api.console.allowed import is_local
 from bucketer.api.grant import ADMIN, grant_of
 from bucketer.api.http import COMMON_HEADERS, Reply
+from bucketer.api.local import is_local
 from bucketer.api.problems import LocalOnly, TooManyListen
 from bucketer.api.query import parse_query
 from bucketer.api.streams import Stream, Telling, Wanted

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bucketer import wire, wiring
+from bucketer.api.local import is_loopback_name
 from bucketer.api.options import ApiOptions
 from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import BucketerError, SettingsError
@@ -99,7 +100,7 @@ def access(settings: Settings) -> Iterator[Finding]:
             return
         told = f"{count} key{'s' * (count != 1)}{', and tokens' if takes_tokens else ''}"
         yield Finding("ok", "access", told)
-    elif _is_local(settings.host):
+    elif is_loopback_name(settings.host):
         yield Finding("ok", "access", f"open, to this machine alone ({settings.host})")
     else:
         do = "`bucketer keys create` makes a key; docs/access.md says how it is asked for."
@@ -277,10 +278,6 @@ def _clock(told: str, now: float) -> Iterator[Finding]:
         yield problem("clock", f"{abs(ahead_s):.0f} s {side} the collector's", do)
     else:
         yield Finding("ok", "clock", f"within {_CLOCK_S:g} s of the collector's")
-
-
-def _is_local(host: str) -> bool:
-    return host == "localhost" or host.startswith("127.") or host.strip("[]") == "::1"
 
 
 def _host(url: str) -> str:

@@ -35,13 +35,6 @@ class KeysUnusable(BucketerError):
 
     code = "keys_unusable"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.why
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the commands below this one."""

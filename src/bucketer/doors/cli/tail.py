@@ -39,13 +39,6 @@ class CannotListen(BucketerError):
 
     code = "cannot_tail"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.why
-
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bucketer.api.local import is_loopback_address
 from bucketer.api.service.index import delivery_keys, example_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def open_to_others(address: str, *, keyed: bool) -> str:
         address: that is listened on, as a socket has it.
         keyed: whoever asks has to show a key or a token.
     """
-    if keyed or address.startswith("127.") or address in {"::1", "::ffff:127.0.0.1"}:
+    if keyed or is_loopback_address(address) or address == "::ffff:127.0.0.1":
         return ""
     told = "`bucketer keys create` makes a key, and docs/access.md says how it is asked for"
     return f"access is open: whoever reaches {address} may ask; {told}"
