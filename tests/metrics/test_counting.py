@@ -147,7 +147,7 @@ def test_by_environment_and_reason_alone_where_flags_are_not_wanted():
 def test_series_are_bounded_and_what_is_beyond_is_still_counted(extra):
     counts = DecisionCounts()
     for number in range(decisions.MOST + extra):
-        counts.cell("shop", (f"flag{number}", "on", "rollout", True))[0] += 1
+        counts.cell("shop", (f"flag{number}", "on", "rollout"))[0] += 1
     found = counts.samples()[DECISIONS]
 
     assert decisions.MOST + extra == sum(found.values())
@@ -181,7 +181,7 @@ def test_what_an_engine_remembers_is_bounded_and_what_is_beyond_is_still_counted
 def test_names_of_any_length_make_labels_of_a_bounded_one():
     counts = DecisionCounts()
     counts.counted(decide, "e" * 1_000)
-    counts.cell("shop", ("f" * 1_000, "v" * 1_000, "rollout", True))
+    counts.cell("shop", ("f" * 1_000, "v" * 1_000, "rollout"))
 
     [labels] = counts.samples()[DECISIONS]
 

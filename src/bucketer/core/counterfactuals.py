@@ -302,25 +302,11 @@ class _Search:
         reached: set[object] = set()
         for number in range(1, _MOST_USERS + 1):
             user = self.user.knowing(profile=None) if self.user.profile else self.user
-            other = _called(user, f"visitor-{number}")
+            other = user.called(f"visitor-{number}")
             decision = self.decide(other)
             if self.differs(decision) and result_of(decision) not in reached:
                 reached.add(result_of(decision))
                 yield Change(USER, decision, user=other)
-
-
-def _called(user: User, id_: str) -> User:
-    if user.known is None:
-        return User(id_, user.attributes)
-    return User(
-        id_,
-        user.attributes,
-        segments=user.segments,
-        forced_decisions=user.forced_decisions,
-        forced_variations=user.forced_variations,
-        profile=user.profile,
-        predictions=user.predictions,
-    )
 
 
 def result_of(decision: Decision) -> object:

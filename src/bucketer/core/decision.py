@@ -164,3 +164,10 @@ class Decision:
             error=self.error if error is None else error,
             base=self.base if same_answer else None,
         )
+
+
+def reason_of(decision: Decision) -> str:
+    """Why, as metrics and the tail tell it: the kind of rule, or `none`, or `error`."""
+    if decision.error is not None:
+        return "error"
+    return "none" if decision.variation_key is None else decision.source

@@ -11,7 +11,7 @@ from .condition_words import KEPT, as_written, cut, kept, phrase, shown
 from .conditions import compile_leaf
 from .parse import json_type
 from .reasons import Reason
-from .trees import MERGED, is_for_everybody, split_node
+from .trees import is_for_everybody, operands_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,11 +133,8 @@ class _Teller:
 
     def _operator(self, node: list[object], explain: Callable[[object], Told]) -> Told:
         """Explain a list by its operands, as far as there is room."""
-        operator, operands = split_node(node) if node else ("or", [])
-        operands = [each for each in operands if each is not MERGED]
-        if operator == "not":
-            operands = operands[:1]
-        elif len(operands) == 1:
+        operator, operands = operands_of(node)
+        if operator != "not" and len(operands) == 1:
             return explain(operands[0])
         full = self._is_full()
         explained = [explain(each) for each in operands]

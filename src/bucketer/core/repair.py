@@ -8,7 +8,7 @@ from __future__ import annotations
 from .alternatives import ABSENT, but
 from .choices import Choice
 from .conditions import compile_leaf
-from .trees import MERGED, split_node
+from .trees import operands_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,10 +88,9 @@ class _Repair:
     def _operator(
         self, audience: Audience | None, node: list[object], done: Way, *, wanted: bool
     ) -> Way:
-        operator, operands = split_node(node) if node else ("or", [])
-        operands = [each for each in operands if each is not MERGED]
+        operator, operands = operands_of(node)
         if operator == "not":
-            operands, wanted = operands[:1], not wanted
+            wanted = not wanted
         if not operands:
             raise _Lost
         if operator == "not" or (operator == "and") is wanted:

@@ -92,6 +92,13 @@ def split_node(node: list[object]) -> tuple[str, list[object]]:
     return "or", node
 
 
+def operands_of(node: list[object]) -> tuple[str, list[object]]:
+    """Return operator and operands that count: of `not` the first; none that others took in."""
+    operator, operands = split_node(node) if node else ("or", [])
+    operands = [each for each in operands if each is not MERGED]
+    return operator, operands[:1] if operator == "not" else operands
+
+
 def compile_tree(
     node: object,
     leaf: Callable[[object, str], Predicate],

@@ -150,6 +150,16 @@ class User:
         """See `Known`."""
         return (self.known or _UNKNOWN).predictions
 
+    def called(self, id: str) -> User:  # noqa: A002 -- Optimizely's word
+        """Another user of whom all else is the same.
+
+        Raises:
+            InvalidUser: see `User`.
+        """
+        other = User(id, self.attributes)
+        other.known = self.known
+        return other
+
     def knowing(self, **facts: Unpack[Facts]) -> User:
         """The same user, with these facts in place of what was known of them."""
         known = self.known or _UNKNOWN

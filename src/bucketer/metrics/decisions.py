@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from bucketer.core.decision import reason_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import TypeAlias
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from .samples import Samples
 
-    #: Flag, variation, kind of rule, whether it went well.
-    Key: TypeAlias = tuple[str, str | None, str, bool]
+    #: Flag, variation, reason.
+    Key: TypeAlias = tuple[str, str | None, str]
 
 #: Series of one worker; what comes when there are so many is counted under `OTHERS` for its
 #: environment. A Prometheus holds millions, and every one of them costs it a few KiB.
@@ -51,10 +53,7 @@ class DecisionCounts:
 
     def cell(self, environment: str, key: Key) -> list[int]:
         """Return where decisions like *key* are counted. Any thread may ask."""
-        flag, variation, source, went_well = key
-        reason = source if variation is not None else "none"
-        if not went_well:
-            reason = "error"
+        flag, variation, reason = key
         labels = (environment, flag[:LONGEST], (variation or "")[:LONGEST], reason)
         with self._lock:
             if not self.by_flag or (labels not in self._cells and self._left <= 0):
@@ -127,4 +126,4 @@ class CountedEngine:
 
 
 def _key_of(asked: str, decision: Decision) -> Key:
-    return (asked, decision.variation_key, decision.source, decision.error is None)
+    return (asked, decision.variation_key, reason_of(decision))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.api.service.tail import DECISION
 from bucketer.api.streams import Notice
+from bucketer.core.decision import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
@@ -122,9 +123,7 @@ class Tails:
         self, environment: str, asked: str, ruleset: Ruleset, user: User, decision: Decision
     ) -> None:
         """Tell those who want to know of it."""
-        reason: str = "none" if decision.variation_key is None else decision.source
-        if decision.error is not None:
-            reason = "error"
+        reason = reason_of(decision)
         about = (environment, asked, user.id, decision.variation_key or "", reason)
         told: dict[str, object] = {
             "at_ms": round(time.time() * 1000),

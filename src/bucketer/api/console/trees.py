@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bucketer.core.choices import Choice
 from bucketer.core.condition_words import as_written, cut, phrase
-from bucketer.core.trees import MERGED, is_for_everybody, split_node
+from bucketer.core.trees import is_for_everybody, operands_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,11 +88,8 @@ def _conditions(audience: Audience, node: object, room: _Room) -> Node | None:
 def _operator(
     node: list[object], room: _Room, tell: Callable[[object], Node | None]
 ) -> Node | None:
-    operator, operands = split_node(node) if node else ("or", [])
-    operands = [each for each in operands if each is not MERGED]
-    if operator == "not":
-        operands = operands[:1]
-    elif len(operands) == 1:
+    operator, operands = operands_of(node)
+    if operator != "not" and len(operands) == 1:
         return tell(operands[0])
     if not room.take():
         return None
