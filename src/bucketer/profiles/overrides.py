@@ -16,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Of user id, experiment key and variation key together, in UTF-8; the API refuses more.
-MAX_OVERRIDE_BYTES = 4 * 1024
 #: Of one user in one environment; the one that was given first makes room.
 MAX_OF_USER = 100
 #: Of all overrides together, as Python holds them.

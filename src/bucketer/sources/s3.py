@@ -109,19 +109,6 @@ class S3Source:
             timeout_s=timeout_s,
         )
 
-    def sibling(self, key: str) -> S3Source:
-        """Return a source for another object of the same bucket."""
-        return S3Source(
-            self._bucket,
-            key,
-            self.max_age_s,
-            region=self.region,
-            signer=self._signer,
-            endpoint=self._endpoint,
-            ca_file=self._ca_file,
-            timeout_s=self._timeout_s,
-        )
-
     def fetch(self, mark: str | None) -> Fetched | None:
         """Get the object.
 
