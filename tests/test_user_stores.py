@@ -6,6 +6,7 @@ import pytest
 
 from bucketer.api.http import Request
 from bucketer.wiring import COMMAND, LAMBDA, SERVER, build
+from fakes.environments import environments_file
 from fakes.odp import Odp, with_odp
 from fakes.runtimes import a_runtime
 from fakes.waiting import wait_until
@@ -196,16 +197,9 @@ def test_a_profile_is_saved_whole_looked_up_and_used(started, profiles):
 
 
 def test_environments_have_overrides_of_their_own(started, tmp_path):
-    for name in ("one", "two"):
-        datafile = with_odp(sdkKey=name, revision=name)
-        (tmp_path / f"{name}.json").write_text(json.dumps(datafile))
-    (tmp_path / "bucketer.toml").write_text(
-        "".join(
-            f'[environments.{name}]\nsdk_key = "{name}"\ndatafile = "{tmp_path}/{name}.json"\n'
-            for name in ("one", "two")
-        )
-    )
-    runtime = started(config=f"{tmp_path}/bucketer.toml", overrides="on")
+    datafiles = {name: with_odp(sdkKey=name, revision=name) for name in ("one", "two")}
+    config = environments_file(tmp_path, datafiles, sdk_key="{name}")
+    runtime = started(config=str(config), overrides="on")
     body = {"userId": "ben", "experimentKey": EXPERIMENT, "variationKey": VARIATION}
     asked(runtime, "/v1/override", body, key="one")
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -20,10 +18,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.requests.contestants import Missing
-from benchmarks.requests.load import CONNECTIONS, Round, run_script
+from benchmarks.requests.load import Round, run_script
+from benchmarks.told import facts_of, medians_of
 
 from .rows import ROWS, Row
-from .servers import Server, check, cpu_model, nginx, servers
+from .servers import Server, check, nginx, servers
 
 _CHECKED_USERS = 200
 _SERVER_CORE, _LOAD_CORE = "0", "1"
@@ -77,24 +76,10 @@ def _run(args: argparse.Namespace, directory: Path) -> dict[str, Any]:
         for each in (*pair, origin):
             each.stop()
     print(f"start-up ms {started}   memory MB {fresh_mb}, after the load {loaded_mb}")
-    facts = {
-        "python": platform.python_version(),
-        "processor": cpu_model(),
-        "cores": os.cpu_count(),
-        "connections": CONNECTIONS,
-        "rounds": args.rounds,
-        "seconds": args.seconds,
-        "date": _today(),
-    }
+    facts = facts_of(args.rounds, args.seconds)
     told = {"facts": facts, "start_up_ms": started, "memory_mb": {"fresh": fresh_mb}}
     told["memory_mb"]["loaded"] = loaded_mb
     return told | {"rows": found}
-
-
-def _today() -> str:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).date().isoformat()
 
 
 def _start(pair: tuple[Server, ...]) -> dict[str, int]:
@@ -131,13 +116,7 @@ def _measure(
     ratio = median(a.per_second / b.per_second for a, b in zip(ours, theirs, strict=True))
     told: dict[str, Any] = {"name": row.name, "ratio": round(ratio, 2), "goal": row.goal}
     for name, found in rounds.items():
-        told[name] = {
-            "requests_per_second": round(median(each.per_second for each in found)),
-            "p50_ms": round(median(each.p50_ms for each in found), 2),
-            "p99_ms": round(median(each.p99_ms for each in found), 2),
-            "cpu_us": round(median(each.cpu_us for each in found)),
-            "rounds": [round(each.per_second) for each in found],
-        }
+        told[name] = medians_of(found)
     print(_line(told), flush=True)
     return told
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 import urllib.request
@@ -110,10 +109,3 @@ def check(agent: Path) -> None:
     if not agent.is_file():
         raise Missing(f"{agent} is no file; build Agent (github.com/optimizely/agent) and name it")
     assert (PEERS / "nginx.conf").is_file()
-
-
-def cpu_model() -> str:
-    """The processor, as the kernel names it."""
-    done = subprocess.run(["lscpu"], capture_output=True, text=True, check=True)
-    lines = (line.partition(":") for line in done.stdout.splitlines())
-    return next((value.strip() for name, _, value in lines if name == "Model name"), "unknown")

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -21,15 +19,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.agent.servers import cpu_model
 from benchmarks.requests.contestants import Missing
-from benchmarks.requests.load import CONNECTIONS, Round, run_script
+from benchmarks.requests.load import Round, run_script
+from benchmarks.told import facts_of, medians_of
 
 from .flags import key_of
 from .servers import PATH, Server, body_of, check, servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 _CHECKED_USERS = 100
 _SERVER_CORE, _LOAD_CORE = "0", "1"
@@ -123,23 +121,9 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         shutil.rmtree(directory)
     if args.json:
-        whole = {"facts": _facts(args), "memory_mb": memory, "rows": found}
+        whole = {"facts": facts_of(args.rounds, args.seconds), "memory_mb": memory, "rows": found}
         args.json.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     return 0
-
-
-def _facts(args: argparse.Namespace) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
-    return {
-        "python": platform.python_version(),
-        "processor": cpu_model(),
-        "cores": os.cpu_count(),
-        "connections": CONNECTIONS,
-        "rounds": args.rounds,
-        "seconds": args.seconds,
-        "date": datetime.now(UTC).date().isoformat(),
-    }
 
 
 def _run(
@@ -180,18 +164,9 @@ def _measure(
 
 
 def _median_of(found: list[Round], ours: list[Round]) -> dict[str, Any]:
-    def middle(what: Callable[[Round], float], digits: int | None = None) -> float:
-        return round(median(map(what, found)), digits)
-
     pairs = zip(ours, found, strict=True)
-    return {
-        "requests_per_second": middle(lambda each: each.per_second),
-        "ours_over_it": round(median(a.per_second / b.per_second for a, b in pairs), 2),
-        "p50_ms": middle(lambda each: each.p50_ms, 2),
-        "p99_ms": middle(lambda each: each.p99_ms, 2),
-        "cpu_us": middle(lambda each: each.cpu_us),
-        "rounds": [round(each.per_second) for each in found],
-    }
+    ratio = median(a.per_second / b.per_second for a, b in pairs)
+    return medians_of(found) | {"ours_over_it": round(ratio, 2)}
 
 
 def _line(told: dict[str, Any]) -> str:

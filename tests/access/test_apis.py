@@ -1,6 +1,5 @@
 """What else asks for a role: metrics and the console, which a key opens to others."""
 
-import json
 import urllib.error
 import urllib.request
 
@@ -11,6 +10,7 @@ from bucketer.api.options import ApiOptions
 from bucketer.api.problems import LocalOnly
 from bucketer.api.service.metrics import MetricsRoute
 from fakes.consoles import Console
+from fakes.environments import environments_file
 from fakes.process import bucketer_serve
 
 TEXTS = {role: new_key(role.ljust(32).encode()) for role in ("evaluate", "read", "admin")}
@@ -36,16 +36,8 @@ def test_the_console_takes_the_role_read():
 
 
 def test_the_console_shows_the_key_of_one_environment_no_other(tmp_path, demonstration):
-    for name in ("first", "second"):
-        demonstration["sdkKey"] = name
-        (tmp_path / f"{name}.json").write_text(json.dumps(demonstration))
-    config = tmp_path / "bucketer.toml"
-    config.write_text(
-        "".join(
-            f'[environments.{name}]\nsdk_key = "{name}"\ndatafile = "{tmp_path}/{name}.json"\n'
-            for name in ("first", "second")
-        )
-    )
+    datafiles = {name: demonstration | {"sdkKey": name} for name in ("first", "second")}
+    config = environments_file(tmp_path, datafiles, sdk_key="{name}")
     keys = f"{KEYS} {digest_of(OTHER).hex()}:read:first"
     one = Console(BUCKETER_CONSOLE="on", BUCKETER_KEYS=keys, BUCKETER_CONFIG=str(config))
     for each in one.runtime.environments:

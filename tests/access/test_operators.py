@@ -13,6 +13,7 @@ import pytest
 from bucketer import wiring
 from bucketer.access.keys import digest_of, new_key
 from bucketer.api.http import Request
+from fakes.environments import environments_file
 from fakes.origin import Origin, answer, ok
 from fakes.process import bucketer_serve, start
 from fakes.waiting import wait_until
@@ -166,15 +167,7 @@ def test_a_refresh_asks_now_and_says_what_came_of_it(demonstration):
 
 
 def test_a_key_refreshes_the_environments_that_it_is_for(tmp_path, demonstration):
-    for name in ("first", "second"):
-        (tmp_path / f"{name}.json").write_text(json.dumps(demonstration))
-    config = tmp_path / "bucketer.toml"
-    config.write_text(
-        "".join(
-            f'[environments.{name}]\ndatafile = "{tmp_path}/{name}.json"\n'
-            for name in ("first", "second")
-        )
-    )
+    config = environments_file(tmp_path, dict.fromkeys(("first", "second"), demonstration))
     one = digest_of(TEXTS["admin"]).hex()
     server = Server(BUCKETER_CONFIG=str(config), BUCKETER_KEYS=f"{one}:admin:first")
 

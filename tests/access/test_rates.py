@@ -14,6 +14,7 @@ from bucketer.access.rates import MAX_BUCKETS, Buckets, Rates
 from bucketer.api.bucketer import body as bodies
 from bucketer.api.http import Request
 from bucketer.api.problems import RateLimited
+from fakes.environments import environments_file
 from fakes.process import bucketer_serve
 
 NOW = 1_800_000_000.0
@@ -255,15 +256,7 @@ def test_one_visitor_of_a_page_does_not_use_up_its_key_for_the_others():
 
 def test_a_request_that_is_handed_on_counts_once(tmp_path, demonstration):
     """To the environment that its key chooses, which its address pays for but once."""
-    for name in ("first", "second"):
-        (tmp_path / f"{name}.json").write_text(json.dumps(demonstration))
-    config = tmp_path / "bucketer.toml"
-    config.write_text(
-        "".join(
-            f'[environments.{name}]\ndatafile = "{tmp_path}/{name}.json"\n'
-            for name in ("first", "second")
-        )
-    )
+    config = environments_file(tmp_path, dict.fromkeys(("first", "second"), demonstration))
     keys = f"{digest_of(KEY).hex()}:admin:second"
     both = {"BUCKETER_RATE_PER_ADDRESS": "0.01", "BUCKETER_RATE_PER_KEY": "0.01"}
     ask = asker(BUCKETER_CONFIG=str(config), BUCKETER_KEYS=keys, **both)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from tests.fakes.browsers import expect, looking
 from tests.fakes.datafiles import a_datafile, experiments_of
+from tests.fakes.environments import environments_file
 from tests.fakes.process import bucketer_serve
 
 pytestmark = pytest.mark.e2e
@@ -30,15 +29,8 @@ def two(tmp_path_factory):
     live, trial = a_datafile(), a_datafile(revision="7")
     trial["typedAudiences"].append(VIP)
     experiments_of(trial)[0] |= {"audienceIds": ["vip"], "audienceConditions": ["or", "vip"]}
-    for name, datafile in {"live": live, "trial": trial}.items():
-        (folder / f"{name}.json").write_text(json.dumps(datafile))
-    (folder / "bucketer.toml").write_text(
-        "".join(
-            f'[environments.{name}]\nsdk_key = "key-{name}"\ndatafile = "{folder}/{name}.json"\n'
-            for name in ("live", "trial")
-        )
-    )
-    with bucketer_serve(BUCKETER_CONFIG=str(folder / "bucketer.toml")) as started:
+    config = environments_file(folder, {"live": live, "trial": trial}, sdk_key="key-{name}")
+    with bucketer_serve(BUCKETER_CONFIG=str(config)) as started:
         yield started
 
 
