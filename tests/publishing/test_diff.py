@@ -404,6 +404,21 @@ def test_no_change_hides_another_wherever_they_stand(data):
     assert first != told, (one, two)
 
 
+def test_an_audience_of_another_id_is_the_same_beside_an_untyped_form_that_keeps_its_own():
+    """Two sections have an audience of that name; each is compared with its own section's."""
+    old = _rich(json.loads(Path(PATH).read_text()))
+    new = copy.deepcopy(old)
+    new["typedAudiences"][0]["id"] += "x"
+    first = [str(each) for each in diff(old, new)]
+    new["typedAudiences"][0]["conditions"] = ["or"]
+
+    told = [str(each) for each in diff(old, new)]
+
+    assert not [each for each in (*first, *told) if each.endswith((" added", " removed"))]
+    assert first
+    assert set(told) > set(first)
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (

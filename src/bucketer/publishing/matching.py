@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from .changes import Matched, Parts, match, parts_of
@@ -74,12 +75,6 @@ class View:
         audiences = {**self.untyped.by_key, **self.typed.by_key}
         return {**names, **{key: str(each.get("name", key)) for key, each in audiences.items()}}
 
-    def shared_names(self) -> set[str]:
-        """Names that two audiences have."""
-        audiences = {**self.untyped.by_key, **self.typed.by_key}
-        names = [self.names[key] for key in audiences]
-        return {each for each in names if names.count(each) > 1}
-
 
 class Together:
     """What is the same thing in two datafiles, under another key or another id it may be.
@@ -92,9 +87,8 @@ class Together:
 
     def __init__(self, before: View, after: View) -> None:
         self._before, self._after = before, after
-        shared = before.shared_names() | after.shared_names()
-        self.typed = _audiences(before.typed, after.typed, shared)
-        self.untyped = _audiences(before.untyped, after.untyped, shared)
+        self.typed = _audiences(before.typed, after.typed)
+        self.untyped = _audiences(before.untyped, after.untyped)
         self.flags = match(before.flags, after.flags)
         self.all_experiments = match(before.experiments, after.experiments)
         #: Pairs, and entries without one, that are told at their flags.
@@ -156,12 +150,18 @@ class Together:
         )
 
 
-def _audiences(olds: Parts, news: Parts, shared: Collection[str]) -> tuple[Parts, Parts, Matched]:
-    """Match audiences by name; where two have the same, by name and id."""
+def _audiences(olds: Parts, news: Parts) -> tuple[Parts, Parts, Matched]:
+    """Match audiences of one section by name; where two there have the same, by name and id."""
+    shared = _shared_names(olds) | _shared_names(news)
     old, new = (
         parts._replace(by_key=dict(_by_name(parts.by_key, shared))) for parts in (olds, news)
     )
     return old, new, match(old, new)
+
+
+def _shared_names(audiences: Parts) -> set[str]:
+    names = Counter(str(each.get("name", id_)) for id_, each in audiences.by_key.items())
+    return {name for name, count in names.items() if count > 1}
 
 
 def _by_name(
