@@ -19,6 +19,9 @@ class Transport:
     def write(self, data):
         self.written.append(data)
 
+    def get_write_buffer_size(self):
+        return 0
+
     def pause_reading(self):
         self.reading = False
 

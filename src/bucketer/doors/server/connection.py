@@ -29,6 +29,7 @@ from bucketer.runtime.apart import LARGE_BYTES
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
     from typing import Any
 
     from uvicorn import Config
@@ -115,22 +116,46 @@ class Connection(PacedReader):
     # -- answering ------------------------------------------------------------------------
 
     def _answer(self, body: bytes) -> None:
-        """Hand the request to the handler and send what it says, now or when it may go."""
-        worker, parser = self._worker, self._parser
+        """Answer the request that the parser has read."""
+        parser = self._parser
         method = parser.get_method()
         said = self._headers.get("connection")
-        if self._leaving or not parser.should_keep_alive():
+        if not parser.should_keep_alive():
             self._check_version()
             self._last = True
         elif said is not None:
             self._check_version()
-        request = self._request(_METHODS.get(method) or self._unusual(method), body)
+        name, target = _METHODS.get(method) or self._unusual(method), self._target()
+        headers = self._headers
         self._forget_request()
+        self._handle(name, target, headers, body, said)
+
+    def _handle(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        said: str | None = None,
+    ) -> None:
+        """Hand a request to the handler and send what it says, now or when it may go.
+
+        Args:
+            method: upper case.
+            target: path and query, percent-encoded.
+            headers: by lower-case name; not to be changed.
+            body: empty where there is none.
+            said: its ``Connection`` header.
+        """
+        worker = self._worker
+        if self._leaving:
+            self._last = True
+        request = self._request(method, target, headers, body)
         if body and len(body) > LARGE_BYTES:
             self._answer_apart(request, said, None)
             return
         try:
-            runtime, headers = worker.runtime, request.headers
+            runtime = worker.runtime
             handler = (
                 runtime.handler_for(headers) if SDK_KEY in headers else runtime.default.handler
             )
@@ -204,11 +229,16 @@ class Connection(PacedReader):
             method, self._last = self._unheard_of, True
         return method.decode("ascii")
 
-    def _request(self, method: str, body: bytes) -> Request:
-        worker, headers, url = self._worker, self._headers, self._url
-        if url[:1] != b"/":
-            url = origin_form(url)
-        path, _, query = url.decode().partition("?")  # it is ASCII: the reader saw to that
+    def _target(self) -> str:
+        """Return the target; the reader saw to it that it is ASCII."""
+        url = self._url
+        return (url if url[:1] == b"/" else origin_form(url)).decode("ascii")
+
+    def _request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Request:
+        worker = self._worker
+        path, _, query = target.partition("?")
         request_id = headers.get("x-request-id")
         if request_id is None or not is_sane_request_id(request_id):
             request_id = worker.new_request_id()
@@ -251,7 +281,8 @@ class Connection(PacedReader):
         self._url = origin_form(self._url)
         if not body:
             self._url = self._url.ljust(worker.limits.url_bytes + 1, b"-")
-        request = self._request(self._unusual(self._parser.get_method()), body)
+        method = self._unusual(self._parser.get_method())
+        request = self._request(method, self._target(), self._headers, body)
         self._forget_request()
         reply = worker.runtime.handler.handle(request, time.time(), worker.new_uuid)
         self._send(worker.render(request, reply.response, self._server, None, last=True))

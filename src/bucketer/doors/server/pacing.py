@@ -18,7 +18,7 @@ from bucketer.doors.server.phases import (
     STREAMING,
     WORKING,
 )
-from bucketer.doors.server.reading import RequestReader
+from bucketer.doors.server.repeated import RepeatedReader
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,7 +35,7 @@ UNTAKEN_BYTES = 16 * 1024
 _STUCK_S = 1.0
 
 
-class PacedReader(RequestReader):
+class PacedReader(RepeatedReader):
     """A reader that keeps pace with whoever takes the answers.
 
     Attributes:

@@ -52,6 +52,7 @@ class RequestReader(asyncio.Protocol):
     """The reading half of a connection. The answering half has to give it seven methods."""
 
     __slots__ = (
+        "_between",
         "_body",
         "_body_seen",
         "_framing_bytes",
@@ -82,6 +83,7 @@ class RequestReader(asyncio.Protocol):
         self._kept_bytes = 0
         self._body_seen = 0
         self._framing_bytes = 0
+        self._between = True
         self._forget_request()
 
     def _forget_request(self) -> None:
@@ -196,15 +198,18 @@ class RequestReader(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
-            if not self._last:
-                self._worker.unforeseen(error.__context__ or error, "(not read yet)")
-                self._refuse(500)
+            self._fail(error.__context__ or error)
         except httptools.HttpParserInvalidMethodError:
             if not self._last:
                 self._go_on_by_another_name(data)
         except httptools.HttpParserError:
             if not self._last:
                 self._refuse(400)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._last:
+            self._worker.unforeseen(error, "(not read yet)")
+            self._refuse(500)
 
     # -- counting -------------------------------------------------------------------------
 
@@ -287,6 +292,10 @@ class RequestReader(asyncio.Protocol):
 
     # -- what the parser calls ------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """Note that the first byte of a request has come."""
+        self._between = False
+
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
         self._url = self._url + url if self._url else url
@@ -337,6 +346,7 @@ class RequestReader(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer a request whose body is complete."""
+        self._between = True
         body = self._body
         if body is not None:
             self._body = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 # Looked up once and not for each request, as `super()` would.
-_render, _answer = Worker.render, Connection._answer  # noqa: SLF001 -- of our own parent
+_render, _handle = Worker.render, Connection._handle  # noqa: SLF001 -- of our own parent
 
 
 class WatchedWorker(Worker):
@@ -116,9 +116,16 @@ class WatchedConnection(Connection):
     __slots__ = ()
     _worker: WatchedWorker
 
-    def _answer(self, body: bytes) -> None:
+    def _handle(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        said: str | None = None,
+    ) -> None:
         self._worker.began = perf_counter()
-        _answer(self, body)
+        _handle(self, method, target, headers, body, said)
 
     def _refuse_oversized(self, body: bytes) -> None:
         self._worker.began = perf_counter()

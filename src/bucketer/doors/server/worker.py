@@ -15,6 +15,7 @@ from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.grouping import Grouping
 from bucketer.doors.server.heads import Heads
 from bucketer.doors.server.ids import request_ids, uuids
+from bucketer.doors.server.known_heads import KnownHeads
 from bucketer.doors.server.streams import Streams
 from bucketer.doors.server.turns import Turns
 from bucketer.runtime.apart import Apart, TooMuchAtOnce
@@ -54,6 +55,7 @@ class Worker:
         new_uuid, new_request_id: make ids.
         connections: all that are open, in no order that means anything.
         unfinished: bytes of requests that haven't come whole, by connection.
+        known_heads: those of late requests.
         turns: lets a few connections at a time parse on what they were sent at once.
         untaken: bytes of answers that their clients don't take, or that wait behind others.
         grouping: takes the events, after which their answers may go; None when events are off.
@@ -96,6 +98,7 @@ class Worker:
         self.streams = Streams(loop, most, listened, runtime.stream_room)
         runtime.on_telling = self._tell_from_anywhere
         self._heads = Heads()
+        self.known_heads = KnownHeads()
         self._apart = Apart(
             runtime, limits.unfinished_bytes, threads=limits.threads, wait_s=limits.apart_s
         )
