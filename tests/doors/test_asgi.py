@@ -271,3 +271,60 @@ def test_what_goes_on_for_ever_is_refused_and_never_an_empty_answer():
 
     assert answer.status_code == 403
     assert "only `bucketer serve`" in answer.text
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    monkeypatch.setenv("BUCKETER_EVENTS", "off")
+    monkeypatch.setenv("BUCKETER_METRICS", "local")
+    made = BucketerApp()
+    yield made
+    made.close()
+
+
+def test_metrics_tell_of_what_the_application_has_answered(counting):
+    for path in (
+        "/here/bucketer?e=checkout_flow_experiment&u=x",
+        "/here/bucketer",
+        "/here/nowhere",
+    ):
+        ask(counting, path, "/here")
+    here = ("127.0.0.1", 1)
+    told = ask(counting, "/here/metrics", "/here", {"Host": "localhost"}, client=here).text
+
+    assert 'bucketer_requests_total{route="/bucketer",status="200"} 1\n' in told
+    assert 'bucketer_requests_total{route="/bucketer",status="400"} 1\n' in told
+    assert 'bucketer_requests_total{route="other",status="404"} 1\n' in told
+    assert 'bucketer_request_duration_seconds_count{route="/bucketer"} 2\n' in told
+    assert 'flag="",variation=' not in told
+    assert "bucketer_decisions_total{" in told
+    assert "bucketer_datafile_" in told
+
+
+def test_what_the_application_refuses_unread_is_counted_without_a_time(counting):
+    counting._kept_bytes = 1 << 40
+    answer = ask(counting, "/bucketer", method="POST", content=chunks())
+    counting._kept_bytes = 0
+    here = ("127.0.0.1", 1)
+    told = ask(counting, "/metrics", headers={"Host": "localhost"}, client=here).text
+
+    assert answer.status_code == 503
+    assert 'bucketer_requests_total{route="other",status="503"} 1\n' in told
+    assert 'bucketer_request_duration_seconds_count{route="other"} 0\n' in told or (
+        'duration_seconds_count{route="other"}' not in told
+    )
+
+
+async def chunks():
+    for _ in range(2):
+        yield b"x" * 5_000
+
+
+def test_metrics_of_the_application_are_this_machines_alone_and_off_unless_wanted(
+    counting, monkeypatch
+):
+    assert ask(counting, "/metrics").status_code == 403
+    monkeypatch.setenv("BUCKETER_METRICS", "off")
+    off = BucketerApp()
+    assert ask(off, "/metrics", client=("127.0.0.1", 1)).status_code == 404
+    off.close()

@@ -71,12 +71,31 @@ def test_a_secret_is_ignored_where_keys_are_published():
         assert 401 == ask(closed, a_token())  # it names no key
 
 
-def test_a_client_gets_a_token_that_opens():
-    secret = base64.b64encode(b"0123456789abcdef\x000123456789abcdef").decode()
-    closed = runtime(BUCKETER_AUTH_CLIENTS=f"shop:{HASH}:demonstration", **WITH_SECRET)
+def ask_for_token(closed, secret, ip=""):
     body = f"grant_type=client_credentials&client_id=shop&client_secret={secret}".encode()
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    answer = closed.serve(Request("POST", "/oauth/token", "", headers, body, request_id="r"))
+    return closed.serve(Request("POST", "/oauth/token", "", headers, body, ip, request_id="r"))
+
+
+SECRET = base64.b64encode(b"0123456789abcdef\x000123456789abcdef").decode()
+
+
+def test_who_guesses_does_not_keep_others_from_their_tokens():
+    closed = runtime(
+        wiring.SERVER, BUCKETER_AUTH_CLIENTS=f"shop:{HASH}:demonstration", **WITH_SECRET
+    )
+    answers = [ask_for_token(closed, "no base64", "192.0.2.1") for _ in range(11)]
+
+    assert [401] * 10 + [429] == [each.status for each in answers]
+    assert ("Retry-After", "1") in answers[-1].headers
+    assert "Too many requests. Ask again in 1 s." == json.loads(answers[-1].body)["error"]
+    assert 200 == ask_for_token(closed, SECRET, "192.0.2.2").status
+    assert 401 == ask_for_token(closed, "no base64", "127.0.0.1").status
+
+
+def test_a_client_gets_a_token_that_opens():
+    closed = runtime(BUCKETER_AUTH_CLIENTS=f"shop:{HASH}:demonstration", **WITH_SECRET)
+    answer = ask_for_token(closed, SECRET)
 
     assert 200 == answer.status
     assert 200 == ask(closed, json.loads(answer.body)["access_token"])

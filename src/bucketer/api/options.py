@@ -102,6 +102,7 @@ class ApiOptions:
         state_trouble: gives why the state directory can't be used, or ""; None where none is.
         reports: what else health tells, by name: each gives its counters, if any.
         rates: how often each address may ask; None for as often as it likes.
+        token_rates: how often each address may ask for a token; None for as often as it likes.
         read_openapi: reads the description of the API, or None where there is none.
         issuer: issues tokens, or None where nobody gets one here.
         make_handler: makes a handler that does more than `routes.Handler`, of what that is made of
@@ -182,6 +183,7 @@ class ApiOptions:
         "stream_room",
         "stream_secrets",
         "tail",
+        "token_rates",
         "watch",
         "webhook",
     )
@@ -243,6 +245,7 @@ class ApiOptions:
         self.gate: Gate | None = None
         self.operated: Operated | None = None
         self.rates: Rates | None = None
+        self.token_rates: Rates | None = None
         self.issuer: TokenIssuer | None = None
         self.other_webhooks: Callable[[], Iterable[WebhookRule]] | None = None
         self.environments_trouble: Callable[[float], str] | None = None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Response
     from bucketer.runtime.runtime import Runtime
+    from bucketer.settings import Settings
 
     Message = MutableMapping[str, Any]
     Scope = MutableMapping[str, Any]
@@ -87,6 +88,8 @@ class BucketerApp:
         self._kept_bytes = 0
         self._apart: Apart | None = None
         self._made: tuple[Runtime, Apart, TrustedProxies, int] | None = None
+        #: Is told of each answer, and of how many seconds it took, where metrics are on.
+        self._note: Callable[[Request, Response, float], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through one lifespan."""
@@ -121,11 +124,11 @@ class BucketerApp:
         if self._made is not None:
             return self._made
         async with self._building:
+            settings = read_settings(os.environ)
             if self._runtime is None:
-                self._runtime = await asyncio.to_thread(wiring.build)
+                self._runtime = await asyncio.to_thread(self._build, settings)
                 self._runtime.keep_fresh()
                 await asyncio.to_thread(self._runtime.wait_for_all)
-            settings = read_settings(os.environ)
             if self._proxies is None:
                 self._proxies = TrustedProxies(settings.trusted_proxies, settings.address_header)
             limit_bytes = self._max_body_bytes or settings.max_body_bytes
@@ -134,11 +137,27 @@ class BucketerApp:
             self._made = self._runtime, self._apart, self._proxies, limit_bytes
         return self._made
 
+    def _build(self, settings: Settings) -> Runtime:
+        """Build a runtime; what it does is counted where *settings* want it."""
+        if settings.metrics == "off":
+            return wiring.build(settings)
+        from bucketer.metrics.collector import Collector  # most services do without
+        from bucketer.metrics.requests import RequestCounts
+
+        collector, counts = Collector(), RequestCounts(settings.path_prefix)
+        collector.parts.append(counts.samples)
+        runtime = wiring.build(settings, collector=collector)
+        self._note = counts.note
+        return runtime
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime, apart, proxies, max_body_bytes = await self._ready()
         body = bytearray()
+        request = Request("", "")  # as long as there is none
+        began = time.perf_counter()
         try:
             await self._read_body(body, receive, max_body_bytes)
+            began = time.perf_counter()
             request = to_request(scope, bytes(body[: max_body_bytes + 1]), proxies)
             response = await _answer(runtime, apart, request, scope.get("client"))
         except ClientGone:
@@ -148,6 +167,8 @@ class BucketerApp:
             response = refusal(503, new_uuid(), headers, quote(scope["path"]))
         finally:
             self._kept_bytes -= len(body)
+        if self._note is not None:
+            self._note(request, response, time.perf_counter() - began)
         await send(
             {
                 "type": "http.response.start",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bucketer.api.http import Known, Request
     from bucketer.api.options import ApiOptions
+    from bucketer.api.route import Route
     from bucketer.ports import EditionFacts, Engine
 
 PREFIX, PATH = "/oauth/", "/oauth/token"
@@ -58,10 +59,15 @@ class OAuthApi:
         """Issue by what *options* have; the rest is every API's and not used here."""
         del keys
         self._api = Api(edition, options, headers, engine)
+        self._route: Route = self
+        if options.token_rates is not None:
+            from bucketer.api.limited import Limited  # no part of the decision function
 
-    def route(self, path: str) -> OAuthApi | None:
+            self._route = Limited(self, options.token_rates)
+
+    def route(self, path: str) -> Route | None:
         """Return this one, if it is the path."""
-        return self if path == PATH else None
+        return self._route if path == PATH else None
 
     def answer(
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
