@@ -69,6 +69,7 @@ def test_a_visitor_is_tried_by_keyboard_alone(browser, demo):
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         expect(page.locator(".picker [aria-current] .name"), "free_shipping")
+        expect(page.locator(".step.decides .what .name"), "default-rollout-10000000703")
         for _ in range(3):
             page.keyboard.press("Tab")
         page.keyboard.press("ArrowRight")
