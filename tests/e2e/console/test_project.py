@@ -14,6 +14,7 @@ def test_the_project_leads_from_a_flag_to_its_audience_and_back(browser, demo):
     with looking(browser, f"{demo.url}/#/project") as look:
         page = look.page
         page.get_by_label("Search flags").fill("check")
+        page.locator(".card").nth(1).wait_for(state="detached")
         expect(page.locator(".card h2 .name"), "checkout_flow")
         page.get_by_role("link", name="checkout_flow", exact=True).click()
         page.get_by_role("link", name="Platinum or gold members").first.click()
