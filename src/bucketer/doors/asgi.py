@@ -153,8 +153,7 @@ class BucketerApp:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime, apart, proxies, max_body_bytes = await self._ready()
         body = bytearray()
-        request = Request("", "")  # as long as there is none
-        began = time.perf_counter()
+        request, began = Request("", ""), 0.0  # as long as there is none
         try:
             await self._read_body(body, receive, max_body_bytes)
             began = time.perf_counter()

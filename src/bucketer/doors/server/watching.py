@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 # Looked up once and not for each request, as `super()` would.
-_render, _handle = Worker.render, Connection._handle  # noqa: SLF001 -- of our own parent
+_render, _request = Worker.render, Connection._request  # noqa: SLF001 -- of our own parent
 
 
 class WatchedWorker(Worker):
@@ -116,20 +116,11 @@ class WatchedConnection(Connection):
     __slots__ = ()
     _worker: WatchedWorker
 
-    def _handle(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        said: str | None = None,
-    ) -> None:
+    def _request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Request:
         self._worker.began = perf_counter()
-        _handle(self, method, target, headers, body, said)
-
-    def _refuse_oversized(self, body: bytes) -> None:
-        self._worker.began = perf_counter()
-        super()._refuse_oversized(body)
+        return _request(self, method, target, headers, body)
 
 
 def _each_of(watchers: Sequence[Watcher]) -> Watcher:
