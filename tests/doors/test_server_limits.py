@@ -345,6 +345,9 @@ def test_answers_that_wait_behind_a_slow_one_count_as_untaken():
         clients = [stack.enter_context(server.connect()) for _ in range(3)]
         for client in clients:
             client.send(data)
+        # All three have asked, and then two of them were cut off.
+        worker = server.worker
+        wait_until(lambda: runtime.slow == 3)
         wait_until(lambda: len(server.server.server_state.connections) == 1)
         runtime.go_on.set()
         answered = 0
@@ -353,7 +356,6 @@ def test_answers_that_wait_behind_a_slow_one_count_as_untaken():
                 answered += client.rest_of(11)
 
         assert 11 == answered
-        worker = server.worker
         assert 0 == worker.untaken.total_bytes
 
 

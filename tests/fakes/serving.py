@@ -76,7 +76,11 @@ def echo(request):
 
 
 class FakeRuntime:
-    """A runtime that provides nothing until the test lets it go on."""
+    """A runtime that provides nothing until the test lets it go on.
+
+    Attributes:
+        slow: how many requests have needed something so far.
+    """
 
     stream_room = None
 
@@ -85,12 +89,14 @@ class FakeRuntime:
         self.handler = handler or EchoHandler()
         self.outbox = outbox
         self.go_on = threading.Event()
+        self.slow = 0
         self.closed = False
 
     def handler_for(self, headers):
         return self.handler
 
     def answer_now(self, needed, request, new_uuid):
+        self.slow += 1
         raise needed
 
     def answering(self, request, deadline=None):

@@ -157,7 +157,9 @@ def test_a_forbidden_batch_goes_to_the_dead_letters_whole(open_outbox, collector
     assert collector.requests == 1
 
 
-def test_the_next_process_delivers_what_this_one_could_not(open_outbox, collector, tmp_path):
+def test_the_next_process_delivers_what_this_one_could_not(
+    nobody_is_suspected, open_outbox, collector, tmp_path
+):
     collector.mood = 503
     first = open_outbox(closing_s=0.1)
     first.add(some_events(30))
@@ -173,7 +175,9 @@ def test_the_next_process_delivers_what_this_one_could_not(open_outbox, collecto
     assert [] == list((tmp_path / "outbox/lanes").iterdir())
 
 
-def test_the_next_process_does_not_repeat_what_this_one_delivered(open_outbox, collector):
+def test_the_next_process_does_not_repeat_what_this_one_delivered(
+    nobody_is_suspected, open_outbox, collector
+):
     collector.script = [200]
     collector.mood = 503
     first = open_outbox(closing_s=0.05, max_events=5)
@@ -201,7 +205,7 @@ def test_two_processes_share_a_directory_and_neither_takes_the_others_lane(open_
 
 
 def test_when_full_events_are_refused_counted_and_logged_and_the_rest_arrives(
-    open_outbox, collector, caplog
+    nobody_is_suspected, open_outbox, collector, caplog
 ):
     collector.mood = 503
     outbox = open_outbox(limit_bytes=20_000)

@@ -286,7 +286,7 @@ def test_a_cursor_that_cannot_be_written_keeps_nothing_back(
 
 
 def test_a_state_directory_that_is_deleted_is_made_anew_and_no_accepted_event_is_lost(
-    open_outbox, collector, tmp_path, caplog
+    nobody_is_suspected, open_outbox, collector, tmp_path, caplog
 ):
     collector.mood = 503
     outbox = open_outbox(closing_s=0.05)

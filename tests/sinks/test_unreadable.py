@@ -19,6 +19,7 @@ LANES = 120
 MANY_LANES = """
 import json, logging, resource, sys
 from pathlib import Path
+from bucketer.sinks import fault_finder
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import Delivery
 from bucketer.sinks.durable import Durable
@@ -27,6 +28,7 @@ from bucketer.sinks.pace import Pace
 from tests.fakes.visitors import some_events
 
 logging.basicConfig()
+fault_finder.SUSPICIOUS_FAILURES = 1_000_000  # who is sent ahead in a search comes twice
 resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
 counters = Counters()
 outbox = Outbox(
