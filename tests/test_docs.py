@@ -18,6 +18,9 @@ from fakes.terminals import Kept
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
+#: Decisions tell of what was thought of, too.
+MANUAL = [page for page in PAGES if page.parent.name != "decisions"]
+
 
 @pytest.fixture(scope="module")
 def generate():
@@ -113,6 +116,16 @@ def test_examples_of_the_api_page_are_what_is_answered(ask, url):
     examples = re.findall(r"```json\n(\{.*?\})\n```", text_of("docs/http-api.md"), re.DOTALL)
 
     assert ask(url) in [json.loads(each) for each in examples]
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_pages_name_exist(page):
+    """`bucketer events dead` was told in a metric's help, and there never was one."""
+    named = re.findall(
+        r"(?:^ {4}|`|bin/)bucketer((?: [a-z][a-z-]*){1,2})\b", text_of(page), re.MULTILINE
+    )
+
+    assert [] == [words for words in named if Kept(*words.split(), "--help").status != 0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

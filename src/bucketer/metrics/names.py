@@ -100,7 +100,7 @@ FAMILIES = (
             ("sent", "Events delivered."),
             ("retried", "Attempts to deliver that failed and were put off, times their events."),
             ("refused", "Events that could not be kept: they are lost."),
-            ("dead", "Events refused by the collector; see `bucketer events dead`."),
+            ("dead", "Events refused by the collector; see `bucketer events list`."),
             ("lost", "Of those, the ones for which there was no room."),
             ("damaged", "Lines of an outbox that were no event; set aside."),
             ("repeated", "Events left out as repeats."),

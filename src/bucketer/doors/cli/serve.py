@@ -32,7 +32,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "BUCKETER_HOST", "--host", "NAME")
     add_setting(parser, "BUCKETER_PORT", "--port", "NUMBER")
     add_setting(parser, "BUCKETER_WORKERS", "--workers", "NUMBER")
-    add_setting(parser, "BUCKETER_EVENTS", "--events", "HOME")
+    add_setting(parser, "BUCKETER_EVENTS", "--events", "SINK")
     add_setting(parser, "BUCKETER_ENGINE", "--engine", "NAME")
     parser.add_argument(
         "--access-log",
