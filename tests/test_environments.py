@@ -288,9 +288,7 @@ class TestOpening:
             environments.find(key)
 
         assert environments.get("L") is listed
-        assert environments.drop("L") is False
-        assert environments.drop("B") is True
-        assert environments.get("B") is None
+        assert environments.get("A") is None
 
 
 @pytest.fixture

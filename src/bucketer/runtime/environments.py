@@ -260,11 +260,6 @@ class Environments:
         while self._refused and next(iter(self._refused.values()))[1] <= now:
             self._refused.popitem(last=False)
 
-    def drop(self, key: str) -> bool:
-        """Let the environment of *key* go, if nobody listed it; say whether there was one."""
-        with self._lock:
-            return self._opened.pop(key, None) is not None
-
     def _changed(self, environment: Environment) -> None:
         """Go by what a new edition of *environment* is called; tell of it."""
         self._index()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 #: A number beyond a double can't be compared, nor shown to most JSON readers.
 _LARGEST = 1.7976931348623157e308
-_SAFE_DIGITS = 308
 _SHORT_DIGITS = 15
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 #: How much of the text an error message shows.

@@ -12,7 +12,7 @@ export function occupied(split) {
   return {...split, arms: only(split.arms), groups};
 }
 
-export function Bar({share, expected, tint}) {
+function Bar({share, expected, tint}) {
   return html`<div class="bar">
     <i class=${tint ?? "hole"} style=${{width: `${share * 100}%`}}></i>
     ${
@@ -23,7 +23,7 @@ export function Bar({share, expected, tint}) {
   </div>`;
 }
 
-export function Arm({arm}) {
+function Arm({arm}) {
   return html`<span class="arm">
     ${arm.variation === null ? html`<span class="soft">no variation</span>` : html`<${Name} of=${arm.variation} />`}
     ${arm.rule !== null && html`<span class="small soft"><${Name} of=${arm.rule} /></span>`}
