@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from tests.fakes.ports import held_port
 
 from .conversation import DEMO
 
-_START_S = 20.0
+_START_S = 60.0
 #: The secret of a client, and the secrets that sign tokens: invented, and the same at Agent.
 CLIENT_SECRET_HASH = (
     "JDJhJDEyJDNDOG12LmNCNzlHaHhGcEJtLzZZQk9VLnRneEpGTTlnTXozb2kyNS9ERzhJTDZOZkpGa0ND"
@@ -65,10 +66,10 @@ def four(stubs_url, directory, names=tuple(SETTINGS)):
     Args:
         directory: for their state and their logs.
     """
-    running, urls = [], {}
+    running, urls, held = [], {}, ExitStack()
     try:
         for name in names:
-            port = free_port()
+            port = held.enter_context(held_port())
             state = Path(directory) / name
             state.mkdir(parents=True)
             command = [sys.executable, "-m", "bucketer", "serve", "--port", str(port)]
@@ -90,12 +91,7 @@ def four(stubs_url, directory, names=tuple(SETTINGS)):
             each.terminate()
         for each in running:
             each.wait(20)
-
-
-def free_port():
-    """Return one whose 8th and 9th successors don't matter: we listen on one port alone."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+        held.close()
 
 
 def _wait_for(url):

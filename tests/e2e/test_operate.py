@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.fakes.collector import Collector
 from tests.fakes.origin import Origin, ok
+from tests.fakes.ports import held_port
 from tests.fakes.sources import revision
 from tests.fakes.waiting import wait_until
 from tests.soak.server import PATH, Server
@@ -82,6 +83,7 @@ class Operated(Server):
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
+        self.held.close()
         self.log.close()
 
 
@@ -143,8 +145,11 @@ def test_the_doctor_sees_what_is_missing_and_what_is_there(operated, tmp_path):
 
 def test_no_datafile_until_a_copy_serves_and_then_its_source(operated, tmp_path):
     says("`refresh.trouble`", "`failing_since`", "*Connection refused*", "goes over to the first")
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    with held_port() as port:
+        _see_a_copy_and_then_its_source(operated, port, tmp_path / "copy.json")
+
+
+def _see_a_copy_and_then_its_source(operated, port, copy):
     url = f"http://127.0.0.1:{port}/KEY.json"
     server = operated(start=False, BUCKETER_DATAFILE="", DATAFILE_URL=url)
     with contextlib.suppress(AssertionError, urllib.error.HTTPError):
@@ -157,7 +162,6 @@ def test_no_datafile_until_a_copy_serves_and_then_its_source(operated, tmp_path)
 
     server.process.terminate()
     server.process.wait(20)
-    copy = tmp_path / "copy.json"
     copy.write_bytes(revision(1))
     server.start(BUCKETER_DATAFILE=f"{url} {copy}")
     assert "1" == server.health()["datafile"]["revision"]

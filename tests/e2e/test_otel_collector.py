@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 from tests.clients.asking import BUILD, run_or_skip
+from tests.fakes.ports import held_port
 from tests.fakes.process import bucketer_serve
 from tests.fakes.waiting import wait_until
 
@@ -39,11 +39,9 @@ def collector(tmp_path_factory):
     shutil.copytree(HERE, folder, dirs_exist_ok=True)
     run_or_skip(["go", "mod", "download"], folder, "the collector's modules can't be had")
     subprocess.run(["go", "build", "-o", "collector", "."], cwd=folder, check=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     own = tmp_path_factory.mktemp("collector")
-    (own / "config.yaml").write_text(_CONFIG.format(port=port))
-    with (own / "printed").open("wb") as printed:
+    with held_port() as port, (own / "printed").open("wb") as printed:
+        (own / "config.yaml").write_text(_CONFIG.format(port=port))
         command = [str(folder / "collector"), f"--config=file:{own}/config.yaml"]
         process = subprocess.Popen(command, stdout=printed, stderr=printed)
         try:

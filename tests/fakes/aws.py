@@ -8,9 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import boto3
 from botocore.config import Config
+
+from .ports import held_port
 
 REGION = "eu-central-1"
 _READ_ONLY = {
@@ -34,8 +37,8 @@ class Moto:
     """
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        self._held = ExitStack()
+        port = self._held.enter_context(held_port())
         self.url = f"http://127.0.0.1:{port}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -85,6 +88,7 @@ class Moto:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
+        self._held.close()
 
     def _client(self, service, key_id="unchecked", secret="unchecked"):
         return boto3.client(

@@ -8,9 +8,12 @@ import os
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
+
+from .ports import held_port
 
 REGION = "eu-central-1"
 
@@ -24,8 +27,8 @@ class Ministack:
     """
 
     def __init__(self, tools: Path, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self._held = ExitStack()
+        self.port = self._held.enter_context(held_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.environ = {
             "AWS_ACCESS_KEY_ID": "test",
@@ -78,6 +81,7 @@ class Ministack:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._held.close()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60

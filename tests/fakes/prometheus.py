@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 
+from .ports import held_port
 from .waiting import wait_until
 
 _CONFIG = """
@@ -32,26 +32,25 @@ def prometheus(directory, port, rules):
     """Scrape *port* every second, with the rules of a file; gives what answers queries."""
     config = directory / "prometheus.yml"
     config.write_text(_CONFIG.format(port=port, rules=json.dumps(str(rules))))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        own_port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            where(),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={directory}/data",
-            f"--web.listen-address=127.0.0.1:{own_port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        told = Prometheus(own_port)
-        wait_until(told.is_ready, 60)
-        yield told
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
+    with held_port() as own_port:
+        process = subprocess.Popen(
+            [
+                where(),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={directory}/data",
+                f"--web.listen-address=127.0.0.1:{own_port}",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            told = Prometheus(own_port)
+            wait_until(told.is_ready, 60)
+            yield told
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
 
 
 class Prometheus:

@@ -12,10 +12,30 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from .ports import held_port
+
 REGION = "eu-central-1"
 BUCKET = "datafiles"
 _STORES = ("account", "container", "object")
 _PIPELINE = "catch_errors gatekeeper listing_formats s3api tempauth slo versioned_writes symlink"
+#: Four Pythons with all of Swift in each, on a machine that does other things too.
+_START_S = 120.0
+
+
+@contextlib.contextmanager
+def swift(tools: Path, folder: Path):
+    """Start it from the programs in *tools*, with everything it writes in *folder*; end it.
+
+    Raises:
+        RuntimeError: one of its servers ended or doesn't listen, with what it logged.
+    """
+    with contextlib.ExitStack() as held:
+        ports = {name: held.enter_context(held_port()) for name in (*_STORES, "proxy")}
+        _configure(tools, folder, ports)
+        servers = {name: held.enter_context(_server(tools, folder, name)) for name in ports}
+        for name, server in servers.items():
+            _wait(server, ports[name], folder / f"{name}.log")
+        yield Swift(f"http://127.0.0.1:{ports['proxy']}")
 
 
 class Swift:
@@ -26,20 +46,8 @@ class Swift:
         s3: a boto3 client of theirs.
     """
 
-    def __init__(self, tools: Path, folder: Path) -> None:
-        """Start it from the programs in *tools*, with everything it writes in *folder*."""
-        self._tools, self._folder = tools, folder
-        self._ports = {name: _free_port() for name in (*_STORES, "proxy")}
-        (folder / "swift.conf").write_text(
-            "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n"
-        )
-        (folder / "devices" / "d1").mkdir(parents=True)
-        for name in _STORES:
-            self._ring(name)
-            self._configure(name, "", f"devices = {folder}/devices\nmount_check = false\n")
-        self._configure("proxy", _PIPELINE, "", "account_autocreate = true\n")
-        self._processes = [self._start(name) for name in self._ports]
-        url = f"http://127.0.0.1:{self._ports['proxy']}"
+    def __init__(self, url: str) -> None:
+        """Make the bucket at what answers at *url*."""
         self.environ = {
             "AWS_ACCESS_KEY_ID": "test:tester",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -54,64 +62,78 @@ class Swift:
             aws_secret_access_key="testing",
             config=Config(s3={"addressing_style": "path"}),
         )
-        self._wait()
         self.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
 
-    def stop(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.wait(timeout=20)
 
-    def _ring(self, name: str) -> None:
-        """Say where the one copy of everything lies."""
-        place = ["--region", "1", "--zone", "1", "--ip", "127.0.0.1", "--device", "d1"]
-        for command in (
-            ["create", "2", "1", "1"],
-            ["add", *place, "--port", str(self._ports[name]), "--weight", "1"],
-            ["rebalance"],
-        ):
-            subprocess.run(
-                [self._tools / "swift-ring-builder", f"{name}.builder", *command],
-                cwd=self._folder,
-                check=True,
-                capture_output=True,
-            )
+def _configure(tools: Path, folder: Path, ports: dict[str, int]) -> None:
+    (folder / "swift.conf").write_text(
+        "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n"
+    )
+    (folder / "devices" / "d1").mkdir(parents=True)
+    for name in _STORES:
+        _ring(tools, folder, name, ports[name])
+        stored = f"devices = {folder}/devices\nmount_check = false\n"
+        _write_settings(folder, name, ports[name], "", stored)
+    _write_settings(folder, "proxy", ports["proxy"], _PIPELINE, "", "account_autocreate = true\n")
 
-    def _configure(self, name: str, pipeline: str, defaults: str, options: str = "") -> None:
-        filters = "".join(
-            f"[filter:{each}]\nuse = egg:swift#{each}\n"
-            f"{'location = ' + REGION if each == 's3api' else ''}\n"
-            f"{'user_test_tester = testing .admin' if each == 'tempauth' else ''}\n"
-            for each in pipeline.split()
-        )
-        (self._folder / f"{name}.conf").write_text(
-            f"[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {self._ports[name]}\n"
-            f"swift_dir = {self._folder}\nworkers = 0\nuser = {getpass.getuser()}\n"
-            f"log_address = {self._folder}/none\n{defaults}"
-            f"[pipeline:main]\npipeline = {pipeline} {name}-server\n"
-            f"[app:{name}-server]\nuse = egg:swift#{name}\n{options}{filters}"
+
+def _ring(tools: Path, folder: Path, name: str, port: int) -> None:
+    """Say where the one copy of everything lies."""
+    place = ["--region", "1", "--zone", "1", "--ip", "127.0.0.1", "--device", "d1"]
+    for command in (
+        ["create", "2", "1", "1"],
+        ["add", *place, "--port", str(port), "--weight", "1"],
+        ["rebalance"],
+    ):
+        subprocess.run(
+            [tools / "swift-ring-builder", f"{name}.builder", *command],
+            cwd=folder,
+            check=True,
+            capture_output=True,
         )
 
-    def _start(self, name: str) -> subprocess.Popen[bytes]:
-        program, config = self._tools / f"swift-{name}-server", self._folder / f"{name}.conf"
-        with (self._folder / f"{name}.log").open("wb") as log:
-            return subprocess.Popen([program, config], stdout=log, stderr=subprocess.STDOUT)
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        for port in self._ports.values():
-            while time.monotonic() < deadline:
-                with (
-                    contextlib.suppress(OSError),
-                    socket.create_connection(("127.0.0.1", port), 1),
-                ):
-                    break
-                time.sleep(0.05)
+def _write_settings(
+    folder: Path, name: str, port: int, pipeline: str, defaults: str, options: str = ""
+) -> None:
+    filters = "".join(
+        f"[filter:{each}]\nuse = egg:swift#{each}\n"
+        f"{'location = ' + REGION if each == 's3api' else ''}\n"
+        f"{'user_test_tester = testing .admin' if each == 'tempauth' else ''}\n"
+        for each in pipeline.split()
+    )
+    (folder / f"{name}.conf").write_text(
+        f"[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {port}\n"
+        f"swift_dir = {folder}\nworkers = 0\nuser = {getpass.getuser()}\n"
+        f"log_address = {folder}/none\n{defaults}"
+        f"[pipeline:main]\npipeline = {pipeline} {name}-server\n"
+        f"[app:{name}-server]\nuse = egg:swift#{name}\n{options}{filters}"
+    )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def _server(tools: Path, folder: Path, name: str):
+    # Without --verbose it tells all its troubles to syslog alone, which isn't here.
+    command = [tools / f"swift-{name}-server", folder / f"{name}.conf", "--verbose"]
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return once *server* listens."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if server.poll() is not None or time.monotonic() > deadline:
+            how = "doesn't listen" if server.returncode is None else f"ended: {server.returncode}"
+            message = f"swift: {log.stem} {how}; it logged: {log.read_text()[-2000:] or 'nothing'}"
+            raise RuntimeError(message)
+        time.sleep(0.05)

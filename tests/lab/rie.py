@@ -16,8 +16,11 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.fakes.ports import held_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +51,8 @@ class Rie:
         """Start the emulator on *handler* (``module.function``) in the folder *task*."""
         self.duration_ms = 0.0
         self.status = 0
-        self._port, api_port = _free_ports()
+        self._held = ExitStack()
+        self._port, api_port = (self._held.enter_context(held_port()) for _ in range(2))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in stop
         command = [
             *(lab.rie, "--log-level", "info"),
@@ -112,6 +116,7 @@ class Rie:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(20)
+        self._held.close()
         self._log.close()
 
     def __enter__(self) -> Self:
@@ -130,11 +135,3 @@ class Rie:
                 time.sleep(0.001)
             else:
                 return
-
-
-def _free_ports() -> tuple[int, int]:
-    """Two that are free; both are held at once, or they might be the same one."""
-    with socket.socket() as one, socket.socket() as other:
-        for probe in (one, other):
-            probe.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(other.getsockname()[1])

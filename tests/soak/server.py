@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.fakes.datafiles import write_datafile
+from tests.fakes.ports import held_port
 
 PATH = "/bucketer?e=checkout_flow_experiment&a=tier:platinum,member_since_days:56&u="
 
@@ -27,8 +27,8 @@ class Server:
     def __init__(self, folder: Path, collector_url: str, **settings: str) -> None:
         self.state = folder / "state"
         self.datafile = write_datafile(folder / "datafile.json")
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        self.held = contextlib.ExitStack()  # between its runs, too
+        self.port = self.held.enter_context(held_port())
         self._environment = {
             **{name: value for name, value in os.environ.items() if "BUCKETER" not in name},
             "BUCKETER_DATAFILE": str(self.datafile),
@@ -104,6 +104,7 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.held.close()
         self.log.close()
 
 
