@@ -16,6 +16,7 @@ from tests.fakes.waiting import wait_until
 
 from bucketer import demo, wiring
 from bucketer.api.http import Request
+from bucketer.api.problems import RETRY_AFTER_S
 from bucketer.core.errors import (
     EnvironmentsBusy,
     EnvironmentUnavailable,
@@ -85,6 +86,28 @@ class TestFinding:
         assert found.edition.ruleset.revision == "3"
         assert len(source.asked) == 1
 
+    def test_what_two_datafiles_tell_at_once_is_both_taken_up(self):
+        """Who had begun to look before the other's was told had the last word."""
+        first, second = (an_environment(FakeSource(revision(1, sdkKey=key))) for key in "AB")
+        environments = Environments(an_environment(FakeSource(revision(1))), [first, second])
+        loading = threading.Thread(target=first.load)
+
+        class Slow(frozenset[str]):
+            """Keys of the second: when they are looked at, the first one's have been already."""
+
+            def __iter__(self):
+                if loading.ident is None:
+                    loading.start()
+                    loading.join(0.2)  # as long as it takes, where nothing holds it up
+                return super().__iter__()
+
+        second.keys = Slow("B")
+        environments._changed(second)
+        loading.join(10)
+
+        assert environments.get("A") is first
+        assert environments.get("B") is second
+
 
 class Gate(FakeSource):
     """Answers when it is let."""
@@ -131,6 +154,59 @@ class TestOpening:
 
         assert asked == 1
         assert environments.find("K").edition.ruleset.revision == "4"
+
+    def test_a_datafile_that_can_not_be_had_is_asked_for_again_as_soon_as_clients_are_told(self):
+        """They are told 5 s, and were refused for 30."""
+        clock, source = Clock(), FakeSource(down())
+        environments = environments_that_open(lambda key: source, clock=clock)
+        for _ in range(2):
+            with pytest.raises(EnvironmentUnavailable):
+                environments.find("K")
+        asked = len(source.asked)
+
+        source.content = revision(4)
+        clock.now += float(RETRY_AFTER_S) - 0.1
+        with pytest.raises(EnvironmentUnavailable):
+            environments.find("K")
+        clock.now += 0.1
+
+        assert asked == 1
+        assert environments.find("K").edition.ruleset.revision == "4"
+
+    def test_a_datafile_that_is_too_large_is_not_asked_for_again_so_soon(self):
+        clock, source = Clock(), FakeSource(revision(3))
+        environments = environments_that_open(lambda key: source, clock=clock, max_bytes=9)
+        for pause in (0.0, module.REFUSED_FOR_S - 0.1):
+            clock.now += pause
+            with pytest.raises(EnvironmentUnavailable):
+                environments.find("K")
+
+        assert len(source.asked) == 1
+
+    def test_a_key_whose_refusal_is_over_does_not_wait_for_others_that_are_not(self):
+        clock, sources = Clock(), {"A": FakeSource(missing()), "B": FakeSource(down())}
+        environments = environments_that_open(sources.__getitem__, clock=clock)
+        for key, error in (("A", UnknownSdkKey), ("B", EnvironmentUnavailable)):
+            with pytest.raises(error):
+                environments.find(key)
+
+        clock.now += module.UNAVAILABLE_FOR_S
+        sources["B"].content = revision(4)
+
+        assert environments.find("B").edition.ruleset.revision == "4"
+
+    def test_one_that_turns_out_to_be_listed_is_let_go(self):
+        """It was kept and refreshed for ever, where no request could reach it."""
+        default = an_environment(FakeSource(revision(1, sdkKey="K")))
+        environments = Environments(
+            default, open_key=lambda key: an_environment(FakeSource(revision(3)), keys=(key,))
+        )
+        opened = environments.find("K")
+        default.load()
+
+        assert opened is not default
+        assert environments.get("K") is default
+        assert list(environments) == [default]
 
     def test_a_trouble_of_the_network_is_told_as_one(self):
         environments = environments_that_open(lambda key: FakeSource(down()))
@@ -385,6 +461,31 @@ class TestRequests:
         ask(runtime, **{KEY: "K7"})
 
         assert dict(cdn.asked) == {"/auth/K8.json": "Bearer t8", "/K7.json": None}
+
+    @pytest.mark.parametrize(
+        ("says", "told"),
+        [
+            ('sdk_key = "K9"', "needs `access_token`"),
+            ('sdk_key = "K88"\naccess_token = "wrong"', "check `access_token`"),
+            (
+                'datafile = ["http://127.0.0.1:1/a", "CDN/K9.json"]\naccess_token = "t"',
+                "`access_token` isn't sent there: `datafile` names several hosts",
+            ),
+        ],
+    )
+    def test_a_token_is_called_what_the_file_calls_it(self, built, cdn, says, told):
+        """It was called by a variable that has no say in it."""
+        runtime = built(f"{TWO}[environments.three]\n{says.replace('CDN', cdn.url)}\n")
+        [_, three] = runtime.environments.listed
+        three.load()
+
+        assert told in three.freshness.trouble
+        assert "DATAFILE_ACCESS_TOKEN" not in three.freshness.trouble
+
+    def test_of_a_key_that_nobody_listed_the_log_says_where_a_token_goes(self, built, caplog):
+        ask(built(BUCKETER_SDK_KEYS="any"), **{KEY: "K9"})
+
+        assert "a secure environment needs KEY:TOKEN" in caplog.text
 
     def test_health_names_the_environments_and_no_key(self, built):
         runtime = built(TWO)

@@ -211,3 +211,131 @@ def test_each_text_of_a_list_is_one_place(read):
     settings = read('[environments.a]\ndatafile = ["a path with blanks.json", "Packaged"]\n')
 
     assert settings.datafile == ("a path with blanks.json", "packaged")
+
+
+def test_a_list_in_the_place_of_one_text_is_told(problems):
+    """Two secrets came together as one, which fitted no webhook."""
+    told = problems('[environments.a]\nsdk_key = "K"\nwebhook_secret = ["one", "two"]\n')
+
+    assert [
+        "bucketer.toml, line 3, environments.a.webhook_secret: expected one text, found a list"
+    ] == told
+
+
+@pytest.mark.parametrize("value", ["true", "7", "1.5"])
+def test_a_datafile_is_a_place_or_a_list_of_them(problems, value):
+    [told] = problems(f"[environments.a]\ndatafile = {value}\n")
+
+    assert told.startswith("bucketer.toml, line 2, environments.a.datafile: expected a path")
+
+
+@pytest.mark.parametrize("value", ['"/a.json,/b.json"', '"ftp://a.example/b"'])
+def test_what_is_no_place_of_a_datafile_is_told_what_is_allowed_in_a_file(problems, value):
+    [told] = problems(f"[environments.a]\ndatafile = {value}\n")
+
+    assert "or a list of them" in told
+    assert "between spaces" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "words"),
+    [
+        ('webhook_secret = "s"\n', 1, "webhook_secret", "says `webhook_secret`, below [env"),
+        ('\nsdk_key = "K"\n', 2, "sdk_key", "says `sdk_key`, below"),
+        ('datafile_url = "https://a.example/b"\n', 1, "datafile_url", "says `datafile`, below"),
+        ("datafile_max_age = 3\n", 1, "datafile_max_age", "says `max_age`, below"),
+        ('[environment.a]\nsdk_key = "K"\n', 1, "environment", "Is `environments` meant?"),
+        ('defualt = "a"\n', 1, "defualt", "Is `default` meant?"),
+        ("X\nevents_batch = 9\n", 3, "environments.a.events_batch", "put it above the first"),
+        ('X\ndefault = "a"\n', 3, "environments.a.default", "put it above the first"),
+        ("X\nevent_batch = 9\n", 3, "environments.a.event_batch", "no such key."),
+    ],
+)
+def test_a_key_in_the_wrong_part_of_the_file_is_told_where_it_goes(
+    problems, text, line, key, words
+):
+    [told] = problems(text.replace("X", '[environments.a]\nsdk_key = "K"', 1))
+
+    assert told.startswith(f"bucketer.toml, line {line}, {key}: no such key")
+    assert words in told
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ('\n[environments]\na = { sdk_key = "!" }\n', 3, "environments.a.sdk_key"),
+        ('\nenvironments = { a = { sdk_key = "!" } }\n', 2, "environments.a.sdk_key"),
+        ('\n[[environments]]\nsdk_key = "K"\n', 2, "environments"),
+        ('\n[[environments.a]]\nsdk_key = "K"\n', 2, "environments.a"),
+        ('[environments.a]\nsdk_key = "K"\nmax_age.x = 3\n', 3, "environments.a.max_age"),
+        ('\nlog_level.x = "debug"\n', 2, "log_level"),
+    ],
+)
+def test_the_line_is_told_however_a_key_is_written(problems, text, line, key):
+    [told] = problems(text)
+
+    assert told.startswith(f"bucketer.toml, line {line}, {key}: ")
+
+
+def test_an_sdk_key_with_a_token_is_told_where_the_token_goes(problems):
+    [told] = problems('[environments.a]\nsdk_key = "KEY:t0ken"\n')
+
+    assert "`access_token`" in told
+    assert "t0ken" not in told
+
+
+@pytest.mark.parametrize(
+    ("datafile", "is_wrong"),
+    [('"a.json"', True), ('["a.json", "packaged"]', True), ('["a.json", "s3://b/k"]', False)],
+)
+def test_a_webhook_without_a_url_to_fetch_from_is_told_at_its_line(
+    read, problems, datafile, is_wrong
+):
+    """It was told as a fault of variables that nobody had set."""
+    text = f'[environments.a]\ndatafile = {datafile}\nwebhook_secret = "s"\n'
+    if not is_wrong:
+        assert read(text).webhook_secret == "s"
+        return
+    [told] = problems(text)
+
+    assert told.startswith("bucketer.toml, line 3, environments.a.webhook_secret: ")
+    assert "no URL" in told
+
+
+@pytest.mark.parametrize("variable", ["DATAFILE_URL", "BUCKETER_DATAFILE"])
+def test_no_two_environments_have_one_name(read, problems, variable):
+    """A key for `default` opened both."""
+    text = '[environments.default]\nsdk_key = "K"\n'
+    [told] = problems(text, **{variable: "https://a.example/b.json"})
+
+    assert told.startswith("bucketer.toml, line 1, environments.default: ")
+    assert read(text).sdk_key == "K"
+
+
+def test_what_variables_say_of_the_default_environment_holds_in_the_file_too(read):
+    """They were shown as set, and did nothing."""
+    variables = {
+        "DATAFILE_ACCESS_TOKEN": "t",
+        "BUCKETER_WEBHOOK_SECRET": "s",
+        "BUCKETER_PROJECT_ID": "9",
+    }
+    settings = read(
+        'default = "two"\n' + TWO.replace("datafile =", "#"), SECRET_ONE="s1", **variables
+    )
+    other = settings.of(settings.environments[0])
+
+    assert (settings.webhook_secret, settings.project_id) == ("s", "9")
+    assert settings.datafile_access_token == "t"
+    assert settings.datafile_url == f"{SECURE}/K2.json"
+    assert (other.webhook_secret, other.project_id, other.datafile_access_token) == ("s1", "", "")
+
+
+def test_a_mark_that_an_editor_puts_in_front_is_no_part_of_the_file(read):
+    assert read(b'\xef\xbb\xbf[environments.a]\nsdk_key = "K"\n').sdk_key == "K"
+
+
+@pytest.mark.parametrize("text", ["port = " + "9" * 5000 + "\n", "port = " + "[" * 9000 + "\n"])
+def test_what_the_parser_of_toml_gives_up_on_is_told(problems, text):
+    [told] = problems(text)
+
+    assert told.startswith("bucketer.toml: no valid TOML: ")

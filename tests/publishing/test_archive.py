@@ -83,6 +83,7 @@ def test_what_is_left_out_exists():
 #: Imported by modules of the decision function for what it never is: a server, a receiver of
 #: webhooks, or the SDK's double.
 ELSEWHERE = {
+    "bucketer.api.agent.notices", "bucketer.api.streams",
     "bucketer.api.ofrep.streams",
     "bucketer.api.limited", "bucketer.api.service.metrics", "bucketer.api.service.tail", "bucketer.wiring.tail", "bucketer.wiring.metrics",
     "bucketer.api.service.operator", "bucketer.wiring.choosing", "bucketer.wiring.console", "bucketer.wiring.operator", "bucketer.wiring.rates",

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("bucketer.datafile")
 
-#: How long a key that could not be opened is refused without asking again.
-REFUSED_FOR_S = 30.0
+#: How long a key that isn't known, or whose datafile is too large, is refused without asking
+#: again; and one whose datafile could not be had, whom `Retry-After` sends back after as long.
+REFUSED_FOR_S, UNAVAILABLE_FOR_S = 30.0, 5.0
 #: How many such keys are remembered; a key has at most a few hundred characters.
 MAX_REFUSED = 1_000
 #: How many keys are opened at once, and how many requests may wait for them, or for their turn.
@@ -154,8 +155,9 @@ class Environments:
             if found is not None:
                 return found
             self._forget_old_refusals()
-            if key in self._refused:
-                raise self._refused[key][0].with_traceback(None)
+            refusal, until = self._refused.get(key, (None, 0.0))
+            if refusal is not None and self._clock() < until:
+                raise refusal.with_traceback(None)
             opening = self._opening.get(key)
             mine = opening is None
             if opening is None:
@@ -212,7 +214,10 @@ class Environments:
                     opening.found.on_change = self._opened_changed
                     self._make_room()
                 elif opening.error is not None:
-                    self._refused[key] = (opening.error, self._clock() + REFUSED_FOR_S)
+                    is_there = environment is not None and environment.edition is not None
+                    lasts = is_there or isinstance(opening.error, UnknownSdkKey)
+                    until = self._clock() + (REFUSED_FOR_S if lasts else UNAVAILABLE_FOR_S)
+                    self._refused[key] = (opening.error, until)
                     while len(self._refused) > MAX_REFUSED:
                         self._refused.popitem(last=False)
                 del self._opening[key]
@@ -277,12 +282,14 @@ class Environments:
 
     def _index(self) -> None:
         """Take up what the environments are called by now: their datafiles may tell a key."""
-        by_key: dict[str, Environment] = {}
-        for environment in (self.default, *self.listed):
-            by_key[f"{BY_NAME}{environment.name}"] = environment
-            for key in environment.keys:
-                by_key.setdefault(key, environment)
-        self._by_key = by_key
+        with self._lock:  # or a thread that began earlier might have the last word
+            by_key: dict[str, Environment] = {}
+            for environment in (self.default, *self.listed):
+                by_key[f"{BY_NAME}{environment.name}"] = environment
+                for key in environment.keys:
+                    by_key.setdefault(key, environment)
+                    self._opened.pop(key, None)  # while nobody knew that it is a listed one's
+            self._by_key = by_key
 
 
 def _wait_for(opening: _Opening) -> Environment:

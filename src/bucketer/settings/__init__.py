@@ -7,8 +7,18 @@ docs/settings.md print the table, and tests hold the three together.
 This package takes the environment as an argument; only wiring and the doors read the real one.
 """
 
-from .reading import DEFAULT, Settings, read_settings, unlisted
-from .setting import LOCATION, PLAIN, SECRET, Setting, host_only, refusal, shown
+from .reading import Settings, read_settings, unlisted
+from .setting import (
+    DEFAULT,
+    LOCATION,
+    PLAIN,
+    SECRET,
+    UNLISTED,
+    Setting,
+    host_only,
+    refusal,
+    shown,
+)
 from .table import BY_NAME, TABLE
 from .values import location
 
@@ -19,6 +29,7 @@ __all__ = [
     "PLAIN",
     "SECRET",
     "TABLE",
+    "UNLISTED",
     "Setting",
     "Settings",
     "host_only",

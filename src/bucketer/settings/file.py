@@ -23,16 +23,14 @@ import tomllib
 from bucketer.core.errors import SettingsError
 from bucketer.core.slips import nearest
 
-from .setting import PREFIX, refusal
+from .setting import DEFAULT, LOCATION, PREFIX, Setting, refusal
 from .table import BY_NAME
-from .values import OURS, word
+from .values import OURS, locations, word
 from .values import sdk_key as parse_sdk_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from .setting import Setting
 
 #: What one environment may say, by the setting that it has of its own.
 OF_AN_ENVIRONMENT = {
@@ -42,11 +40,25 @@ OF_AN_ENVIRONMENT = {
     "webhook_secret": "BUCKETER_WEBHOOK_SECRET",
     "project_id": "BUCKETER_PROJECT_ID",
 }
-_SDK_KEY, _DEFAULT, _ENVIRONMENTS = "sdk_key", "default", "environments"
+_SDK_KEY, _DATAFILE_KEY = "sdk_key", "datafile"
+_DEFAULT, _ENVIRONMENTS = "default", "environments"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Settings that a file can't have: it is found by the one, and has the others by environment.
 _NOT_HERE = frozenset({"BUCKETER_CONFIG", *OF_AN_ENVIRONMENT.values(), "DATAFILE_URL"})
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
+_OF_ALL = tuple(row.attribute for name, row in BY_NAME.items() if name not in _NOT_HERE)
+#: What an environment says, by that and by what the variable is called.
+_OWN = {BY_NAME[name].attribute: key for key, name in OF_AN_ENVIRONMENT.items()}
+_OWN |= {"datafile_url": _DATAFILE_KEY, **{key: key for key in OF_AN_ENVIRONMENT}}
+#: Here a text is one place, with the blanks in it.
+_DATAFILE = Setting(
+    "BUCKETER_DATAFILE",
+    "",
+    locations,
+    "a path, an https://, http:// or s3:// URL, `packaged` or `demonstration`, or a list of them",
+    "",
+    LOCATION,
+)
+_HEADER = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?")
 _ASSIGNED = re.compile(r"\s*([^=#\[\]{}]+?)\s*=")
 
 
@@ -102,12 +114,12 @@ def read_file(path: str, environ: Mapping[str, str]) -> ConfigFile:
         why = error.strerror or type(error).__name__
         raise SettingsError([f"BUCKETER_CONFIG: '{path}' can't be read: {why}"]) from None
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors begin with a mark
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise SettingsError([f"{path}, line {line}: not valid UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError([f"{path}: no valid TOML: {error}"]) from None
     return _Check(path, text, environ).document(document)
 
@@ -132,9 +144,7 @@ class _Check:
         for key, value in document.items():
             row = BY_NAME.get(PREFIX + key.upper())
             if row is None or row.name in _NOT_HERE:
-                self._unknown(
-                    (key,), [_attribute(name) for name in BY_NAME if name not in _NOT_HERE]
-                )
+                self._unknown((key,), [_DEFAULT, _ENVIRONMENTS, *_OF_ALL])
                 continue
             text = self._text((key,), value)
             if text is not None and self._parsed((key,), row, text) is not None:
@@ -173,26 +183,48 @@ class _Check:
             text = self._text(at, value)
             if text is None:
                 continue
-            if key == "datafile" and not _all_written(value):
-                self._wrong(at, "found nothing; leave it out where `sdk_key` says where it is")
+            if key == _DATAFILE_KEY:
+                values["datafile"] = self._datafile(at, value, text)
+            elif isinstance(value, list):
+                self._wrong(at, "expected one text, found a list")
             elif key == _SDK_KEY:
                 sdk_key = self._sdk_key(at, text)
             else:
                 row = BY_NAME[OF_AN_ENVIRONMENT[key]]
                 values[row.attribute] = self._parsed(at, row, text)
-                if key == "datafile" and isinstance(value, str | list):
-                    # One text is one place: a path may hold spaces.
-                    each_text = [value] if isinstance(value, str) else value
-                    values["datafile"] = tuple(word(each, OURS) or each for each in each_text)
-        if _SDK_KEY not in table and "datafile" not in table:
+        if _SDK_KEY not in table and _DATAFILE_KEY not in table:
             self._wrong(where, "needs `sdk_key` or `datafile`")
+        places = values.get(_DATAFILE_KEY)
+        if values.get("webhook_secret") and places and "://" not in str(places):
+            why = "found a secret, and no URL in `datafile` to fetch from when a webhook comes"
+            self._wrong((*where, "webhook_secret"), why)
+        named = (self._environ.get(each, "") for each in ("DATAFILE_URL", "BUCKETER_DATAFILE"))
+        if name == DEFAULT and "".join(named).strip():
+            self._wrong(where, "is what the environment is called whose datafile a variable names")
         return Listed(name, sdk_key, values)
+
+    def _datafile(self, at: tuple[str, ...], value: object, text: str) -> object:
+        """Read the places of a datafile. One text is one: a path may hold blanks."""
+        if isinstance(value, int | float):
+            self._wrong(at, f"expected {_DATAFILE.allowed}")
+            return None
+        if not _all_written(value):
+            self._wrong(at, "found nothing; leave it out where `sdk_key` says where it is")
+            return None
+        parsed = self._parsed(at, _DATAFILE, text)
+        if parsed is None or not isinstance(value, str | list):
+            return parsed
+        texts = [value] if isinstance(value, str) else value
+        return tuple(word(each, OURS) or each for each in texts)
 
     def _sdk_key(self, at: tuple[str, ...], text: str) -> str:
         try:
             return parse_sdk_key(text)
         except ValueError:
-            told = f"found a text of {len(text)} characters; allowed: letters, digits and `+/=_-`"
+            told = f"found a text of {len(text)} characters"
+            told += "; allowed: up to 128 letters, digits and `+/=_-`"
+            if ":" in text:
+                told += ". A token behind the key goes into `access_token`"
             self._wrong(at, told)
             return ""
 
@@ -226,11 +258,26 @@ class _Check:
             return None
 
     def _unknown(self, at: tuple[str, ...], known: list[str]) -> None:
-        meant = nearest(at[-1], known)
-        self._wrong(at, f"no such key.{f' Is `{meant}` meant?' if meant else ''}")
+        key = at[-1]
+        own = key if key == _SDK_KEY else _OWN.get(key)
+        if len(at) == 1 and own:
+            told = f" here. An environment says `{own}`, below [{_ENVIRONMENTS}.NAME]"
+        elif len(at) > 1 and key in {_DEFAULT, *_OF_ALL}:
+            told = f" here. It is for all: put it above the first [{_ENVIRONMENTS}.NAME]"
+        else:
+            meant = nearest(key, known)
+            told = f". Is `{meant}` meant?" if meant else "."
+        self._wrong(at, f"no such key{told}")
+
+    def _line(self, at: tuple[str, ...]) -> int:
+        """Return the line of what is at *at*, or where that begins, or of what it stands in."""
+        if at in self._lines or not at:
+            return self._lines.get(at, 0)
+        inside = [line for path, line in self._lines.items() if path[: len(at)] == at]
+        return min(inside) if inside else self._line(at[:-1])
 
     def _wrong(self, at: tuple[str, ...], told: str) -> None:
-        line = self._lines.get(at)
+        line = self._line(at)
         place = f"{self._path}, line {line}" if line else self._path
         self._problems.append(f"{place}, {'.'.join(at)}: {told}")
 
@@ -239,10 +286,6 @@ def _all_written(value: object) -> bool:
     """Say whether *value* is a text, or texts, none of them blank."""
     texts = value if isinstance(value, list) else [value]
     return bool(texts) and all(not isinstance(each, str) or each.strip() for each in texts)
-
-
-def _attribute(name: str) -> str:
-    return BY_NAME[name].attribute
 
 
 def _lines_of(text: str) -> dict[tuple[str, ...], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bucketer.core.errors import SettingsError
 
-from .setting import PREFIX, refusal
+from .setting import DEFAULT, PREFIX, UNLISTED, refusal
 from .table import BY_NAME, TABLE
 from .values import quoted_key
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .file import Listed
 
-#: What the default environment is called when the file doesn't name it.
-DEFAULT: Final = "default"
 #: What each environment says for itself, and what it is where it doesn't.
 OF_ONE_DATAFILE: Final[Mapping[str, object]] = {
     "datafile_url": "",
@@ -28,6 +26,8 @@ OF_ONE_DATAFILE: Final[Mapping[str, object]] = {
     "webhook_secret": "",
     "project_id": "",
 }
+#: Of these, what a variable says is the default environment's, wherever that one is listed.
+_OF_THE_DEFAULT: Final = ("datafile_access_token", "webhook_secret", "project_id")
 
 
 class Settings:
@@ -195,7 +195,7 @@ def unlisted(key: str) -> Listed:
     from .file import Listed
 
     sdk_key, _, token = key.partition(":")
-    return Listed("(not listed)", sdk_key, {"datafile_access_token": token})
+    return Listed(UNLISTED, sdk_key, {"datafile_access_token": token})
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -212,7 +212,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     file = None
     if path := environ.get("BUCKETER_CONFIG", "").strip():
-        from .file import read_file  # with a parser of TOML, which a cold start seldom needs
+        from .file import (
+            Listed,
+            read_file,
+        )  # with a parser of TOML, which a cold start seldom needs
 
         try:
             file = read_file(path, environ)
@@ -237,7 +240,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     names = [each.name for each in file.environments]
     default = file.environments[names.index(file.default) if file.default else 0]
     others = tuple(each for each in file.environments if each is not default)
-    return settings.of(default).but(environments=others)
+    own = default.values | {name: values[name] for name in _OF_THE_DEFAULT if values[name]}
+    return settings.of(Listed(default.name, default.sdk_key, own)).but(environments=others)
 
 
 def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:

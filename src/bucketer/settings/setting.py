@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PLAIN, LOCATION, SECRET = "plain", "location", "secret"
 
 PREFIX: Final = "BUCKETER_"
+#: What the default environment is called when the file doesn't name it; each that nobody listed.
+DEFAULT: Final = "default"
+UNLISTED: Final = "(not listed)"
 _LONGEST_SHOWN = 40
 
 

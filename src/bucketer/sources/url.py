@@ -42,7 +42,8 @@ class UrlSource:
         *,
         timeout_s: float = 5.0,
         token: str | None = None,
-        withheld: bool = False,
+        token_name: str = "DATAFILE_ACCESS_TOKEN",  # noqa: S107 -- what it is called
+        withheld: str = "",
         max_bytes: int = MAX_DATAFILE_BYTES,
     ) -> None:
         """Keep what is needed; nothing is fetched yet.
@@ -52,7 +53,8 @@ class UrlSource:
             max_age_s: see `ports.DatafileSource`.
             timeout_s: for one fetch, all its redirects included.
             token: of a secure environment, sent as ``Authorization: Bearer``.
-            withheld: there is a token, which is for another host.
+            token_name: what whoever sets the token calls it.
+            withheld: why there is a token that isn't sent; empty where there is none.
             max_bytes: the largest answer that is read, packed or not.
         """
         self.kind = "url"
@@ -61,13 +63,11 @@ class UrlSource:
         self.max_age_s = max_age_s
         self._timeout_s = timeout_s
         self._token = token
-        self._access = "a secure environment needs DATAFILE_ACCESS_TOKEN"
+        self._access = f"a secure environment needs {token_name}"
         if token:
-            self._access = "check DATAFILE_ACCESS_TOKEN"
+            self._access = f"check {token_name}"
         elif withheld:
-            self._access = (
-                "DATAFILE_ACCESS_TOKEN isn't sent there: it is for the host of DATAFILE_URL"
-            )
+            self._access = f"{token_name} isn't sent there: {withheld}"
         self._max_bytes = max_bytes
 
     def fetch(self, mark: str | None) -> Fetched | None:

@@ -7,6 +7,7 @@ import os
 from bucketer.runtime.compiling import compile_quietly
 from bucketer.runtime.edition import Edition
 from bucketer.runtime.freshness import Freshness
+from bucketer.settings import DEFAULT, UNLISTED
 
 from .modes import COMMAND, LAMBDA, SERVER
 
@@ -98,12 +99,15 @@ def build_source(
 
     token = settings.datafile_access_token or None
     is_ours = token is None or _is_ours(location, settings, among)
+    named = {DEFAULT: "DATAFILE_ACCESS_TOKEN", UNLISTED: "KEY:TOKEN"}.get(settings.environment)
+    whose = "it is for the host of DATAFILE_URL" if named else "`datafile` names several hosts"
     return UrlSource(
         location,
         max_age_s,
         timeout_s=_TIMEOUT_S[mode],
         token=token if is_ours else None,
-        withheld=not is_ours,
+        token_name=named or "`access_token`",
+        withheld="" if is_ours else whose,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bucketer.runtime.compiling import compile_quietly
 from bucketer.runtime.environment import Environment
 from bucketer.runtime.environments import Environments
+from bucketer.settings import UNLISTED
 
 from .datafiles import build_sources, shared_among
 from .http import build_engine, datafile_shown
@@ -166,7 +167,7 @@ def report(environments: Environments) -> dict[str, object]:
             **environment.freshness.to_json(),
         }
     if environments.opened:
-        told["(not listed)"] = {"count": environments.opened}
+        told[UNLISTED] = {"count": environments.opened}
     return told
 
 

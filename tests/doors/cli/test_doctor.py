@@ -209,6 +209,7 @@ def test_each_environment_is_asked_for(tmp_path, demonstration):
 
     assert "ok" == told["datafile of one"]["state"]
     assert "problem" == told["datafile of two"]["state"]
+    assert "`bucketer lint --environment two`" in told["datafile of two"]["do"]
 
 
 def test_what_the_compiler_gave_up_on_is_told(tmp_path, demonstration):

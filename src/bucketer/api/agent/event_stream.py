@@ -5,10 +5,7 @@ Source: optimizely/agent 471fdcd, pkg/handlers/notification.go.
 
 from __future__ import annotations
 
-from bucketer.api.streams import Stream, Telling
-
 from .call import Refused
-from .notices import KINDS, topic_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +28,10 @@ def answer(call: Call) -> Reply:
     if options.listened is None:
         why = f"{_OFF}: {options.no_streams}" if options.no_streams else _OFF
         raise Refused(403, why, text=True)
+    from bucketer.api.streams import Stream, Telling  # which a server alone has
+
+    from .notices import KINDS, topic_of
+
     given = call.values("filter")
     named = {each for value in given for each in value.split(",")}
     kinds = named.intersection(KINDS) if given else KINDS

@@ -19,7 +19,7 @@ from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import BucketerError, SettingsError
 from bucketer.core.events import ENDPOINTS
 from bucketer.core.parse import parse_datafile
-from bucketer.settings import TABLE
+from bucketer.settings import DEFAULT, TABLE
 from bucketer.wiring.state_dir import check_state_dir, users_of
 
 if TYPE_CHECKING:
@@ -226,23 +226,33 @@ def _datafile(
             assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
             ruleset = compile_datafile(parse_datafile(fetched.raw))
         except BucketerError as error:
-            do = "`bucketer lint` says what is wrong with it; docs/datafile.md what else can be."
+            do = f"`{_lint(settings)}` says what is wrong with it; "
+            do += "docs/datafile.md what else can be."
             made = problem if source is sources[-1] else warning
             findings.append(made(what, str(error), do))
             continue
-        findings.append(_described(what, source, ruleset, time.monotonic() - began))
+        took_s = time.monotonic() - began
+        findings.append(_described(what, source, ruleset, took_s, _lint(settings)))
         return findings, ruleset
     return findings, None
 
 
-def _described(what: str, source: DatafileSource, ruleset: Ruleset, took_s: float) -> Finding:
+def _lint(settings: Settings) -> str:
+    """The command that looks at the datafile of *settings*."""
+    named = "" if settings.environment == DEFAULT else f" --environment {settings.environment}"
+    return f"bucketer lint{named}"
+
+
+def _described(
+    what: str, source: DatafileSource, ruleset: Ruleset, took_s: float, lint: str
+) -> Finding:
     told = f"revision {ruleset.revision} from {source.where} in {took_s:.2f} s"
     errors = sum(each.severity == "error" for each in ruleset.diagnostics)
     if source.kind == "demonstration":
         do = "Set DATAFILE_URL, or BUCKETER_CONFIG."
         return warning(what, _DEMONSTRATION, do)
     if errors:
-        return warning(what, f"{told}, with {errors} errors", "`bucketer lint` tells which.")
+        return warning(what, f"{told}, with {errors} errors", f"`{lint}` tells which.")
     return Finding("ok", what, told)
 
 
