@@ -18,6 +18,7 @@ from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
 from fakes.waiting import wait_until
 
 GET = b"GET /a?n=1 HTTP/1.1\r\nHost: test\r\n\r\n"
+LAST = b"GET /a HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEADER_BYTES = Limits().header_bytes
 
@@ -293,15 +294,18 @@ def test_requests_that_wait_for_a_thread_are_bounded_too():
     slow = b"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
     with serving(runtime, limits=limits) as server, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(server.connect()) for _ in range(8)]
-        for client in clients:
+        for client in clients[:3]:
             client.send(slow)
-            time.sleep(0.02)
-        time.sleep(0.1)
-        runtime.go_on.set()
-        statuses = [client.answer()[0] for client in clients]
+        wait_until(lambda: runtime.slow == 3)
+        for client in clients[3:]:
+            client.send(slow)
 
-        assert [200] * 3 == statuses[:3]
-        assert [503] * 5 == statuses[3:]
+        assert [503] * 5 == [client.answer()[0] for client in clients[3:]]
+
+        runtime.go_on.set()
+
+        assert [200] * 3 == [client.answer()[0] for client in clients[:3]]
+
         with server.connect() as client:
             client.send(slow)
 
@@ -385,7 +389,7 @@ def test_who_is_being_answered_does_not_give_way():
         busy = [stack.enter_context(server.connect()) for _ in range(3)]
         for client in busy:
             client.send(b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
-        time.sleep(0.1)
+        wait_until(lambda: runtime.slow == 3)
         for _ in range(10):
             with server.connect() as client:
                 client.send(GET)
@@ -403,11 +407,7 @@ def test_a_client_that_drips_a_request_gives_way_after_a_while():
         for client in slow:
             client.send("GET /a?")
         time.sleep(2.2)
-        with server.connect() as client:
-            client.send(GET)
-
-            assert client.answer()[0] == 200
-
+        wait_until(lambda: server.ask(LAST).startswith(b"HTTP/1.1 200 "))
         for client in slow:
             client.__exit__()
 
@@ -419,14 +419,12 @@ def test_many_who_find_no_place_are_closed_without_being_waited_for():
         for _ in range(4):
             busy = stack.enter_context(server.connect())
             busy.send(b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
-        time.sleep(0.1)
+        wait_until(lambda: runtime.slow == 4)
         turned_away = [stack.enter_context(server.connect()) for _ in range(200)]
 
         assert {503} == {client.answer()[0] for client in turned_away}
 
-        time.sleep(0.2)
-
-        assert len(server.server.server_state.connections) <= 4 + 17
+        wait_until(lambda: len(server.server.server_state.connections) <= 4 + 17)
 
         runtime.go_on.set()
 

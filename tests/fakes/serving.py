@@ -29,6 +29,9 @@ class EchoHandler:
 
     The path picks the manner: ``/event`` comes with an event, ``/slow`` needs the runtime's
     thread, ``/broken`` raises, ``/failed`` replies with a failure, ``/big`` is 300 KB.
+
+    Attributes:
+        asked: how many requests have come here so far.
     """
 
     edition = None
@@ -39,9 +42,11 @@ class EchoHandler:
 
     def __init__(self, limits=None):
         self.limits = limits or Limits()
+        self.asked = 0
 
     def handle(self, request, now, new_uuid, known=None):
         del now, new_uuid, known
+        self.asked += 1
         if request.path == "/slow":
             from bucketer.api.http import ProfileNeeded
 
@@ -79,7 +84,7 @@ class FakeRuntime:
     """A runtime that provides nothing until the test lets it go on.
 
     Attributes:
-        slow: how many requests have needed something so far.
+        slow: how many requests have been set apart so far, for what they need or for their size.
     """
 
     stream_room = None
@@ -96,10 +101,10 @@ class FakeRuntime:
         return self.handler
 
     def answer_now(self, needed, request, new_uuid):
-        self.slow += 1
         raise needed
 
     def answering(self, request, deadline=None):
+        self.slow += 1
         return FakeAnswering(self, request)
 
     def finish(self, request, reply):

@@ -146,13 +146,10 @@ def test_those_who_ask_the_same_at_once_share_a_failure_too(predictor, bandit, n
 
 def test_different_users_are_asked_about_at_the_same_time(predictor, bandit, needed):
     bandit.delay_s = 0.3
-    began = time.monotonic()
     at_once(10, lambda number: predictor.predict(needed(f"user {number}")))
-    took = time.monotonic() - began
 
     assert 10 == len(bandit.questions)
     assert bandit.most_at_once > 1
-    assert took < 10 * 0.3
 
 
 def test_who_wants_a_fresh_answer_does_not_take_one_that_is_under_way(predictor, bandit, needed):
@@ -175,11 +172,11 @@ def test_who_shares_an_answer_waits_no_longer_than_their_deadline(predictor, ban
         time.sleep(0.01)
     began = time.monotonic()
     found = predictor.predict(needed(), deadline=began + 0.1)
-    took = time.monotonic() - began
+    answered = not leader.is_alive()
     leader.join(10)
 
     assert None is found
-    assert took < 0.8
+    assert not answered
 
 
 def test_in_an_outage_one_asks_and_the_others_fail_at_once(bandit, needed):

@@ -305,7 +305,7 @@ def test_the_end_does_not_wait_for_a_collector_that_hangs(open_outbox, collector
 
     outbox.close()
 
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 10  # and not the thirty of its attempt
     collector.mood = 200
     open_outbox()
     collector.wait_for(3)
@@ -323,7 +323,7 @@ def test_a_collector_that_asks_for_next_to_no_wait_is_backed_off_from(
     collector.wait_for(1)
     waits = [after - before for before, after in itertools.pairwise(collector.times)]
     assert min(waits) >= 0.05
-    assert max(waits[1:]) <= 0.3
+    assert max(waits[1:]) < 0.8  # to which it would have doubled
 
 
 def test_events_that_trickle_in_travel_together(open_outbox, collector):

@@ -190,7 +190,7 @@ def test_time_is_bounded_for_the_whole_exchange(to):
     with pytest.raises(ExchangeFailed, match="timed out"):
         post(to(peer), timeout_s=0.3)
 
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 2  # it takes 2.5
 
 
 def test_nobody_there_is_a_failure(to):
@@ -281,9 +281,9 @@ def test_time_is_bounded_for_all_addresses_of_a_host_together(full, monkeypatch)
     started = time.monotonic()
 
     with pytest.raises(ExchangeFailed, match="timed out"):
-        Poster(f"http://several.test:{port}/").post(b"BODY", {}, 0.4)
+        Poster(f"http://several.test:{port}/").post(b"BODY", {}, 0.8)
 
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 2.4  # each for itself: 3.2
 
 
 def test_a_dead_address_leaves_time_for_the_next(full, monkeypatch):
@@ -320,7 +320,7 @@ def test_a_look_up_that_takes_its_time_is_bounded_and_the_next_attempt_has_its_a
         with pytest.raises(ExchangeFailed, match="timed out"):
             poster.post(b"BODY", {}, 0.1)
 
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5  # the look-up takes ten
     answered.set()
     assert poster.post(b"BODY", {}, 2.0).status == 200
     assert asked == ["slow.test"]

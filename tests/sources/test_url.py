@@ -211,7 +211,7 @@ def test_the_time_limit_is_for_the_whole_answer_not_for_each_byte():
         why = _why(_source(origin, timeout_s=0.3))
 
     assert "no complete answer within 0.3 s" == why
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4  # it takes five
 
 
 @contextlib.contextmanager
@@ -234,17 +234,17 @@ def test_the_time_limit_is_for_all_addresses_of_a_host():
         with pytest.raises(TimeoutError):
             reach([place] * 4, started + 0.8)
 
-    assert 0.7 < time.monotonic() - started < 2
+    assert 0.7 < time.monotonic() - started < 3  # each for itself: 3.2
 
 
 def test_an_address_that_never_answers_leaves_time_for_the_next():
     with _a_place_that_never_answers() as place, socket.create_server(("127.0.0.1", 0)) as server:
         there = (*place[:4], server.getsockname())
         started = time.monotonic()
-        with reach([place, there], started + 1.0) as connection:
+        with reach([place, there], started + 3.0) as connection:
             assert connection.getpeername() == server.getsockname()
 
-    assert 0.4 < time.monotonic() - started < 0.95
+    assert 1.4 < time.monotonic() - started < 3.0
 
 
 def test_of_several_addresses_the_last_ones_trouble_is_told():
