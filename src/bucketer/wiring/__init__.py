@@ -1,4 +1,4 @@
-"""Environment in, `Runtime` out: the one place that reads `os.environ` and knows every part.
+"""Environment in, `Runtime` out: the one place that knows every part.
 
 What a cold start of Lambda doesn't use is imported where it is needed.
 """

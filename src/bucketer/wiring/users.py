@@ -1,4 +1,4 @@
-"""Settings in, what is kept of users and asked about them out: profiles and predictions."""
+"""Settings in, what is kept of users and asked about them out: profiles, predictions, segments."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Our own API: `/bucketer` and `/track`. Its parameters, its bodies, its answers."""
+"""Our own API: `/bucketer`, `/track`, `/expose`. Its parameters, its bodies, its answers."""

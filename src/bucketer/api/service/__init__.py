@@ -1,1 +1,1 @@
-"""What every service has, whichever APIs it speaks: an index, its health, its webhook."""
+"""What every service has, whichever APIs it speaks: an index, its health, metrics, its webhook."""
