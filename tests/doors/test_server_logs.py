@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -214,9 +213,11 @@ def test_what_each_worker_finds_out_by_itself_is_told_once(tmp_path, demonstrati
     home = {"BUCKETER_EVENTS": "outbox", "BUCKETER_STATE_DIR": str(tmp_path / "state")}
     started = start("--workers", "3", "--datafile", str(path), **home)
     started.wait_for(lambda: len(workers_of(started)) == 3)
-    time.sleep(1.5)  # each has looked
-    path.write_bytes(json.dumps(demonstration).encode())
-    started.wait_for(lambda: asked_often(started, 200))
+    started.wait_for(lambda: asked_often(started, 503), 60)  # each has looked
+    beside = tmp_path / "new.json"
+    beside.write_bytes(json.dumps(demonstration).encode())
+    beside.replace(path)  # nobody reads half of it
+    started.wait_for(lambda: asked_often(started, 200), 60)
     _, _, err = started.stop()
 
     told = [line for line in err.splitlines() if "bucketer.datafile" in line]

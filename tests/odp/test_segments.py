@@ -8,6 +8,7 @@ import pytest
 from bucketer.core.integration import Integration
 from bucketer.odp.cache import AN_ENTRY, Cache, key_of
 from bucketer.odp.segments import OUTAGE
+from fakes.waiting import wait_until
 
 
 def test_the_second_question_is_answered_from_the_cache(segments, odp, integration):
@@ -111,7 +112,7 @@ def test_who_asks_the_same_at_the_same_time_shares_one_answer(segments, odp, int
     ]
     for thread in threads:
         thread.start()
-    _wait_until(lambda: odp.questions)
+    wait_until(lambda: odp.questions)
     time.sleep(0.1)
     odp.released.set()
     for thread in threads:
@@ -128,7 +129,7 @@ def test_in_an_outage_one_request_asks_and_the_others_fail_at_once(odp, segments
     odp.released.clear()
     first = threading.Thread(target=segments.fetch, args=(integration, "first"))
     first.start()
-    _wait_until(lambda: len(odp.questions) == OUTAGE + 1)
+    wait_until(lambda: len(odp.questions) == OUTAGE + 1)
 
     for number in range(20):
         assert segments.fetch(integration, f"other-{number}") is None
@@ -183,10 +184,3 @@ def test_a_long_user_id_is_kept_by_its_hash():
     assert key_of("a", "x" * 100) == ("a", "x" * 100)
     assert 64 == len(key_of("a", "x" * 101)[1])
     assert key_of("a", "x" * 101) != key_of("a", "x" * 102)
-
-
-def _wait_until(is_so):
-    until = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.005)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
 from tests.fakes.runtimes import a_runtime
 from tests.fakes.sources import Clock, FakeSource, revision
+from tests.fakes.waiting import wait_until
 from tests.fakes.webhooks import body_of
 
 from bucketer.publishing.publisher import Publisher
@@ -52,13 +52,6 @@ def _threads():
     return [each for each in threading.enumerate() if each.name == "webhook"]
 
 
-def _until(condition):
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
-
-
 def test_many_webhooks_are_one_thread_and_two_looks(queue, cdn):
     queue(body_of(5))
     cdn.knocked.wait(10)
@@ -66,7 +59,7 @@ def test_many_webhooks_are_one_thread_and_two_looks(queue, cdn):
         queue(body_of(5))
     most = len(_threads())
     cdn.gate.set()
-    _until(lambda: not _threads())
+    wait_until(lambda: not _threads())
 
     assert 1 == most
     assert 2 == len(cdn.asked)  # the first webhook's, and one for the 400 that came meanwhile
@@ -79,7 +72,7 @@ def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(queue, cdn, cap
     for number in (5, 6, 5, 5):
         queue(body_of(number))
     cdn.gate.set()
-    _until(lambda: not _threads())
+    wait_until(lambda: not _threads())
 
     assert ["webhook: cdn.example still shows revision 5, not 6"] == [
         each.getMessage() for each in caplog.records
@@ -89,21 +82,21 @@ def test_replays_of_an_older_webhook_do_not_displace_a_newer_one(queue, cdn, cap
 def test_a_webhook_after_a_quiet_time_is_acted_on_too(queue, cdn, runtime):
     cdn.gate.set()
     queue(body_of(5))
-    _until(lambda: not _threads())
+    wait_until(lambda: not _threads())
     runtime.default.sources[0].content = revision(6)
     cdn.content = revision(6)
     queue(body_of(6))
-    _until(lambda: runtime.edition.ruleset.revision == "6")
+    wait_until(lambda: runtime.edition.ruleset.revision == "6")
 
 
 def test_a_bug_in_the_acting_does_not_end_it_for_good(queue, cdn, caplog):
     cdn.gate.set()
     cdn.content = ZeroDivisionError("a bug")
     queue(body_of(5))
-    _until(lambda: not _threads())
+    wait_until(lambda: not _threads())
     cdn.content = revision(5)
     queue(body_of(5))
-    _until(lambda: len(cdn.asked) == 2)
+    wait_until(lambda: len(cdn.asked) == 2)
 
     assert ["webhook: failed in a way that nobody foresaw"] == [
         each.getMessage() for each in caplog.records
@@ -128,7 +121,7 @@ def turned_back(tmp_path):
 
     def told(body):
         queue(body)
-        _until(lambda: not _threads())
+        wait_until(lambda: not _threads())
         return runtime.edition.ruleset.revision
 
     return told
