@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from bucketer.api.http import (
+    DatafileAnnounced,
     EnvironmentNeeded,
-    NoticeReceived,
     ProfileNeeded,
     Reply,
     Request,
@@ -25,7 +25,7 @@ NEEDS = {
     "profiles": ProfileNeeded("ben"),
     "environments": EnvironmentNeeded("key"),
     "revisions": RevisionNeeded("7"),
-    "others": NoticeReceived(b"{}"),
+    "others": DatafileAnnounced(b"{}"),
 }
 
 

@@ -17,10 +17,10 @@ from tests.fakes.origin import Origin, answer, ok
 from tests.fakes.sources import FakeSource, down, revision
 from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
 
-from bucketer.api.http import Known, NoticeReceived, Request
+from bucketer.api.http import DatafileAnnounced, Known, Request
 from bucketer.api.options import ApiOptions, WebhookRule
 from bucketer.api.routes import Handler
-from bucketer.api.service.webhook import MAX_BODY_BYTES, concerned, read_notice
+from bucketer.api.service.webhook import MAX_BODY_BYTES, concerned, read_announcement
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,
@@ -42,18 +42,18 @@ BODY = body_of(5)
 
 def _read(body=BODY, headers=None, secret=SECRET, project_id=PROJECT):
     headers = signed(body) if headers is None else headers
-    return read_notice(body, headers, secret=secret, project_id=project_id)
+    return read_announcement(body, headers, secret=secret, project_id=project_id)
 
 
 # -- is it genuine ----------------------------------------------------------------------------
 
 
 def test_a_genuine_webhook_tells_project_and_revision_of_a_url():
-    notice = _read()
+    announcement = _read()
 
-    assert PROJECT == notice.project_id
-    assert "5" == notice.revision_of("https://elsewhere.example/x/SDK-KEY.json?y")
-    assert notice.revision_of("https://cdn.optimizely.com/datafiles/ANOTHER.json") is None
+    assert PROJECT == announcement.project_id
+    assert "5" == announcement.revision_of("https://elsewhere.example/x/SDK-KEY.json?y")
+    assert announcement.revision_of("https://cdn.optimizely.com/datafiles/ANOTHER.json") is None
 
 
 def test_the_signature_is_the_documented_one():
@@ -142,7 +142,7 @@ def _ask(body, headers, known=None, *, rules=(SECRET, "")):
 
 
 def test_the_route_hands_a_genuine_webhook_to_the_shell_then_accepts():
-    with pytest.raises(NoticeReceived) as caught:
+    with pytest.raises(DatafileAnnounced) as caught:
         _ask(BODY, signed(BODY))
     response = _ask(BODY, signed(BODY), Known(asked=True))
 

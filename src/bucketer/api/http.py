@@ -167,7 +167,7 @@ class Known:
         predictions: CMAB predictions by rule id; a value of None says that fetching failed.
         edition: the archived edition that was asked for; None when none was, or it isn't there.
         failure: why the archive could not be asked for it, or None.
-        asked: what had to be fetched by other means has been: a revision, a notice passed on.
+        asked: what had to be fetched by other means has been: a revision, a webhook passed on.
         segments: those that the user is in; None where they could not be had.
         segments_asked: they have been asked for.
         overrides: the user's, by experiment key; None when they were not asked for.
@@ -285,7 +285,7 @@ class DatafileNeeded(Needed):
         self.edition = edition
 
 
-class NoticeReceived(Needed):
+class DatafileAnnounced(Needed):
     """A genuine webhook says that there is a newer datafile; pass it on, and call again.
 
     Attributes:

@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from bucketer.api.http import JSON_HEADERS
-from bucketer.api.service.webhook import read_notice
+from bucketer.api.service.webhook import read_announcement
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,
@@ -53,10 +53,10 @@ def answer(event: Mapping[str, Any], settings: Settings, make_publisher: Any) ->
     """
     try:
         body, headers = _read(event)
-        notice = read_notice(
+        announcement = read_announcement(
             body, headers, secret=settings.webhook_secret, project_id=settings.project_id
         )
-        report = make_publisher().publish(notice)
+        report = make_publisher().publish(announcement)
     except WebhookRefused as error:
         _log.warning("webhook: %s", error)
         return _failed(403, error)

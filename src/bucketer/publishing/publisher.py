@@ -14,7 +14,7 @@ from .s3_store import PublishError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bucketer.api.service.webhook import Notice
+    from bucketer.api.service.webhook import Announcement
     from bucketer.ports import DatafileSource
     from bucketer.settings import Settings
 
@@ -97,8 +97,8 @@ class Publisher:
         self._sleep = sleep
         self._clock = clock
 
-    def publish(self, notice: Notice) -> Report:
-        """Act on *notice*.
+    def publish(self, announcement: Announcement) -> Report:
+        """Act on *announcement*.
 
         Raises:
             SourceError: the datafile can't be fetched.
@@ -106,11 +106,11 @@ class Publisher:
             Stale: what came is older than announced; nothing was published.
             WebhookRefused: what came is of another project than the webhook is about.
         """
-        revision = notice.revision_of(self._source.label)
+        revision = announcement.revision_of(self._source.label)
         checked = self.wait_for(revision)
         ours = checked.ruleset.project_id
-        if ours != notice.project_id:
-            why = f"it is about project {notice.project_id}, and the datafile is of {ours}"
+        if ours != announcement.project_id:
+            why = f"it is about project {announcement.project_id}, and the datafile is of {ours}"
             raise WebhookRefused(why)
         done: dict[str, str] = {}
         failed: dict[str, str] = {}

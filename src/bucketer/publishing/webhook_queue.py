@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bucketer.api.service.webhook import Notice, parse_notice
+from bucketer.api.service.webhook import Announcement, parse_announcement
 from bucketer.core.errors import BucketerError
 
 from .check import is_newer
@@ -55,14 +55,16 @@ class WebhookQueue:
         self._publisher, self._environment = publisher, environment
         self._insist, self._wait_s, self._clock = insist, wait_s, clock
         self._lock = threading.Lock()
-        self._waiting: Notice | None = None
+        self._waiting: Announcement | None = None
         self._is_at_work = False
 
     def __call__(self, body: bytes) -> None:
         """Take a webhook on, and return. What waits already becomes one with it."""
-        notice = parse_notice(body)
+        announcement = parse_announcement(body)
         with self._lock:
-            self._waiting = notice if self._waiting is None else _both(self._waiting, notice)
+            self._waiting = (
+                announcement if self._waiting is None else _both(self._waiting, announcement)
+            )
             if self._is_at_work:
                 return
             self._is_at_work = True
@@ -71,35 +73,37 @@ class WebhookQueue:
     def _work(self) -> None:
         while True:
             with self._lock:
-                notice, self._waiting = self._waiting, None
-                if notice is None:
+                announcement, self._waiting = self._waiting, None
+                if announcement is None:
                     self._is_at_work = False
                     return
             try:
-                self._act(notice)
+                self._act(announcement)
             except Exception:  # noqa: BLE001 -- or no webhook would ever be acted on again
                 _log.exception("webhook: failed in a way that nobody foresaw")
             time.sleep(_PAUSE_S)
 
-    def _act(self, notice: Notice) -> None:
+    def _act(self, announcement: Announcement) -> None:
         try:
-            report = self._publisher.publish(notice)
+            report = self._publisher.publish(announcement)
         except BucketerError as error:
             _log.warning("webhook: %s", error)
             return
         for where, why in report.failed.items():
             _log.error("webhook: %s: %s", where, why)
-        asked_for = report.announced and self._is_of_now(notice)
+        asked_for = report.announced and self._is_of_now(announcement)
         self._refresh(report.revision, asked_for=asked_for)
 
-    def _is_of_now(self, notice: Notice) -> bool:
+    def _is_of_now(self, announcement: Announcement) -> bool:
         """Say whether it was sent after what serves was fetched: then it knows of that.
 
         One that is sent again was sent before, and must not bring back what it once announced.
         """
         edition = self._environment.edition
         fetched_at = None if edition is None else edition.fetched_at
-        return fetched_at is not None and fetched_at < notice.sent_at <= self._clock() + _SKEW_S
+        return (
+            fetched_at is not None and fetched_at < announcement.sent_at <= self._clock() + _SKEW_S
+        )
 
     def _refresh(self, revision: str, *, asked_for: bool) -> None:
         """Refresh until *revision* serves; the server's other processes follow by themselves.
@@ -124,10 +128,10 @@ class WebhookQueue:
             self._insist(wanted)
 
 
-def _both(one: Notice, other: Notice) -> Notice:
+def _both(one: Announcement, other: Announcement) -> Announcement:
     """Return what two webhooks say together: of each datafile the newer revision."""
     revisions = dict(one.revisions)
     for name, revision in other.revisions.items():
         if is_newer(revision, revisions.get(name)):
             revisions[name] = revision
-    return Notice(other.project_id, revisions, max(one.sent_at, other.sent_at))
+    return Announcement(other.project_id, revisions, max(one.sent_at, other.sent_at))

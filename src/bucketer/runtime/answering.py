@@ -7,10 +7,10 @@ holds up nobody. Imported when a first request needs it.
 from __future__ import annotations
 
 from bucketer.api.http import (
+    DatafileAnnounced,
     DatafileNeeded,
     EnvironmentNeeded,
     Known,
-    NoticeReceived,
     ProfileNeeded,
     RequestsNeeded,
     RevisionNeeded,
@@ -120,7 +120,7 @@ class Answering:
             self._work(needed)
         elif isinstance(needed, DatafileNeeded):
             known.datafile = needed.edition.datafile()
-        elif isinstance(needed, NoticeReceived):
+        elif isinstance(needed, DatafileAnnounced):
             known.asked = True
             if runtime.on_notice is not None:
                 runtime.on_notice(needed.body, needed.environments)

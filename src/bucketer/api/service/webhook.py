@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from bucketer.api.grant import NOBODY
-from bucketer.api.http import NoticeReceived, Reply, Response
+from bucketer.api.http import DatafileAnnounced, Reply, Response
 from bucketer.api.options import WebhookRule
 from bucketer.core.errors import InvalidRequest, WebhookRefused
 
@@ -31,7 +31,7 @@ _NO_SECRET = "no secret is configured (BUCKETER_WEBHOOK_SECRET)"  # noqa: S105 -
 _OTHER_PROJECT = "it is about another project"
 
 
-class Notice:
+class Announcement:
     """What a webhook says.
 
     Attributes:
@@ -49,14 +49,16 @@ class Notice:
         self.sent_at = sent_at
 
     def revision_of(self, url: str) -> str | None:
-        """Return the revision that *url* should show by now; None when the notice isn't about it.
+        """Return the revision that *url* should show by now; None when it isn't about that.
 
         Hosts may differ (a CDN and its origin); files are named by project or SDK key.
         """
         return self.revisions.get(_file_name(url))
 
 
-def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project_id: str) -> Notice:
+def read_announcement(
+    body: bytes, headers: Mapping[str, str], *, secret: str, project_id: str
+) -> Announcement:
     """Check that a webhook is genuine, then read it.
 
     Args:
@@ -70,10 +72,10 @@ def read_notice(body: bytes, headers: Mapping[str, str], *, secret: str, project
         InvalidRequest: it is genuine, and yet not what Optimizely sends.
     """
     check_signature(body, headers.get("x-hub-signature", ""), secret)
-    notice = parse_notice(body)
-    if project_id and notice.project_id != project_id:
+    announcement = parse_announcement(body)
+    if project_id and announcement.project_id != project_id:
         raise WebhookRefused(_OTHER_PROJECT)
-    return notice
+    return announcement
 
 
 def concerned(
@@ -99,14 +101,18 @@ def concerned(
             except WebhookRefused as refused:
                 tried[rule.secret] = refused
         why = tried[rule.secret]
-        if why is None and rule.project_id and parse_notice(body).project_id != rule.project_id:
+        if (
+            why is None
+            and rule.project_id
+            and parse_announcement(body).project_id != rule.project_id
+        ):
             why = WebhookRefused(_OTHER_PROJECT)
         if why is None:
             names.append(rule.environment)
         refusal = refusal or why
     if not names:
         raise refusal or WebhookRefused(_NO_SECRET)
-    parse_notice(body)
+    parse_announcement(body)
     return tuple(names)
 
 
@@ -117,26 +123,26 @@ def _meant(body: bytes, rules: Sequence[WebhookRule]) -> Sequence[WebhookRule]:
     if len(signed) <= 1 or len(body) > MAX_BODY_BYTES:
         return one
     try:
-        project_id = parse_notice(body).project_id
+        project_id = parse_announcement(body).project_id
     except InvalidRequest:
         return one
     return [rule for rule in signed if rule.project_id in {"", project_id}] or one
 
 
-def parse_notice(body: bytes) -> Notice:
+def parse_announcement(body: bytes) -> Announcement:
     """Read a webhook that is known to be genuine.
 
     Raises:
         InvalidRequest: it is not what Optimizely sends.
     """
     try:
-        notice = json.loads(body)
+        said = json.loads(body)
     except (ValueError, RecursionError):
-        notice = None
-    if not isinstance(notice, dict) or "project_id" not in notice:
+        said = None
+    if not isinstance(said, dict) or "project_id" not in said:
         message = "A webhook's body must be a JSON object with a project_id."
         raise InvalidRequest(message, field="body")
-    data = notice.get("data")
+    data = said.get("data")
     entries = data if isinstance(data, list) else [data]
     revisions: dict[str, str] = {}
     for entry in entries:
@@ -144,11 +150,11 @@ def parse_notice(body: bytes) -> Notice:
             for name in ("origin_url", "cdn_url"):
                 if isinstance(entry.get(name), str):
                     revisions[_file_name(entry[name])] = str(entry["revision"])
-    sent_at = notice.get("timestamp")
+    sent_at = said.get("timestamp")
     # Digits without end are no time, and `float` would refuse them.
     if not isinstance(sent_at, int | float) or not 0 < sent_at < _LAST_TIME_S:
         sent_at = 0.0
-    return Notice(str(notice["project_id"]), revisions, float(sent_at))
+    return Announcement(str(said["project_id"]), revisions, float(sent_at))
 
 
 def check_signature(body: bytes, signature: str, secret: str) -> None:
@@ -208,13 +214,13 @@ class WebhookRoute:
         """Check the webhook, have the shell pass it on, then answer 202.
 
         Raises:
-            WebhookRefused, InvalidRequest: see `read_notice`.
-            NoticeReceived: it is genuine.
+            WebhookRefused, InvalidRequest: see `read_announcement`.
+            DatafileAnnounced: it is genuine.
         """
         del now, new_uuid
         if known is None or not known.asked:
             rules = [self._own, *(self._others() if self._others else ())]
-            raise NoticeReceived(request.body, concerned(request.body, request.headers, rules))
+            raise DatafileAnnounced(request.body, concerned(request.body, request.headers, rules))
         return Reply(Response(202, self._headers, b'{"status": "accepted"}', request.request_id))
 
     def understood(self, request: Request) -> dict[str, object]:
