@@ -280,10 +280,15 @@ def test_a_client_gets_a_token_for_its_keys_which_the_checker_takes():
     assert {"alg": "HS256", "typ": "JWT"} == jwt.get_unverified_header(token)
 
 
+def test_the_end_of_a_line_behind_a_secret_is_no_part_of_it():
+    assert issuer().issue("shop", f"{CLIENT_SECRET}\r\n", NOW) is not None
+
+
 @pytest.mark.parametrize(
     ("client", "secret"),
     [
         ("nobody", CLIENT_SECRET),
+        ("shop", f"{CLIENT_SECRET} "),
         ("shop", "x"),
         ("shop", ""),
         ("shop", "\N{SNOWMAN}"),

@@ -125,6 +125,19 @@ def test_only_what_is_no_request_never_ends(runtime, url, ends):
     assert item["startedAt"] != NEVER
 
 
+@pytest.mark.parametrize("broken", ["a=%zz", "a;b", "%"])
+def test_beside_params_only_what_can_be_read_of_the_urls_query_counts(runtime, broken):
+    url = f"/v1/decide?keys=search&{broken}"
+    with_params, without = batch(
+        runtime,
+        operation(url=url, params={"keys": "checkout_flow"}, body={"userId": "ben"}),
+        operation(url=url, params={}, body={"userId": "ben"}),
+    )["response"]
+
+    assert ["search", "checkout_flow"] == [each["flagKey"] for each in with_params["body"]]
+    assert len(without["body"]) > 2  # a query that is broken names no keys, which is all of them
+
+
 def test_another_host_in_the_url_is_no_matter(runtime):
     [item] = batch(runtime, decide(url="http://other.example/v1/decide"))["response"]
 

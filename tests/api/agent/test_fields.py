@@ -15,6 +15,7 @@ from bucketer.api.agent.fields import (
     objects,
     read_fields,
 )
+from bucketer.api.agent.go_json import go_json
 
 SHAPE = Shape(userId=TEXT, on=FLAG, map=OBJECT, list=TEXTS, all=OBJECTS, ids=TEXT_MAP)
 NOTHING = {"userId": "", "on": False, "map": {}, "list": [], "all": [], "ids": {}}
@@ -104,6 +105,11 @@ def test_numbers_are_doubles(text, value):
     found = read(f'{{"map": {{"n": {text}}}}}')["map"]["n"]
     assert found == value
     assert isinstance(found, int) is (value in {1, 9007199254740992})
+
+
+@pytest.mark.parametrize("text", ["-0", "-0.0", "-0e9", "-1e-400", "0", "0.0", "1e-400"])
+def test_a_zero_keeps_its_sign(text):
+    assert go_json(read(f'{{"map": {{"n": {text}}}}}')["map"]) == f'{{"n":{"-" * (text < "0")}0}}'
 
 
 def test_null_in_a_list_of_texts_is_an_empty_one():

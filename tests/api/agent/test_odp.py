@@ -110,10 +110,18 @@ def test_an_event_is_handed_to_the_outbox_and_told_of():
         (EVENT | {"data": [1]}, 400, "error parsing request body"),
         (EVENT | {"data": {"a": [1]}}, 500, "ODP data is not valid"),
         (EVENT | {"data": {"a": {"b": 1}}}, 500, "ODP data is not valid"),
+        (EVENT | {"data": {"a": 2.0**53 + 2}}, 500, "ODP data is not valid"),
+        (EVENT | {"data": {"a": -1e300}}, 500, "ODP data is not valid"),
     ],
 )
 def test_what_is_wrong_is_told_in_agents_words(body, status, error):
     assert (status, {"error": error}) == agent().told("/v1/send-odp-event", body)
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), -0.0])
+def test_numbers_up_to_what_a_double_counts_to_are_taken(number):
+    with pytest.raises(OdpEventGiven):
+        agent().ask("/v1/send-odp-event", EVENT | {"data": {"a": number}})
 
 
 def test_where_nothing_is_sent_to_odp_it_says_so():

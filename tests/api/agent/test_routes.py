@@ -96,7 +96,16 @@ def test_a_body_that_does_not_say_that_it_is_json_gets_415(agent, told):
     assert (response.status, response.body) == (415, b"")
 
 
-@pytest.mark.parametrize("told", ["Application/JSON", "application/json;", "application/json; a=b"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Application/JSON",
+        "application/json;",
+        "application/json; a=b",
+        "application/json ; a=b",
+        " application/json\t;a=b",
+    ],
+)
 def test_what_stands_behind_the_type_does_not_matter(agent, told):
     assert agent.ask("/v1/track", {}, content_type=told, query="eventKey=x").status == 200
 

@@ -17,6 +17,7 @@ from bucketer.api.query import quote
 
 from .fields import OBJECT, OBJECTS, TEXT, TEXT_MAP, Shape, Unreadable, objects, read_fields
 from .go_json import Fields, NoJson, document, go_json
+from .go_query import parses
 from .go_time import NEVER, go_time
 
 TYPE_CHECKING = False
@@ -136,11 +137,13 @@ def _request(
         return 404
     if is_batch(path):  # one in another is found nowhere
         path = _PREFIX
-    query = [url["query"]] if url["query"] else []
-    query += [
-        f"{quote(name, _UNRESERVED)}={quote(value, _UNRESERVED)}"
-        for name, value in (operation["params"] or {}).items()
-    ]
+    query = url["query"].split("&") if url["query"] else []
+    if params := operation["params"]:  # it is put together anew, of what can be read of it
+        query = [pair for pair in query if parses(pair)]
+        query += [
+            f"{quote(name, _UNRESERVED)}={quote(value, _UNRESERVED)}"
+            for name, value in params.items()
+        ]
     request_id = headers.get("x-request-id", "")
     if not is_sane_request_id(request_id):
         request_id = new_uuid()

@@ -148,15 +148,17 @@ def _integer(digits: str) -> float:
     if len(digits) > _MAX_DIGITS:
         return _number(digits)
     number = int(digits)
-    return number if -_EXACT <= number <= _EXACT else _number(digits)
+    return number if 0 < abs(number) <= _EXACT else _number(digits)
 
 
 def _number(text: str) -> float:
-    """A double; whole ones as integers, which render alike."""
+    """A double; whole ones as integers, which render alike, but for the zero that has a sign."""
     number = float(text)
     if number - number != 0:
         raise ValueError(text[:20])
-    return int(number) if number.is_integer() and -_EXACT <= number <= _EXACT else number
+    if not number.is_integer() or abs(number) > _EXACT or (not number and text[0] == "-"):
+        return number
+    return int(number)
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -195,8 +195,8 @@ def check_type(request: Request) -> None:
     Raises:
         Refused: 415, without a body.
     """
-    told = request.headers.get("content-type", "").strip().lower().partition(";")[0]
-    if told != _JSON:
+    told = request.headers.get("content-type", "").lower().partition(";")[0]
+    if told.strip() != _JSON:
         raise Refused(415)
 
 
