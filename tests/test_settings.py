@@ -16,6 +16,7 @@ from bucketer.settings import (
     read_settings,
     shown,
 )
+from bucketer.settings.values import web_url
 
 SDK_KEY = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7"
 
@@ -142,6 +143,11 @@ def test_a_secret_is_never_told():
 
     assert len(environ) >= 4
     assert {"(set)"} == {shown(row, environ) for row in TABLE if row.shown == SECRET}
+
+
+def test_every_setting_of_a_url_is_a_location():
+    """Whoever may read `/config`, or the screen, is told its host: a path may be a key."""
+    assert {LOCATION} == {row.shown for row in TABLE if row.parse is web_url}
 
 
 def test_a_location_is_shown_by_its_host_and_refused_by_its_shape():

@@ -68,7 +68,7 @@ def test_metrics_take_the_role_admin():
 
 def test_metrics_for_this_machine_alone_are_told_to_an_admin_elsewhere():
     options = ApiOptions()
-    options.metrics = lambda _accept: ("text/plain", b"")
+    options.metrics = lambda _accept, _may: ("text/plain", b"")
     route = MetricsRoute(options)
 
     def is_told(grant):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from bucketer.access.keys import digest_of, new_key
+from fakes.environments import environments_file
 from fakes.process import bucketer_serve
 from fakes.waiting import wait_until
 
@@ -198,6 +201,42 @@ def test_where_there_are_keys_it_takes_one_of_the_role_admin(tmp_path):
                 return listening.lines
 
             wait_until(heard, 30)
+
+
+def test_an_admin_of_one_environment_learns_nothing_of_another(tmp_path, demonstration):
+    """Not by listening, and not from what is counted."""
+    datafiles = {name: demonstration | {"sdkKey": name} for name in ("first", "second")}
+    config = environments_file(tmp_path, datafiles, sdk_key="{name}")
+    keys = {name: new_key(name.ljust(32).encode()) for name in datafiles}
+    lines = [f"{digest_of(text).hex()}:admin:{name}" for name, text in keys.items()]
+    with bucketer_serve(
+        BUCKETER_TAIL="on",
+        BUCKETER_METRICS="local",
+        BUCKETER_CONFIG=str(config),
+        BUCKETER_STATE_DIR=str(tmp_path / "state"),
+        BUCKETER_KEYS=" ".join(lines),
+    ) as started:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{started.url}/tail", headers={"X-API-Key": keys["first"]}),
+            timeout=20,
+        ) as stream:
+            assert b"event: worker\n" == stream.readline()
+            for name in ("second", "first"):
+                assert 200 == ask(started.url, **{"X-API-Key": keys[name]})[0]
+            told = b""
+            while b'"flag"' not in told:
+                told += stream.readline()
+        counted = {
+            name: ask(started.url, "/metrics", **{"X-API-Key": text})[1].decode()
+            for name, text in keys.items()
+        }
+
+    assert b'"environment": "first"' in told
+    assert b"second" not in told
+    for name, text in counted.items():
+        assert {name} == set(re.findall('environment="(.*?)"', text))
+        assert "bucketer_decisions_total{" in text
+        assert "bucketer_requests_total{" in text  # the whole service's
 
 
 def test_all_workers_are_heard():

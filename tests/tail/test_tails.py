@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bucketer import demo
-from bucketer.api.streams import Wanted
+from bucketer.api.wanted import Wanted
 from bucketer.core import decide
 from bucketer.core.compile import compile_datafile
 from bucketer.core.parse import parse_datafile
@@ -91,6 +91,18 @@ def test_each_hears_what_it_wants(tailed, wanted, hears):
     tailed.ask(User("nobody", {}))
 
     assert (hears, 2) == (len(tailed.heard(topic)), len(tailed.heard(everything)))
+
+
+def test_whoever_may_ask_some_environments_hears_of_no_others(tailed):
+    tailed.tails.covered = lambda may: {each for each in ("shop", "blog") if may(each, ())}
+    of_shop, of_others = (
+        tailed.tails.open(Wanted(per_second=9), may)[0]
+        for may in (lambda name, _: name == "shop", lambda name, _: name == "blog")
+    )
+    tailed.listened |= {of_shop, of_others}
+    tailed.ask()
+
+    assert (1, 0) == (len(tailed.heard(of_shop)), len(tailed.heard(of_others)))
 
 
 def test_flags_are_told_as_experiments_are(tailed):

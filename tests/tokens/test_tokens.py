@@ -239,6 +239,19 @@ def test_keys_that_can_not_be_fetched_go_on_being_used_and_are_asked_for_after_a
     assert 3 == there.asked
 
 
+def test_the_log_says_once_why_keys_can_not_be_fetched(caplog):
+    there = Issuers(jwk(RSA, kid="one"))
+    token = signed(GOOD, RSA, "RS256", kid="one")
+    there.claims(token)
+    for keys, pause_s in (([], 300), ([], PAUSE_S), ([jwk(RSA, kid="one")], PAUSE_S), ([], 300)):
+        assert 1 >= len(caplog.records)
+        there.keys, there.clock.now = keys, there.clock.now + pause_s
+        there.claims(token)
+
+    told = "access: keys of tokens: keys.example: status 500; those from before stay"
+    assert [told] * 2 == [each.getMessage() for each in caplog.records]
+
+
 def test_without_any_keys_the_service_says_that_it_can_not_tell():
     there = Issuers()
     token = signed(GOOD, RSA, "RS256", kid="one")

@@ -102,6 +102,22 @@ def test_a_client_gets_a_token_that_opens():
 
 
 @pytest.mark.parametrize(
+    "expected",
+    [
+        {"BUCKETER_AUTH_ISSUER": "https://decisions.example"},
+        {"BUCKETER_AUTH_AUDIENCE": "bucketer"},
+        {"BUCKETER_AUTH_ISSUER": "Optimizely", "BUCKETER_AUTH_AUDIENCE": "bucketer"},
+    ],
+)
+def test_a_token_of_ours_says_what_tokens_must_say_here(expected):
+    closed = runtime(BUCKETER_AUTH_CLIENTS=f"shop:{HASH}:demonstration", **WITH_SECRET, **expected)
+    token = json.loads(ask_for_token(closed, SECRET).body)["access_token"]
+
+    assert 200 == ask(closed, token)
+    assert 401 == ask(closed, a_token())
+
+
+@pytest.mark.parametrize(
     ("environ", "told"),
     [
         ({"BUCKETER_AUTH_CLIENTS": f"shop:{HASH}:AbC"}, "no secret to sign tokens with"),

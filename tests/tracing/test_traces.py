@@ -147,6 +147,19 @@ def test_a_caller_that_does_not_sample_is_heard(server, receiver):
     assert silent not in {attributes(each)["bucketer.request_id"] for each in receiver.spans}
 
 
+def test_what_a_caller_sent_is_not_for_the_log(receiver):
+    with bucketer_serve(
+        BUCKETER_TRACES="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, **SOON
+    ) as started:
+        parent = f"00-{TRACE}-{PARENT}-01"
+        for state in ("bk_0123456789", "=bk_0123456789", f"{'k' * 300}=bk_0123456789"):
+            ask(started.url, traceparent=parent, tracestate=state)
+        ask(started.url, traceparent=parent.ljust(5_000, "9"))
+        _, _, told = started.stop()
+
+    assert "" == told
+
+
 def test_what_fails_says_so_and_what_is_unknown_has_no_route(server, receiver):
     missing = span_of(receiver, ask(server.url, "/bucketer?e=nobody-has-it&u=x"))
     nowhere = span_of(receiver, ask(server.url, "/nowhere"))

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
     from .access import Gate, Rates
     from .route import Api, Route
-    from .streams import Room, Wanted
+    from .streams import Room
+    from .wanted import Wanted
 
     #: What an API is made of: an edition, the options, the headers of every JSON answer, what
     #: decides, and the environment's own keys.
     ApiParts: TypeAlias = tuple[
         EditionFacts | None, "ApiOptions", tuple[tuple[str, str], ...], Engine, frozenset[str]
     ]
+    #: Whether an environment of that name, which requests call by these keys, may be asked.
+    May: TypeAlias = Callable[[str, Collection[str]], bool]
     #: Makes an API for one edition, when the first request comes for it.
     MakesApi: TypeAlias = Callable[[Unpack[ApiParts]], Api]
 
@@ -61,7 +64,7 @@ class Operated:
         """Keep the values; what a runtime knows comes later."""
         self.ready_max_age_s, self.describes, self.settings = ready_max_age_s, describes, settings
         self.started_at = 0.0
-        self.refresh: Callable[[Callable[[str, Collection[str]], bool]], dict[str, object]]
+        self.refresh: Callable[[May], dict[str, object]]
         self.refresh = lambda _may: {}
 
 
@@ -107,11 +110,13 @@ class ApiOptions:
         issuer: issues tokens, or None where nobody gets one here.
         make_handler: makes a handler that does more than `routes.Handler`, of what that is made of
             and `environment`, its name; None for that itself.
-        metrics: gives type and text of what the service counts, for an `Accept` header; None
-            where nobody counts.
+        metrics: gives type and text of what the service counts, for an `Accept` header, and of
+            those environments of which name and keys may be asked (None for all); None where
+            nobody counts.
         metrics_open: True tells it to anybody, else to this machine alone.
-        tail: gives a topic on which such decisions are told as are wanted ("" where too many
-            listen), and what is sent first; None where nobody can listen.
+        tail: gives a topic on which such decisions are told as are wanted, of the environments
+            that `metrics` would tell of ("" where too many listen), and what is sent first; None
+            where nobody can listen.
         watch: each makes of an engine and an environment's name an engine that decides the same,
             and takes note of it.
         listened: the topics of `streams` that somebody listens to, kept true by the door; None
@@ -237,9 +242,9 @@ class ApiOptions:
         self.no_streams = ""
         self.read_openapi: Callable[[], bytes | None] | None = None
         self.batch_max = 500
-        self.metrics: Callable[[str], tuple[str, bytes]] | None = None
+        self.metrics: Callable[[str, May | None], tuple[str, bytes]] | None = None
         self.metrics_open = False
-        self.tail: Callable[[Wanted], tuple[str, bytes]] | None = None
+        self.tail: Callable[[Wanted, May | None], tuple[str, bytes]] | None = None
         self.make_handler: Callable[..., Any] | None = None
         self.watch: list[Callable[[Engine, str], Engine]] = []
         self.gate: Gate | None = None

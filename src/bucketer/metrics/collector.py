@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .samples import together
+from .samples import of_environments, together
 from .text import OPENMETRICS, PROMETHEUS, render, wants_openmetrics
 from .workers import NoPlace, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from bucketer.api.options import May
 
     from .samples import Samples
 
@@ -24,12 +26,14 @@ class Collector:
     Attributes:
         parts: give what this worker has counted; asked twice a second where there are several.
         shared: give what is the same for all workers; asked at a scrape.
+        covered: gives the names of those environments that may be asked.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         """Share *directory* with the other workers, if there are any."""
         self.parts: list[Callable[[], Samples]] = []
         self.shared: list[Callable[[], Samples]] = []
+        self.covered: Callable[[May], frozenset[str]] = lambda _may: frozenset()
         self._directory = directory
         self._place: Place | None = None
 
@@ -48,10 +52,15 @@ class Collector:
         if self._place is not None:
             self._place.publish()
 
-    def scrape(self, accept: str) -> tuple[str, bytes]:
-        """Return type and text of what all workers have counted, as *accept* prefers it."""
+    def scrape(self, accept: str, may: May | None = None) -> tuple[str, bytes]:
+        """Return type and text of what all workers have counted, as *accept* prefers it.
+
+        What is counted by environment is told of those that one *may* ask; of all where it is None.
+        """
         samples = together((self.samples(), *(each() for each in self.shared)))
         _add_waiting(samples)
+        if may is not None:
+            samples = of_environments(samples, self.covered(may))
         openmetrics = wants_openmetrics(accept)
         text = render(samples, openmetrics=openmetrics)
         return (OPENMETRICS if openmetrics else PROMETHEUS), text

@@ -37,6 +37,18 @@ def kept(samples: Samples) -> Samples:
     return {name: each for name, each in samples.items() if name in KEPT}
 
 
+def of_environments(samples: Samples, names: frozenset[str]) -> Samples:
+    """Return *samples* without those of environments that aren't among *names*."""
+    return {
+        name: {
+            labels: value
+            for labels, value in by_labels.items()
+            if BY_NAME[name].labels[:1] != ("environment",) or labels[0] in names
+        }
+        for name, by_labels in samples.items()
+    }
+
+
 def _joined(how: str, one: Value, other: Value) -> Value:
     if isinstance(one, list) and isinstance(other, list):
         return [a + b for a, b in zip(one, other, strict=True)]

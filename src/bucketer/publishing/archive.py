@@ -53,6 +53,7 @@ LEFT_OUT = (
     "access/rates.py",
     "api/limited.py",
     "api/local.py",
+    "api/wanted.py",
     "api/service/webhook.py",
     "wiring/rates.py",
     "doors/cli",

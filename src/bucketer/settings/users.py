@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .setting import Setting
+from .setting import LOCATION, Setting
 from .values import BANDITS, number, profiles_home, switch, text, web_url, whole, whole_or_auto
 
 TYPE_CHECKING = False
@@ -41,6 +41,7 @@ ROWS: Final = (
         web_url,
         "an https:// or http:// URL; the rule's id replaces `{}` in it, or is appended",
         "Who is asked for the predictions of contextual multi-armed bandit rules.",
+        LOCATION,
     ),
     Setting(
         "BUCKETER_CMAB_TIMEOUT",
@@ -91,6 +92,7 @@ ROWS: Final = (
         "an https:// or http:// URL without a path of ODP's",
         "Who is asked in the place of the host that a datafile names. Hosts of datafiles are only "
         "asked by https://.",
+        LOCATION,
     ),
     Setting(
         "BUCKETER_ODP_TIMEOUT",

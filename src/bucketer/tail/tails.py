@@ -20,7 +20,8 @@ from bucketer.core.decision import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
 
-    from bucketer.api.streams import Wanted
+    from bucketer.api.options import May
+    from bucketer.api.wanted import Wanted
     from bucketer.core.decision import Decision
     from bucketer.core.reasons import Reason
     from bucketer.core.ruleset import Ruleset
@@ -39,17 +40,18 @@ _NO_OPTIONS: frozenset[str] = frozenset()
 class _Tail:
     """One listener: what it wants, and how many it was told in the present second."""
 
-    __slots__ = ("began", "left", "second", "seen", "skipped", "wanted")
+    __slots__ = ("began", "environments", "left", "second", "seen", "skipped", "wanted")
 
-    def __init__(self, wanted: Wanted, now: float) -> None:
-        self.wanted = wanted
+    def __init__(self, wanted: Wanted, environments: frozenset[str] | None, now: float) -> None:
+        self.wanted, self.environments = wanted, environments
         self.began, self.seen = now, False
         self.second, self.left, self.skipped = -1, 0, 0
 
     def wants(self, environment: str, flag: str, user: str, variation: str, reason: str) -> bool:
         wanted = self.wanted
         return (
-            wanted.environment in ("", environment)
+            (self.environments is None or environment in self.environments)
+            and wanted.environment in ("", environment)
             and wanted.flag in ("", flag)
             and wanted.user in ("", user)
             and wanted.variation in ("", variation)
@@ -78,6 +80,7 @@ class Tails:
 
     Attributes:
         tell: takes notices, from any thread; put there by the door's worker.
+        covered: gives the names of those environments that may be asked.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Tails:
         workers: int = 1,
     ) -> None:
         self.tell: Callable[[Iterable[Notice]], None] | None = None
+        self.covered: Callable[[May], frozenset[str]] = lambda _may: frozenset()
         self._listened, self._clock = listened, clock
         here = json.dumps({"worker": os.getpid(), "of": workers})
         self._opening = f"event: worker\ndata: {here}\n\n".encode()
@@ -95,17 +99,19 @@ class Tails:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
-    def open(self, wanted: Wanted) -> tuple[str, bytes]:
+    def open(self, wanted: Wanted, may: May | None = None) -> tuple[str, bytes]:
         """Return a topic on which *wanted* decisions are told from now on, and what is said first.
 
-        The topic is "" where as many listen as may.
+        They are of those environments that one *may* ask; of all where it is None. The topic is ""
+        where as many listen as may.
         """
+        environments = None if may is None else self.covered(may)
         with self._lock:
             self._drop_gone()
             if len(self._tails) >= MOST_LISTENERS:
                 return "", b""
             topic = f"tail:{next(self._numbers)}"
-            self._tails[topic] = _Tail(wanted, self._clock())
+            self._tails[topic] = _Tail(wanted, environments, self._clock())
             return topic, self._opening
 
     def _drop_gone(self) -> None:

@@ -40,10 +40,16 @@ class Issuer:
         clients: Sequence[tuple[str, bytes, tuple[str, ...]]],
         secret: bytes,
         ttl_s: float,
+        issuer: str = "",
+        audience: str = "",
     ) -> None:
-        """Sign by *secret*, for *clients*: id, bcrypt hash, SDK keys."""
+        """Sign by *secret*, for *clients*: id, bcrypt hash, SDK keys.
+
+        *issuer* and *audience* are what a token here must say, where they aren't empty.
+        """
         self._clients = {client: (hashed, keys) for client, hashed, keys in clients}
         self._secret = secret
+        self._about = {"iss": issuer or "Optimizely"} | ({"aud": audience} if audience else {})
         self.ttl_s = ttl_s
         self._free = threading.BoundedSemaphore(AT_ONCE)
         self._places = threading.BoundedSemaphore(AT_ONCE + WAITING)
@@ -76,6 +82,6 @@ class Issuer:
         if not is_right or not keys:
             return None
         expires = int(now + self.ttl_s)
-        claims = {"iss": "Optimizely", "sdk_keys": list(keys), "exp": expires}
+        claims = {**self._about, "sdk_keys": list(keys), "exp": expires}
         token: str = JWS.encode(json.dumps(claims).encode(), self._secret, algorithm="HS256")
         return token

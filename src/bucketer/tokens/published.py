@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from bucketer.core.errors import KeysUnavailable, SourceError, TokenRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_log = logging.getLogger("bucketer.access")
 
 #: The largest document that is read, and the most keys of one.
 MAX_BYTES, MAX_KEYS = 256 * 1024, 100
@@ -60,19 +63,26 @@ class PublishedKeys:
         return found
 
     def refresh(self) -> None:
-        """Fetch the keys, unless another thread has just done so. Raises nothing."""
+        """Fetch the keys, unless another thread has just done so. Raises nothing.
+
+        The log says once why they can't be had.
+        """
         if self._keys is not None and self._fetching.locked():
             return
         with self._fetching:
             if self._clock() < self._due_at:
                 return
+            failure, age_s = "", PAUSE_S
             try:
                 self._keys = read_keys(self._fetch())
-                self._failure, age_s = "", self._max_age_s
+                age_s = self._max_age_s
             except SourceError as error:
-                self._failure, age_s = error.gist, PAUSE_S
+                failure = error.gist
             except ValueError as error:
-                self._failure, age_s = str(error), PAUSE_S
+                failure = str(error)
+            if failure not in ("", self._failure):
+                _log.warning("access: keys of tokens: %s; those from before stay", failure)
+            self._failure = failure
             self._due_at = self._clock() + age_s
 
 

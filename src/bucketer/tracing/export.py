@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk._logs import LoggerProvider
@@ -27,6 +29,8 @@ def open_traces(service: str, *, prefix: str = "", with_users: bool = False) -> 
         prefix: may stand before each path.
         with_users: tell of whom each decision is.
     """
+    # What it warns of is what callers sent in `traceparent` and `tracestate`, with all of it.
+    logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
     resource = Resource.create({"service.name": service, "service.version": __version__})
     tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

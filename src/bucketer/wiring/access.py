@@ -68,7 +68,8 @@ def add_access(settings: Settings, options: ApiOptions, *, lazily: bool = False)
         if settings.auth_clients:
             from bucketer.tokens.issuing import Issuer
 
-            options.issuer = Issuer(settings.auth_clients, secrets[0], settings.auth_ttl)
+            expected = (settings.auth_issuer, settings.auth_audience)
+            options.issuer = Issuer(settings.auth_clients, secrets[0], settings.auth_ttl, *expected)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"jwt", "bcrypt", "cryptography"}:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from bucketer.sinks.lanes import bytes_in, lanes_in
 
 from .events import ODP_OUTBOX, events_sink
 from .modes import SERVER
+from .operator import covered
 
 if TYPE_CHECKING:
     from bucketer.api.options import ApiOptions
@@ -43,6 +45,7 @@ def add_metrics(settings: Settings, options: ApiOptions, collector: Collector) -
 def add_runtime(collector: Collector, runtime: Runtime) -> None:
     """Have *collector* tell of the runtime's datafiles and events."""
     environments = (runtime.default, *runtime.environments.listed)
+    collector.covered = partial(covered, runtime.environments)
     collector.parts.append(lambda: _datafiles(environments, runtime.clock()))
     outboxes = {EVENTS: runtime.outbox, ODP: runtime.odp_events}
 

@@ -11,9 +11,9 @@ from bucketer.api.options import Operated
 from bucketer.settings import LOCATION, PLAIN, TABLE, host_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
-    from bucketer.api.options import ApiOptions
+    from bucketer.api.options import ApiOptions, May
     from bucketer.runtime.environment import Environment
     from bucketer.runtime.environments import Environments
     from bucketer.runtime.runtime import Runtime
@@ -56,15 +56,19 @@ def _shown(value: object, how: str) -> object:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def refresh(
-    environments: Environments, may: Callable[[str, Collection[str]], bool]
-) -> dict[str, object]:
+def refresh(environments: Environments, may: May) -> dict[str, object]:
     """Ask the sources of all that are listed, as far as one *may*; takes as long as they do."""
-    told: dict[str, object] = {}
-    for environment in (environments.default, *environments.listed):
-        if may(environment.name, environment.keys):
-            told[environment.name] = _refreshed(environment)
-    return told
+    return {each.name: _refreshed(each) for each in _those(environments, may)}
+
+
+def covered(environments: Environments, may: May) -> frozenset[str]:
+    """Return the names of those listed environments that one *may* ask."""
+    return frozenset(each.name for each in _those(environments, may))
+
+
+def _those(environments: Environments, may: May) -> list[Environment]:
+    listed = (environments.default, *environments.listed)
+    return [each for each in listed if may(each.name, each.keys)]
 
 
 def _refreshed(environment: Environment) -> dict[str, object]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bucketer.tail.tails import Tails
+
+from .operator import covered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,5 +29,6 @@ def add_tail(options: ApiOptions, listened: set[str], workers: int) -> Callable[
                 runtime.on_telling(notices)
 
         tails.tell = tell
+        tails.covered = partial(covered, runtime.environments)
 
     return furnish

@@ -21,7 +21,9 @@ PATH = "/metrics"
 
 
 class MetricsRoute:
-    """The route; what it tells is the whole service's, whichever the environment.
+    """The route; what it tells is the whole service's, whichever environment is asked.
+
+    Only what is counted by environment is left out where the key isn't for it.
 
     Its answers have no CORS headers: no page may read them.
     """
@@ -43,14 +45,16 @@ class MetricsRoute:
             WorkNeeded: it has to be collected first.
         """
         del now, new_uuid
-        may = self._options.metrics_open or grant_of(request).role >= ADMIN or is_local(request)
+        grant = grant_of(request)
+        may = self._options.metrics_open or grant.role >= ADMIN or is_local(request)
         if not may:
             raise LocalOnly(PATH, "BUCKETER_METRICS")
         scrape, accept = self._options.metrics, request.headers.get("accept", "")
         if scrape is None:
             raise AssertionError(PATH)  # `Handler` asks first
         if known is None or PATH not in known.work:
-            raise WorkNeeded(PATH, lambda: scrape(accept))
+            covers = None if grant.everywhere else grant.covers
+            raise WorkNeeded(PATH, lambda: scrape(accept, covers))
         told = known.work[PATH]
         if isinstance(told, Exception):
             raise told

@@ -7,7 +7,8 @@ from bucketer.api.http import COMMON_HEADERS, Reply
 from bucketer.api.local import is_local
 from bucketer.api.problems import LocalOnly, TooManyListen
 from bucketer.api.query import parse_query
-from bucketer.api.streams import Stream, Telling, Wanted
+from bucketer.api.streams import Stream, Telling
+from bucketer.api.wanted import Wanted
 from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ _HEADERS = (("Content-Type", "text/event-stream"), *COMMON_HEADERS, ("X-Accel-Bu
 
 
 class TailRoute:
-    """The route; it tells of all environments, whichever is asked.
+    """The route; it tells of all environments that the key is for, whichever is asked.
 
     Its answers have no CORS headers: no page may read them.
     """
@@ -51,7 +52,8 @@ class TailRoute:
             TooManyListen: there are as many as may be.
         """
         del now, new_uuid, known
-        if not (grant_of(request).role >= ADMIN or is_local(request)):
+        grant = grant_of(request)
+        if not (grant.role >= ADMIN or is_local(request)):
             raise LocalOnly(PATH, "a key with the role admin")
         given = parse_query(request.query, {name: name for name in _NAMES})
         per_second = str(given.pop("per_second", None) or USUAL)
@@ -61,7 +63,7 @@ class TailRoute:
             raise InvalidRequest(f"per_second is a whole number up to {MOST}.", field="per_second")
         wanted = Wanted(**{name: text or "" for name, text in given.items()}, per_second=rate)
         assert self._options.tail is not None  # noqa: S101 -- `Handler` asks first
-        topic, opening = self._options.tail(wanted)
+        topic, opening = self._options.tail(wanted, None if grant.everywhere else grant.covers)
         if not topic:
             raise TooManyListen
         stream = Stream(_HEADERS, request.request_id, topic, (DECISION,))
