@@ -5,7 +5,6 @@ import pytest
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
-from bucketer.wiring import PredictionLine
 from fakes.bandit import Bandit
 
 
@@ -17,7 +16,7 @@ def bandit():
 
 @pytest.fixture
 def client(bandit):
-    made = PredictionClient(PredictionLine, bandit.url, timeout_s=5.0)
+    made = PredictionClient(bandit.url, timeout_s=5.0)
     yield made
     made.close()
 

@@ -4,18 +4,16 @@ import time
 import pytest
 
 from bucketer.predictions.client import (
-    MAX_IDLE,
     NoPrediction,
     PredictionClient,
     request_body,
     variation_id_in,
 )
-from bucketer.wiring import PredictionLine
 from fakes.bandit import Bandit
 
 
 def client_of(bandit, **facts):
-    return PredictionClient(PredictionLine, bandit.url, **facts)
+    return PredictionClient(bandit.url, **facts)
 
 
 def test_the_question_names_rule_user_attributes_and_prediction(client, bandit):
@@ -49,7 +47,7 @@ def test_the_question_names_rule_user_attributes_and_prediction(client, bandit):
 )
 def test_the_rules_id_is_a_part_of_the_path(bandit, ending, rule_id, path):
     """And can't become anything else, whatever the datafile says it is."""
-    client = PredictionClient(PredictionLine, f"http://127.0.0.1:{bandit.port}{ending}")
+    client = PredictionClient(f"http://127.0.0.1:{bandit.port}{ending}")
     client.ask(rule_id, "ben", {}, "uuid-1")
     client.close()
 
@@ -136,7 +134,7 @@ def test_a_deadline_that_has_passed_asks_nobody(client, bandit):
 def test_nobody_listening_is_a_failure_that_tells_no_address():
     with Bandit() as bandit:
         url, port = bandit.url, bandit.port
-    client = PredictionClient(PredictionLine, url, sleep=lambda _: None)
+    client = PredictionClient(url, sleep=lambda _: None)
     with pytest.raises(NoPrediction) as failure:
         client.ask("77", "ben", {}, "uuid-1")
 
@@ -150,33 +148,6 @@ def test_a_connection_is_used_again(client, bandit):
 
     assert 5 == len(bandit.questions)
     assert 1 == bandit.connections
-
-
-def test_idle_connections_are_bounded_and_let_go(bandit):
-    lines = []
-
-    class Line:
-        closed = False
-
-        def __init__(self, url):
-            lines.append(self)
-
-        def post(self, body, timeout_s):
-            return 200, b'{"predictions": [{"variation_id": "1"}]}'
-
-        def close(self):
-            self.closed = True
-
-    client = PredictionClient(Line, bandit.url)
-    for number in range(MAX_IDLE + 3):  # one URL each
-        client.ask(str(number), "ben", {}, "uuid-1")
-    kept = [line for line in lines if not line.closed]
-
-    assert MAX_IDLE == len(kept)
-
-    client.close()
-
-    assert all(line.closed for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from bucketer.core.user import User
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
 from bucketer.reference.sdk import SILENT
-from bucketer.wiring import PredictionLine
 from fakes.bandit import Bandit
 from fakes.bandits import (
     CHECKOUT,
@@ -79,7 +78,7 @@ class Ours:
     def __init__(self, bandit):
         self.bandit = bandit
         self.ruleset = compile_datafile(json.loads(json.dumps(DATAFILE)))
-        client = PredictionClient(PredictionLine, bandit.url)
+        client = PredictionClient(bandit.url)
         self.predictor = CachedPredictor(client, lambda: str(uuid.uuid4()))
 
     def decide(self, flag, user_id, attributes, options):

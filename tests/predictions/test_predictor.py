@@ -10,7 +10,6 @@ from bucketer.core.decide import (
 )
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import OUTAGE, CachedPredictor
-from bucketer.wiring import PredictionLine
 
 
 def at_once(count, call):
@@ -181,7 +180,7 @@ def test_who_shares_an_answer_waits_no_longer_than_their_deadline(predictor, ban
 
 def test_in_an_outage_one_asks_and_the_others_fail_at_once(bandit, needed):
     """So that requests which need no bandit keep their threads."""
-    client = PredictionClient(PredictionLine, bandit.url, timeout_s=0.3)
+    client = PredictionClient(bandit.url, timeout_s=0.3)
     predictor = CachedPredictor(client, lambda: "uuid")
     bandit.mood = 500
     for number in range(OUTAGE):
@@ -203,7 +202,7 @@ def test_in_an_outage_one_asks_and_the_others_fail_at_once(bandit, needed):
 
 
 def test_one_failure_less_is_no_outage(bandit, needed):
-    client = PredictionClient(PredictionLine, bandit.url, timeout_s=0.5)
+    client = PredictionClient(bandit.url, timeout_s=0.5)
     predictor = CachedPredictor(client, lambda: "uuid")
     bandit.mood = 500
     for number in range(OUTAGE - 1):

@@ -11,7 +11,8 @@ from time import monotonic
 
 from bucketer.core.errors import SourceError
 from bucketer.core.odp import base_url, headers_of
-from bucketer.wire import ExchangeFailed, Line, split_url
+from bucketer.wire import ExchangeFailed
+from bucketer.wire.idle import IdleLines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ QUERY = (
 TIMEOUT_S = 10.0
 #: Of an answer. A datafile has some hundred segments, each of which is a hundred bytes of it.
 MAX_BYTES = 1024 * 1024
-#: Open connections that wait for their next use, and how long (seconds) one may have waited.
-MAX_IDLE, MAX_IDLE_S = 16, 30.0
 _OK = range(200, 300)
 _LONGEST_TOLD = 60
 
@@ -56,17 +55,17 @@ class SegmentsClient:
         self,
         host: str = "",
         timeout_s: float = TIMEOUT_S,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Take what it needs.
 
         Args:
             host: is asked whatever a datafile names; empty for that one, if it is `https://`.
             timeout_s: for each question.
-            clock: seconds, by which connections are idle.
+            clock: seconds, by which connections are idle; a `SteadyClock` unless given.
         """
-        self._host, self._timeout_s, self._clock = host, timeout_s, clock
-        self._idle: list[tuple[str, Line, float]] = []
+        self._host, self._timeout_s = host, timeout_s
+        self._lines = IdleLines(clock)
         self._lock = threading.Lock()
         self.requests = 0
 
@@ -100,7 +99,12 @@ class SegmentsClient:
             raise NoSegments(str(error)) from None
         variables = {"userId": user_id, "audiences": list(segments)}
         body = json.dumps({"query": QUERY, "variables": variables}).encode("ascii")
-        line = self._take(url)
+        with self._lock:
+            self.requests += 1
+        try:
+            line = self._lines.take(url)
+        except SourceError as error:
+            raise NoSegments(f"the host {error.why}") from None
         try:
             answer = line.ask(
                 headers, method="POST", body=body, deadline=until, max_bytes=MAX_BYTES
@@ -108,46 +112,14 @@ class SegmentsClient:
         except ExchangeFailed as failed:
             line.close()
             raise NoSegments(failed.why) from failed
-        self._put_back(url, line)
+        self._lines.put_back(url, line)
         if answer.status not in _OK:
             raise NoSegments(f"status {answer.status}")
         return qualified_in(answer.body)
 
     def close(self) -> None:
         """Let go of the connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, line, _ in idle:
-            line.close()
-
-    def _take(self, url: str) -> Line:
-        """Return the connection used last, or a new one; close those that waited too long.
-
-        Raises:
-            NoSegments: *url* can't be asked.
-        """
-        oldest = self._clock() - MAX_IDLE_S
-        with self._lock:
-            self.requests += 1
-            stale = [each for each in self._idle if each[2] < oldest]
-            self._idle = [each for each in self._idle if each[2] >= oldest]
-            at = next((i for i in reversed(range(len(self._idle))) if self._idle[i][0] == url), -1)
-            found = self._idle.pop(at)[1] if at >= 0 else None
-        for _, line, _ in stale:
-            line.close()
-        if found is not None:
-            return found
-        try:
-            return Line(split_url(url))
-        except SourceError as error:
-            raise NoSegments(f"the host {error.why}") from None
-
-    def _put_back(self, url: str, line: Line) -> None:
-        with self._lock:
-            self._idle.append((url, line, self._clock()))
-            surplus = self._idle.pop(0)[1] if len(self._idle) > MAX_IDLE else None
-        if surplus is not None:
-            surplus.close()
+        self._lines.close()
 
 
 def qualified_in(answer: bytes) -> frozenset[str]:

@@ -9,38 +9,21 @@ import json
 import threading
 import time
 
-from bucketer.clock import SteadyClock
+from bucketer.core.errors import SourceError
+from bucketer.wire import ExchangeFailed
+from bucketer.wire.idle import IdleLines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Protocol
-
-    class Line(Protocol):
-        """A connection to one URL, kept open where the other side allows it. For one thread."""
-
-        def post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-            """Send JSON; return status and body.
-
-            Raises:
-                NoPrediction: there was no whole answer in time.
-            """
-            ...
-
-        def close(self) -> None:
-            """Let go."""
-            ...
-
 
 ENDPOINT = "https://prediction.cmab.optimizely.com/predict/"
 #: Seconds for one attempt, all of it. (The SDK bounds connecting and each read by as much.)
 TIMEOUT_S = 10.0
 RETRY_AFTER_S = 0.1
 ATTEMPTS = 2
-#: Open connections that wait for their next use; and how long (seconds) one may have waited: a
-#: balancer drops idle ones after a minute or so, and not all of them say it.
-MAX_IDLE = 16
-MAX_IDLE_S = 30.0
+#: Of an answer: it has one id.
+MAX_BYTES = 256 * 1024
 
 
 class NoPrediction(Exception):
@@ -64,7 +47,6 @@ class PredictionClient:
 
     def __init__(
         self,
-        connect: Callable[[str], Line],
         endpoint: str = ENDPOINT,
         timeout_s: float = TIMEOUT_S,
         sleep: Callable[[float], None] = time.sleep,
@@ -73,18 +55,15 @@ class PredictionClient:
         """Take what it needs.
 
         Args:
-            connect: makes a `Line` to a URL.
             endpoint: the rule's id takes the place of `{}` in it, or goes behind it.
             timeout_s: for each attempt.
             sleep: waits before the second.
             clock: seconds, by which connections are idle; a `SteadyClock` unless given.
         """
-        self._connect = connect
         self._endpoint = endpoint if "{}" in endpoint else endpoint.rstrip("/") + "/{}"
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._clock = SteadyClock() if clock is None else clock
-        self._idle: list[tuple[str, Line, float]] = []
+        self._lines = IdleLines(clock)
         self._lock = threading.Lock()
         self.requests = 0
 
@@ -123,10 +102,7 @@ class PredictionClient:
 
     def close(self) -> None:
         """Let go of the connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, line, _ in idle:
-            line.close()
+        self._lines.close()
 
     def _ask_once(self, url: str, body: bytes, deadline: float | None) -> str:
         timeout_s = self._timeout_s
@@ -134,37 +110,27 @@ class PredictionClient:
             timeout_s = min(timeout_s, deadline - time.monotonic())
         if timeout_s <= 0:
             raise NoPrediction("no time was left to ask")
-        line = self._take(url)
+        try:
+            line = self._lines.take(url)
+        except SourceError as error:
+            raise NoPrediction(f"the endpoint {error.why}") from None
         with self._lock:
             self.requests += 1
         try:
-            status, answer = line.post(body, timeout_s)
-        except NoPrediction:
+            answer = line.ask(
+                {"Content-Type": "application/json"},
+                method="POST",
+                body=body,
+                deadline=time.monotonic() + timeout_s,
+                max_bytes=MAX_BYTES,
+            )
+        except ExchangeFailed as failed:
             line.close()
-            raise
-        self._put_back(url, line)
-        if not 200 <= status < 300:  # noqa: PLR2004 -- HTTP's
-            raise NoPrediction(f"status {status}")
-        return variation_id_in(answer)
-
-    def _take(self, url: str) -> Line:
-        """Return the connection used last, or a new one; close those that waited too long."""
-        oldest = self._clock() - MAX_IDLE_S
-        with self._lock:
-            stale = [each for each in self._idle if each[2] < oldest]
-            self._idle = [each for each in self._idle if each[2] >= oldest]
-            at = next((i for i in reversed(range(len(self._idle))) if self._idle[i][0] == url), -1)
-            found = self._idle.pop(at)[1] if at >= 0 else None
-        for _, line, _ in stale:
-            line.close()
-        return self._connect(url) if found is None else found
-
-    def _put_back(self, url: str, line: Line) -> None:
-        with self._lock:
-            self._idle.append((url, line, self._clock()))
-            surplus = self._idle.pop(0)[1] if len(self._idle) > MAX_IDLE else None
-        if surplus is not None:
-            surplus.close()
+            raise NoPrediction(failed.why) from failed
+        self._lines.put_back(url, line)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 -- HTTP's
+            raise NoPrediction(f"status {answer.status}")
+        return variation_id_in(answer.body)
 
 
 def request_body(

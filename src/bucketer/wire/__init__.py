@@ -4,6 +4,7 @@ address.py      a URL, read
 connect.py      look-up, connection, TLS
 reading.py      a request out, its answer in
 exchange.py     one exchange, or a line that is kept
+idle.py         lines that wait for their next question
 
 `http.client` would cost a cold start 27 ms, most of it for the e-mail parser, and bounds no
 exchange as a whole. What is spoken here is what S3, a CDN, SQS, Optimizely's collectors and the

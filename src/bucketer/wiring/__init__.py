@@ -8,13 +8,12 @@ from .datafiles import build_source, build_sources
 from .events import build_outbox, build_transport, events_sink, works_after_responses
 from .http import api_options, engine_of
 from .modes import COMMAND, LAMBDA, SERVER
-from .users import PredictionLine, open_predictor
+from .users import open_predictor
 
 __all__ = [
     "COMMAND",
     "LAMBDA",
     "SERVER",
-    "PredictionLine",
     "api_options",
     "build",
     "build_outbox",

@@ -95,7 +95,6 @@ def open_predictor(endpoint: str | None = None, timeout_s: float | None = None) 
     from bucketer.predictions.predictor import CachedPredictor
 
     client = PredictionClient(
-        PredictionLine,
         ENDPOINT if endpoint is None else endpoint,
         TIMEOUT_S if timeout_s is None else timeout_s,
     )
@@ -175,31 +174,3 @@ class SegmentsWhenNeeded:
     def to_json(self) -> dict[str, object]:
         """Return its counters, for health; none before it was needed."""
         return {} if self._made is None else self._made.to_json()
-
-
-class PredictionLine:
-    """The prediction client's way to speak HTTP: the client that sends events away, lent."""
-
-    def __init__(self, url: str) -> None:
-        from bucketer.sinks.post import Poster
-
-        self._poster = Poster(url)
-
-    def post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-        """Post *body* and return status and body of the answer.
-
-        Raises:
-            NoPrediction: there was none, and why.
-        """
-        from bucketer.predictions.client import NoPrediction
-        from bucketer.wire import ExchangeFailed
-
-        try:
-            answer = self._poster.post(body, {"Content-Type": "application/json"}, timeout_s)
-        except ExchangeFailed as failed:
-            raise NoPrediction(failed.why) from failed
-        return answer.status, answer.body
-
-    def close(self) -> None:
-        """Let the connection go."""
-        self._poster.close()
