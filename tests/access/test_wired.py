@@ -83,6 +83,19 @@ def test_a_key_for_one_environment_chooses_it_and_opens_no_other(two):
         )
 
 
+@pytest.mark.parametrize("path", ["/bucketer", "/track", "/v1/decide", "/ofrep/v1/evaluate/flags"])
+@pytest.mark.parametrize("key", ["Key1", "Key2", "Key3", "no key"])
+def test_before_it_sends_a_key_a_page_may_ask_about_any_environment(two, path, key):
+    """It was refused for want of the key, which is in no preflight, so no page could ask."""
+    headers = {"origin": "https://shop.example", "access-control-request-headers": "x-api-key"}
+    asked = Request("OPTIONS", path, f"sdk_key={key}", headers)
+
+    answer = two.serve(asked)
+
+    assert (204, b"") == (answer.status, answer.body)
+    assert "X-API-Key" in dict(answer.headers)["Access-Control-Allow-Headers"]
+
+
 @pytest.fixture
 def served(two, tmp_path, monkeypatch):
     """The same as a server has it."""

@@ -4,9 +4,11 @@ import json
 import threading
 
 import pytest
+from tests.fakes.cdn import Cdn
 from tests.fakes.collector import Collector
 from tests.fakes.datafiles import write_datafile
 from tests.fakes.queues import MotoQueue, moto_server
+from tests.fakes.sources import revision
 from tests.lab.minirapid import Minirapid
 from tests.lab.prepare import PYTHON_VERSIONS, lab_or_skip
 from tests.lab.rie import Rie
@@ -67,6 +69,7 @@ def users(collector):
         ({"BUCKETER_EVENTS": "off"}, 0),
         ({"BUCKETER_EVENTS": "flush"}, 1),
         ({"BUCKETER_EVENTS": "off", "BUCKETER_DATAFILE": "datafile.json"}, 1),
+        ({"BUCKETER_EVENTS": "off", "BUCKETER_SDK_KEYS": "any"}, 1),
     ],
 )
 def test_there_is_an_extension_only_where_it_may_have_work(lab, task, environment, extensions):
@@ -74,6 +77,34 @@ def test_there_is_an_extension_only_where_it_may_have_work(lab, task, environmen
         answer = function.invoke(activation("ada"))
 
         assert (200, extensions) == (answer["statusCode"], len(function.extensions))
+
+
+def test_an_environment_is_refreshed_behind_answers_wherever_the_default_one_is(
+    lab, task, tmp_path
+):
+    """Where that one's datafile was packaged and events off, the others were never refreshed."""
+    config = tmp_path / "bucketer.toml"
+    config.write_text(
+        '[environments.one]\ndatafile = "packaged"\n'
+        '[environments.two]\nsdk_key = "K2"\nmax_age = 0\n'
+    )
+    event = activation("ada")
+    event["rawQueryString"] += "&debug=1&sdk_key=K2"
+    told = []
+    with Cdn({"/K2.json": (revision(1), None)}) as cdn:
+        environment = {
+            "BUCKETER_EVENTS": "off",
+            "BUCKETER_CONFIG": str(config),
+            "BUCKETER_SDK_KEY_URL": f"{cdn.url}/{{}}.json",
+        }
+        with Minirapid(lab, task, HANDLER, environment=environment) as function:
+            for number in (1, 2, 3):
+                cdn.datafiles["/K2.json"] = (revision(number), None)
+                answer = json.loads(function.invoke(event)["body"])
+                told.append(answer["debug"]["datafile"]["revision"])
+                function.wait_until_done()
+
+    assert ["1", "1", "2"] == told
 
 
 def test_in_the_emulator_every_event_arrives(lab, task, collector):

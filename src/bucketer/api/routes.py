@@ -179,6 +179,8 @@ class Handler:
         from .environment import check_environment
         from .http import EnvironmentNeeded
 
+        if request.method == "OPTIONS":  # a browser asks before it sends a key; all answer the same
+            return
         try:
             check_environment(request, self._keys, known)
         except EnvironmentNeeded:

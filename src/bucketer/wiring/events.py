@@ -57,9 +57,12 @@ def works_after_responses(settings: Settings) -> bool:
     Raises:
         SettingsError: there is no such sink for events in Lambda.
     """
-    delivers = events_sink(settings, LAMBDA) not in {"off", "stdout"}
+    if events_sink(settings, LAMBDA) not in {"off", "stdout"}:
+        return True
+    if settings.environments or settings.sdk_keys == "any":  # which are refreshed as well
+        return True
     named = (settings.datafile_url, *settings.datafile)
-    return delivers or any(location not in {"", "packaged"} for location in named)
+    return any(location not in {"", "packaged"} for location in named)
 
 
 def build_outbox(
