@@ -227,8 +227,11 @@ def test_who_never_sends_their_request_to_its_end_does_not_keep_it_from_stopping
     """The bound of the drain: without it, one client would hold it up for ever."""
     server = start(BUCKETER_STOP_TIMEOUT="1")
     with socket.create_connection(("127.0.0.1", server.port), 5) as client:
-        client.sendall(b"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
-        time.sleep(0.3)
+        client.sendall(
+            b"POST /bucketer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 99\r\n\r\n"
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
         began = time.monotonic()
         status = server.stop()[0]
 

@@ -17,6 +17,7 @@ import pytest
 
 from bucketer.demo import __file__ as demo_init
 from fakes.process import bucketer_serve, start
+from fakes.waiting import wait_until
 
 DEMO = os.path.join(os.path.dirname(demo_init), "datafile.json")  # noqa: PTH118, PTH120 -- one line
 
@@ -101,16 +102,28 @@ def test_a_signal_ends_it_with_status_0_and_not_a_word_of_trouble(workers, numbe
         assert not os.path.exists(f"/proc/{child}")  # noqa: PTH110 -- /proc
 
 
+def turns_away(port):
+    """Say whether nobody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_a_request_that_is_being_sent_at_sigterm_is_still_answered():
     started = start()
     with socket.create_connection(("127.0.0.1", started.port), 5) as client:
         body = json.dumps({"e": "checkout_flow_experiment", "u": "someone"}).encode()
-        head = f"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-        client.sendall(head.encode() + body[:-5])
-        time.sleep(0.3)
+        client.sendall(
+            b"POST /bucketer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 100 ")  # it has begun with it
+        client.sendall(body[:-5])
         stopping = threading.Thread(target=started.stop)
         stopping.start()
-        time.sleep(0.5)
+        wait_until(lambda: turns_away(started.port))
         client.sendall(body[-5:])
         answer = b""
         while piece := client.recv(65536):
@@ -138,8 +151,11 @@ def test_an_open_idle_connection_does_not_keep_it_from_ending():
 def test_a_client_that_never_finishes_its_request_holds_up_the_end_for_ten_seconds_at_most():
     started = start()
     with socket.create_connection(("127.0.0.1", started.port), 5) as client:
-        client.sendall(b"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-        time.sleep(0.2)
+        client.sendall(
+            b"POST /bucketer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 100\r\n\r\n"
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
         began = time.monotonic()
         status, _, err = started.stop(patience_s=20)
 
