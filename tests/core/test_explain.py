@@ -259,6 +259,7 @@ def test_a_reason_is_plain_json():
 
     shown = json.loads(json.dumps([each.to_json() for each in reasons]))
 
+    assert shown
     assert all({"code", "message"} <= set(each) for each in shown)
 
 

@@ -211,7 +211,7 @@ def test_hostile_text_is_read_in_linear_time(text):
     with contextlib.suppress(InvalidRequest):
         parse_attributes(text)
 
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("value", ["x", "", 1, -1.5, True, False, None, LARGEST, "é😀"])
