@@ -32,6 +32,10 @@ class Taker:
 
     def __init__(self, slow=False):
         self.slow, self.taken, self.listener, self.beats = slow, [], None, 0
+        self.stay, self.dismissed = None, 0
+
+    def dismiss(self):
+        self.dismissed += 1
 
     def stream_ready(self):
         while not self.slow and self.listener.is_behind:
@@ -49,7 +53,7 @@ class Loop:
     """A loop whose time the test moves on."""
 
     def __init__(self):
-        self.now, self.due = 0.0, []
+        self.now, self.due, self.apart = 0.0, [], []
 
     def time(self):
         return self.now
@@ -61,6 +65,18 @@ class Loop:
 
     def call_soon(self, call, *arguments):
         return self.call_later(0.0, call, *arguments)
+
+    call_soon_threadsafe = call_soon
+
+    def run_in_executor(self, executor, call, *arguments):
+        self.apart.append((call, arguments))
+
+    def run_apart(self):
+        """Do what was given to threads; return how much that was."""
+        given, self.apart = self.apart, []
+        for call, arguments in given:
+            call(*arguments)
+        return len(given)
 
     def run(self, for_s=0.0):
         """Do what is due within *for_s*; return how many calls that were."""
@@ -257,6 +273,36 @@ def test_hearts_beat_while_somebody_listens(streams, loop):
         streams.leave(each.listener)
     loop.run(module.HEARTBEAT_S * 3)
     assert {3} == {each.beats for each in takers}
+
+
+class Stay:
+    def __init__(self, good):
+        self.good = good
+
+    def is_good(self):
+        return self.good
+
+
+def test_who_may_listen_no_more_is_dismissed_and_nobody_is_asked_on_the_loop(streams, loop):
+    anybody, welcome, revoked = takers = [listen(streams) for _ in range(3)]
+    welcome.stay, revoked.stay = Stay(True), Stay(False)
+    loop.run(module.HEARTBEAT_S * 3)
+    assert [0, 0, 0] == [each.dismissed for each in takers]
+    assert 1 == loop.run_apart()  # one at a time, however long it takes
+    loop.run()
+    assert [0, 0, 1] == [each.dismissed for each in takers]
+    welcome.stay = Stay(False)
+    loop.run(module.HEARTBEAT_S)
+    loop.run_apart()
+    loop.run()
+    assert (0, 1) == (anybody.dismissed, welcome.dismissed)
+
+
+def test_where_anybody_may_listen_nobody_is_asked(streams, loop):
+    listen(streams)
+    loop.run(module.HEARTBEAT_S)
+
+    assert 0 == loop.run_apart()
 
 
 # ---------------------------------------------------------------------------- over the wire
@@ -465,6 +511,27 @@ def test_a_heartbeat_comes_where_nothing_else_did(monkeypatch):
         with client:
             assert b":\n\n" == chunk(client)
             assert b":\n\n" == chunk(client)
+
+
+def test_the_stream_of_who_may_listen_no_more_ends(monkeypatch):
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.1)
+    runtime, stays = FakeRuntime(Teller()), {}
+    runtime.stay_of = lambda request: stays.get(request.headers.get("x-api-key"))
+    stays["welcome"], stays["revoked"] = Stay(True), Stay(True)
+    with serving(runtime) as server:
+        clients = [
+            listening(server, **({"X-API-Key": key} if key else {}))[0]
+            for key in ("revoked", "welcome", "")
+        ]
+        stays["revoked"].good = False
+        with clients[0]:
+            while chunk(clients[0]):
+                pass
+            assert b"" == clients[0]._read.read()
+        wait_until(lambda: server.worker.streams.count == 2)
+        for each in clients[1:]:
+            with each:
+                assert b":\n\n" == chunk(each)
 
 
 def test_a_server_that_stops_ends_its_streams():

@@ -87,7 +87,7 @@ class FakeRuntime:
         slow: how many requests have been set apart so far, for what they need or for their size.
     """
 
-    stream_room = None
+    stream_room = stay_of = None
 
     def __init__(self, handler=None, outbox=None):
         self.default = self

@@ -51,6 +51,7 @@ LEFT_OUT = (
     "api/service/tail.py",
     "api/service/operator.py",
     "access/rates.py",
+    "access/stay.py",
     "api/limited.py",
     "api/local.py",
     "api/wanted.py",

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from .environments import Environments
     from .refresher import Refresher
 
+    class Stay(Protocol):
+        """Knows whether somebody who listens would still be let in."""
+
+        def is_good(self) -> bool:
+            """Say so. May wait; any thread may ask."""
+
     class Sending(Protocol):
         """What sends something behind."""
 
@@ -60,6 +66,7 @@ class Runtime:
         listened: what somebody listens to, kept true by the door; None where nobody can.
         stream_room: whether one more can listen, kept true by the door; None where nobody can.
         on_telling: tells what happened to those who listen; may be called by any thread.
+        stay_of: gives what says whether who sent a request may listen on; None for all may.
     """
 
     def __init__(  # noqa: PLR0913 -- a keyword for each thing that it is wired to
@@ -120,6 +127,7 @@ class Runtime:
         self.listened, self.stream_room = listened, stream_room
         self.traces = traces
         self.on_telling: Callable[[Iterable[Notice]], None] | None = None
+        self.stay_of: Callable[[Request], Stay | None] | None = None
         self._refresher: Refresher | None = None
 
     @property

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bucketer import __version__
+from bucketer.access.stay import stay_of
 from bucketer.api.options import Operated
 from bucketer.settings import LOCATION, PLAIN, TABLE, host_only
 
@@ -35,6 +36,8 @@ def add_operated(settings: Settings, options: ApiOptions) -> Callable[[Runtime],
     def furnish(runtime: Runtime) -> None:
         operated.started_at = runtime.clock()
         operated.refresh = partial(refresh, runtime.environments)
+        if options.gate is not None:
+            runtime.stay_of = partial(stay_of, options.gate, runtime.clock)
 
     return furnish
 

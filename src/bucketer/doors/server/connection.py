@@ -205,6 +205,8 @@ class Connection(PacedReader):
         self._send(head + streaming.opened(stream.opening))
         self._last = True
         streaming.listener = listener
+        if worker.runtime.stay_of is not None:
+            streaming.stay = worker.runtime.stay_of(request)
         self._streaming = streaming
 
     def _keep_ahead_of(self, held: HeldAnswer) -> None:

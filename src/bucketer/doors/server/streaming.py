@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from bucketer.doors.server.streams import Listener, Streams
+    from bucketer.runtime.runtime import Stay
 
     class StreamClient(Protocol):
         """The connection of one who listens."""
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
         def send_more(self, data: bytes) -> None:
             """Write a piece of the answer."""
 
+        def shutdown(self) -> None:
+            """Leave, with what ends the answer."""
+
 
 #: Pieces for one client in one turn of the loop; then others have theirs.
 _PIECES = 4
@@ -30,9 +34,14 @@ _END = b"0\r\n\r\n"
 
 
 class Streaming:
-    """What a connection that streams has beside what each has."""
+    """What a connection that streams has beside what each has.
 
-    __slots__ = ("_beaten", "_chunked", "_client", "_loop", "_streams", "listener")
+    Attributes:
+        listener: its place among those who listen; None before and after.
+        stay: says whether its client may listen on; None where anybody may.
+    """
+
+    __slots__ = ("_beaten", "_chunked", "_client", "_loop", "_streams", "listener", "stay")
 
     def __init__(
         self,
@@ -47,6 +56,7 @@ class Streaming:
         self._chunked = chunked
         self._beaten = False
         self.listener: Listener | None = None
+        self.stay: Stay | None = None
 
     def opened(self, opening: bytes) -> bytes:
         """Return what is sent first, as a piece of the answer."""
@@ -67,6 +77,11 @@ class Streaming:
         if was_quiet and self.listener is not None and self._client.takes_more():
             self._send(self.listener.stream.heartbeat)
             self._beaten = True
+
+    def dismiss(self) -> None:
+        """Listen no more: the client may not."""
+        if self.listener is not None:
+            self._client.shutdown()
 
     def end(self) -> bytes:
         """Listen no more; return what ends the answer."""

@@ -19,9 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bucketer.api.streams import Notice, Stream
+    from bucketer.runtime.runtime import Stay
 
     class Taker(Protocol):
-        """A connection that streams."""
+        """A connection that streams.
+
+        Attributes:
+            stay: says whether its client may listen on; None where anybody may.
+        """
+
+        stay: Stay | None
+
+        def dismiss(self) -> None:
+            """Listen no more: the client may not."""
 
         def stream_ready(self) -> None:
             """Take from its listener what is new, if its client takes what it was sent."""
@@ -40,7 +50,8 @@ TAKEN_BYTES, LOOKED_AT = 16 * 1024, 1_000
 AT_ONCE = 100
 #: Between two rounds through the listeners of a topic: what comes meanwhile is told together.
 ROUND_S = 0.05
-#: After so long without anything a listener gets a heartbeat; within proxies' usual 60 s.
+#: After so long without anything a listener gets a heartbeat; within proxies' usual 60 s. As often
+#: it is found out whether those who had to show a key would still be let in.
 HEARTBEAT_S = 15.0
 
 
@@ -171,6 +182,7 @@ class Streams:
         self.count = 0
         self._topics: dict[str, _Topic] = {}
         self._heart: asyncio.TimerHandle | None = None
+        self._asking = False
 
     @property
     def kept_bytes(self) -> int:
@@ -244,7 +256,20 @@ class Streams:
     def _beat(self) -> None:
         self._heart = self._loop.call_later(HEARTBEAT_S, self._beat)
         everybody = [each for topic in self._topics.values() for each in topic.listeners]
+        guarded = [each.taker for each in everybody if each.taker.stay is not None]
+        if guarded and not self._asking:
+            self._asking = True
+            self._loop.run_in_executor(None, self._ask, guarded)
         self._beat_some(everybody, 0)
+
+    def _ask(self, takers: list[Taker]) -> None:
+        """Dismiss those who may listen no more; on a thread, since to find out may take long."""
+        try:
+            for taker in takers:
+                if taker.stay is not None and not taker.stay.is_good():
+                    self._loop.call_soon_threadsafe(taker.dismiss)
+        finally:
+            self._asking = False
 
     def _beat_some(self, listeners: list[Listener], start: int) -> None:
         for listener in listeners[start : start + AT_ONCE]:
