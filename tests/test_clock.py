@@ -40,7 +40,7 @@ def test_a_monotonic_clock_that_stood_still_is_made_up_for():
 
 def test_what_ages_in_a_process_goes_by_it_unless_a_test_says_otherwise():
     predictor = CachedPredictor(None, str)
-    client = PredictionClient(None)
+    lines = PredictionClient()._lines
     archive = Archive(None)
 
-    assert {SteadyClock} == {type(each._clock) for each in (predictor, client, archive)}
+    assert {SteadyClock} == {type(each._clock) for each in (predictor, lines, archive)}
