@@ -10,7 +10,8 @@ from bucketer.api import problems
 from bucketer.core import errors
 from bucketer.core.errors import BucketerError
 
-PAGE = (Path(__file__).parents[1] / "docs" / "http-api.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
 
 #: One of each kind that can be raised.
 EXAMPLES = [
@@ -92,6 +93,21 @@ class TestEveryError:
         received = pickle.loads(pickle.dumps(error))
 
         assert (type(error), str(error)) == (type(received), str(received))
+
+
+@pytest.mark.parametrize("folder", ["doors/cli", "migration", "publishing"])
+def test_what_only_a_command_says_is_documented_by_its_code(folder):
+    sources = (ROOT / "src" / "bucketer" / folder).glob("*.py")
+    codes = {
+        code
+        for path in sources
+        for code in re.findall(r'^    code = "(\w+)"$', path.read_text(), re.MULTILINE)
+    }
+    codes -= {"not_there_yet"}  # of the webhook alone, which waits
+    known = PAGE + (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    assert codes
+    assert {code for code in codes if f"`{code}`" not in known} == set()
 
 
 def test_an_error_that_is_none_of_ours_tells_nothing_of_the_inside():

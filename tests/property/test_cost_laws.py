@@ -25,7 +25,7 @@ from bucketer.api.bucketer import attributes, form
 from bucketer.api.options import ApiOptions
 from bucketer.core.events import visitor_json
 from bucketer.core.slips import nearest
-from bucketer.doors.aws_lambda import UnknownEvent, to_request
+from bucketer.doors.aws_lambda import UnknownTrigger, to_request
 
 EXPERIMENT = b'{"e":"checkout_flow_experiment","u":"x",'
 GOAL = b'{"event":"purchase","user":"x",'
@@ -269,7 +269,7 @@ def test_the_work_of_an_event_of_lambda_is_in_proportion(make, trigger):
     client = Client()
 
     def answer(event):
-        with contextlib.suppress(UnknownEvent):
+        with contextlib.suppress(UnknownTrigger):
             client.handler.handle(to_request(event, "r"), 0.0, lambda: "u")
 
     def cost(n):

@@ -53,7 +53,7 @@ _TEXT = frozenset((str,))
 _NOBODY = TrustedProxies()
 
 
-class UnknownEvent(Exception):
+class UnknownTrigger(Exception):
     """The event is not an HTTP request that this door knows."""
 
 
@@ -77,7 +77,7 @@ def make_handler(
         try:
             request = to_request(event, fallback_id, proxies)
             return to_result(event, runtime.serve(request, lambda: _deadline(context)))
-        except UnknownEvent as error:
+        except UnknownTrigger as error:
             return to_result(event, _unknown(event, str(error), fallback_id, runtime))
         except Exception:  # noqa: BLE001 -- the last resort: logged, and answered as a 500
             _log.exception("request %s failed", fallback_id)
@@ -104,11 +104,11 @@ def to_request(event: object, fallback_id: str, proxies: TrustedProxies = _NOBOD
         proxies: whose word is taken for where the request came from.
 
     Raises:
-        UnknownEvent: it is none of them, or a part of it has an impossible shape.
+        UnknownTrigger: it is none of them, or a part of it has an impossible shape.
     """
     if not isinstance(event, dict):
         message = f"expected an object, found {type(event).__name__}"
-        raise UnknownEvent(message)
+        raise UnknownTrigger(message)
     context = event.get("requestContext")
     try:
         if isinstance(context, dict):
@@ -122,10 +122,10 @@ def to_request(event: object, fallback_id: str, proxies: TrustedProxies = _NOBOD
             return Request("GET", _HEALTH, request_id=fallback_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"a part of it has an unexpected shape ({type(error).__name__}: {error})"
-        raise UnknownEvent(message) from error
+        raise UnknownTrigger(message) from error
     found = ", ".join(sorted(map(str, event))[:5]) or "nothing"
     message = f"expected requestContext and a method, found the keys: {found[:200]}"
-    raise UnknownEvent(message)
+    raise UnknownTrigger(message)
 
 
 def to_result(event: object, response: Response) -> dict[str, Any]:

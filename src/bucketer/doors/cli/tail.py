@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .terminal import Terminal
 
     #: An event and its kind, or why there are no more of one worker.
-    Heard: TypeAlias = "tuple[str, dict[str, object]] | CannotListen"
+    Heard: TypeAlias = "tuple[str, dict[str, object]] | CannotTail"
 
 #: The server says something at least so often.
 _SILENCE_S = 60.0
@@ -34,7 +34,7 @@ _TRIES = 16
 _PAUSE_S = 0.6
 
 
-class CannotListen(BucketerError):
+class CannotTail(BucketerError):
     """The server can't be listened to, or no longer."""
 
     code = "cannot_tail"
@@ -96,7 +96,7 @@ def _key_of(path: str | None) -> str:
     try:
         return Path(path).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
-        raise CannotListen(
+        raise CannotTail(
             f"the key can't be read from {path}: {getattr(error, 'strerror', None) or error}"
         ) from None
 
@@ -109,7 +109,7 @@ def _listen(
     A connection hears the worker that took it; there are as many as it takes to hear all of them.
 
     Raises:
-        CannotListen: there is no server, or it refuses, or it is gone.
+        CannotTail: there is no server, or it refuses, or it is gone.
     """
     heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
     left = 0
@@ -118,7 +118,7 @@ def _listen(
         _follow(stream, heard)
     while True:
         found = heard.get()
-        if not isinstance(found, CannotListen):
+        if not isinstance(found, CannotTail):
             yield found
             continue
         left -= 1
@@ -139,7 +139,7 @@ def _of_each_worker(url: str, asked: dict[str, object], key: str) -> Iterator[_S
             return
         try:
             stream, here = _connect(url, asked, key)
-        except CannotListen:  # as many listen at that worker as may: we did, a moment ago
+        except CannotTail:  # as many listen at that worker as may: we did, a moment ago
             time.sleep(_PAUSE_S)
             continue
         if here.get("worker") in listening:
@@ -156,7 +156,7 @@ def _follow(stream: _Stream, heard: queue.SimpleQueue[Heard]) -> None:
         try:
             for event in stream.events():
                 heard.put(event)
-        except CannotListen as error:
+        except CannotTail as error:
             heard.put(error)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -167,7 +167,7 @@ def _connect(url: str, asked: dict[str, object], key: str) -> tuple[_Stream, dic
     stream = _Stream(url, asked, key)
     kind, here = next(stream.events())
     if kind != "worker":
-        raise CannotListen(f"{url}: found an event {kind[:40]!r}; expected the worker's")
+        raise CannotTail(f"{url}: found an event {kind[:40]!r}; expected the worker's")
     return stream, here
 
 
@@ -175,7 +175,7 @@ class _Stream:
     """One connection to a server.
 
     Raises:
-        CannotListen: it can't be made, or is refused.
+        CannotTail: it can't be made, or is refused.
     """
 
     def __init__(self, url: str, asked: dict[str, object], key: str) -> None:
@@ -183,7 +183,7 @@ class _Stream:
         secure = parts.scheme == "https"
         make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CannotListen(f"--url: found {url!r}; allowed: http://HOST:PORT or https://HOST")
+            raise CannotTail(f"--url: found {url!r}; allowed: http://HOST:PORT or https://HOST")
         self._where = parts.netloc
         headers = {"Accept": "text/event-stream"} | ({"X-API-Key": key} if key else {})
         path = f"{parts.path.rstrip('/')}{PATH}?{urlencode(asked)}"
@@ -193,15 +193,15 @@ class _Stream:
             self._answer = self._connection.getresponse()
             if self._answer.status != http.client.OK:
                 body = self._answer.read(_MOST_LINE_BYTES)
-                raise CannotListen(_refusal(self._answer.status, body))
+                raise CannotTail(_refusal(self._answer.status, body))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CannotListen(f"{self._where}: {error or type(error).__name__}") from None
+            raise CannotTail(f"{self._where}: {error or type(error).__name__}") from None
 
     def events(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Give each event with its kind.
 
         Raises:
-            CannotListen: there are no more.
+            CannotTail: there are no more.
         """
         kind = "decision"
         try:
@@ -215,8 +215,8 @@ class _Stream:
                         yield kind, told
                     kind = "decision"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CannotListen(f"{self._where}: {error or type(error).__name__}") from None
-        raise CannotListen(f"{self._where}: the server has ended the stream")
+            raise CannotTail(f"{self._where}: {error or type(error).__name__}") from None
+        raise CannotTail(f"{self._where}: the server has ended the stream")
 
     def close(self) -> None:
         """Listen no more."""
