@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from . import attack as by
 from .attack import Attack, get, post
+from .bystander import KEY
 from .datafiles import REVISIONS
 
 _MIB = 1024 * 1024
+#: The SDK key that the usual datafile names.
+_KEY = "demonstration"
 _DECIDE = "/bucketer?e=checkout_flow_experiment&u=somebody"
 _CHUNKED = b"POST /bucketer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BEGUN = b"POST /bucketer HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n"
@@ -50,6 +54,18 @@ def _filled(beginning: bytes, piece: bytes, end: bytes = b"", size: int = _MIB) 
 
 def _numbered(pattern: str, count: int) -> bytes:
     return ",".join(pattern % number for number in range(count)).encode()
+
+
+def _agents(target: str, body: bytes) -> bytes:
+    return post(target, body, "Content-Type: application/json", f"X-Optimizely-SDK-Key: {_KEY}")
+
+
+def _batch(count: int, **operation: object) -> bytes:
+    headers = {"Content-Type": "application/json", "X-Optimizely-SDK-Key": _KEY}
+    operation |= {"method": "POST", "headers": headers}
+    operations = [{"operationID": str(n), **operation} for n in range(count)]
+    body = json.dumps({"timeout": 5, "operations": operations}).encode()
+    return _agents("/v1/batch", body)
 
 
 _NAMES = b'{"a":{' + _numbered('"%06d":0', 90_000) + b',"000000":0}}'
@@ -225,6 +241,123 @@ HOSTILE = (
         by.wait,
         environ={"DATAFILE_MAX_AGE": "0.2"},
         comes="60,000 numbers",
+    ),
+    # -- the other APIs
+    Hostile(
+        "agent",
+        "6,000 forced decisions",
+        by.again(
+            _agents(
+                "/v1/decide",
+                b'{"userId":"x","forcedDecisions":['
+                + b'{"flagKey":"checkout_flow","variationKey":"one_step_checkout"},' * 6_000
+                + b"{}]}",
+            ),
+            3,
+        ),
+    ),
+    Hostile(
+        "agent",
+        "19,000 attributes of 40 characters",
+        by.again(
+            _agents(
+                "/v1/decide",
+                b'{"userId":"x","userAttributes":{' + _numbered('"%040d":0', 19_000) + b"}}",
+            ),
+            3,
+        ),
+    ),
+    Hostile(
+        "agent",
+        "20 user profiles of 900 experiments",
+        by.again(
+            _agents(
+                "/v1/save",
+                b'{"userId":"x","experimentBucketMap":{'
+                + _numbered('"%06d":{"variation_id":"1"}', 900)
+                + b"}}",
+            ),
+            20,
+        ),
+        environ={"BUCKETER_PROFILES": "memory", "BUCKETER_PROFILES_API": "on"},
+    ),
+    Hostile(
+        "agent",
+        "500 decisions of everything in one batch",
+        by.again(_batch(500, url="/v1/decide", body={"userId": "x"}), 3),
+    ),
+    Hostile(
+        "agent",
+        "500 conversions of 2 KB in one batch",
+        by.again(
+            _batch(
+                500,
+                url="/v1/track",
+                params={"eventKey": "purchase"},
+                body={"userId": "x", "eventTags": {"t": "y" * 1_700}},
+            ),
+            3,
+        ),
+    ),
+    Hostile(
+        "agent",
+        "overrides for 2,000 users",
+        by.pipeline(
+            b"".join(
+                _agents(
+                    "/v1/override",
+                    json.dumps(
+                        {
+                            "userId": f"{n}" + "u" * 400,
+                            "experimentKey": "checkout_flow_experiment",
+                            "variationKey": "one_step_checkout",
+                        }
+                    ).encode(),
+                )
+                for n in range(2_000)
+            )
+        ),
+        environ={"BUCKETER_OVERRIDES": "on"},
+    ),
+    Hostile(
+        "ofrep",
+        "all flags for a context of 19,000 values",
+        by.again(
+            post(
+                "/ofrep/v1/evaluate/flags",
+                b'{"context":{"targetingKey":"x",' + _numbered('"%040d":0', 19_000) + b"}}",
+                "Content-Type: application/json",
+            ),
+            3,
+        ),
+    ),
+    Hostile(
+        "ofrep",
+        "a context of a million brackets",
+        by.again(
+            post(
+                "/ofrep/v1/evaluate/flags",
+                b'{"context":' + b"[" * (_MIB - 20),
+                "Content-Type: application/json",
+            ),
+            3,
+        ),
+    ),
+    Hostile(
+        "access",
+        "20,000 keys that nobody has",
+        by.pipeline(
+            b"".join(get(_DECIDE, f"Authorization: Bearer bk_{n:043}") for n in range(20_000))
+        ),
+        environ={
+            "BUCKETER_ACCESS": "keys",
+            "BUCKETER_KEYS": f"{sha256(KEY.encode()).hexdigest()}:evaluate:*",
+        },
+    ),
+    Hostile(
+        "access",
+        "20,000 requests with ever new headers",
+        by.pipeline(b"".join(get("/a", f"X-{n}: " + "y" * 900) for n in range(20_000))),
     ),
     # -- slow connections
     Hostile(
