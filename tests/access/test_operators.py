@@ -16,6 +16,7 @@ from bucketer.api.http import Request
 from fakes.environments import environments_file
 from fakes.origin import Origin, answer, ok
 from fakes.process import bucketer_serve, start
+from fakes.states import state_dir
 from fakes.waiting import wait_until
 
 TEXTS = {role: new_key(role.ljust(32).encode()) for role in ("evaluate", "read", "admin")}
@@ -34,7 +35,8 @@ class Server:
     """A runtime as a server has it, whose clock can be set."""
 
     def __init__(self, mode=wiring.SERVER, **environ):
-        self.runtime = wiring.build(environ={"BUCKETER_EVENTS": "off", **environ}, mode=mode)
+        ours = {"BUCKETER_EVENTS": "off", "BUCKETER_STATE_DIR": state_dir()}
+        self.runtime = wiring.build(environ=ours | environ, mode=mode)
         self.ahead_s = 0.0
         self.runtime.clock = lambda: time.time() + self.ahead_s
 

@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 
+from .states import state_dir
+
 STARTED = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
@@ -34,6 +36,7 @@ def start(*options, before=(), patience_s=60.0, **environ):
         AssertionError: it ended, or *patience_s* went by.
     """
     command = [*before, sys.executable, "-m", "bucketer", "serve", "--port", "0", *options]
+    ours = {"BUCKETER_EVENTS": "off", "PYTHONUNBUFFERED": "1", "BUCKETER_STATE_DIR": state_dir()}
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -41,7 +44,7 @@ def start(*options, before=(), patience_s=60.0, **environ):
     }
     process = subprocess.Popen(
         command,
-        env=inherited | {"BUCKETER_EVENTS": "off", "PYTHONUNBUFFERED": "1"} | environ,
+        env=inherited | ours | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
