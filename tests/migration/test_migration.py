@@ -185,6 +185,19 @@ def test_what_is_agents_default_anyway_is_not_worth_a_word():
         ("clients: 1", "clients: no option of Agent's"),
         ("api: {prot: 1}", "api.prot: no option of Agent's"),
         ("api: {auth: {clients: [{id: a}]}}", "api.auth.clients: not taken over"),
+        ("api: yes", "api (no table, where one is expected)"),
+        ("client: {userProfileService: redis}", "client.userprofileservice (no table"),
+        ("webhook: {projects: [1]}", "webhook.projects (no table"),
+        ("webhook: {projects: {1: {sdkKeys: [A]}}}", "webhook.projects.1: no secret"),
+        (
+            "webhook: {projects: {1: {sdkKeys: [A], secret: s}, 2: {sdkKeys: [A], secret: t}}}",
+            "webhook.projects.2: one of its keys is of an earlier project",
+        ),
+        ("sdkKeys: ['A:t', 'A:u']", "sdkKeys: the 2. key is an earlier one with another token"),
+        ("client: {pollingInterval: 60}\nsdkKeys: [A]", "60 counts nanoseconds"),
+        ("admin: {port: '8090'}", "/metrics (BUCKETER_METRICS)"),
+        ("tracing: {enabled: true}", "BUCKETER_TRACES=otlp"),
+        ("synchronization: {datafile: {enable: true}}", "processes don't talk to each other"),
     ],
 )
 def test_what_can_not_be_taken_over_is_said(tmp_path, yaml, told):
@@ -192,6 +205,60 @@ def test_what_can_not_be_taken_over_is_said(tmp_path, yaml, told):
 
     assert any(told in note for note in migration.notes), migration.notes
     settings_of(migration, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        "tracing: {enabled: false, opentelemetry: {default: stdout}}",
+        "synchronization: {pubsub: {}, notification: {enable: false}, datafile: {Enable: false}}",
+    ],
+)
+def test_what_is_off_is_not_worth_a_word(off):
+    assert 1 == len(migrated(off).notes)  # that no SDK key is listed
+
+
+@pytest.mark.parametrize(
+    ("origins", "taken"),
+    [
+        (["https://a.example", "https://*.b.example"], ("https://a.example",)),
+        (["https://*.b.example"], ()),
+        (["https://a.example", "*"], ("*",)),
+        ([], ("*",)),
+    ],
+)
+def test_no_page_may_ask_that_agent_keeps_out(tmp_path, origins, taken):
+    migration = migrated(json.dumps({"api": {"cors": {"allowedOrigins": origins}}}))
+
+    assert taken == settings_of(migration, tmp_path).cors_origin
+    told = [each for each in migration.notes if each.startswith("api.cors.allowedOrigins: not")]
+    assert len(told) == ("https://*.b.example" in origins)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"hmacSecrets": ["no base64!"]},
+        {"hmacSecrets": ["c2VjcmV0LW9uZQ==", "x"]},
+        {"jwksURL": "keys.example"},
+    ],
+)
+def test_a_service_that_asks_for_tokens_never_becomes_an_open_one(auth):
+    with pytest.raises(AgentConfigError, match=r"api\.auth\..*Without it everybody could ask"):
+        migrated(json.dumps({"api": {"auth": auth}}))
+
+
+@pytest.mark.parametrize("word", ["on", "yes", "Y", "off", "no", "tRuE"])
+def test_only_true_is_on_as_agents_reader_has_it(tmp_path, word):
+    migration = migrated(f"api: {{enableOverrides: {word}}}\nlog: {{pretty: {word}}}")
+
+    assert not settings_of(migration, tmp_path).overrides
+    for true in ("true", "True", '"1"', "1", "t"):
+        assert settings_of(migrated(f"api: {{enableOverrides: {true}}}"), tmp_path).overrides
+
+
+def test_a_longer_url_than_ours_may_name_many_keys(tmp_path):
+    assert 65_536 == settings_of(migrated(), tmp_path).max_url_bytes
 
 
 def test_a_heading_with_nothing_below_it_is_no_matter():
@@ -220,6 +287,14 @@ def test_no_text_breaks_out_of_its_place(tmp_path, value):
         (b"\xff\xfe\xfd", "no valid YAML"),
         (b"[" * 5_000, "no valid YAML"),
         (b"#" * (MAX_BYTES + 1), "bytes"),
+        (
+            b"api: {port: 1}\nlog: {}\napi: {port: 2}",
+            "line 3: no valid YAML: `api` stands in line 1",
+        ),
+        (b"api:\n  port: 1\n  port: 2", "line 3: no valid YAML: `port` stands in line 2"),
+        (b"name: \xfc\n", "its 7. character: "),
+        (b"a: &a [*a]\nsdkKeys: *a", "nested too deeply"),
+        (b"api: &a {x: *a}", "nested too deeply"),
     ],
 )
 def test_what_is_no_file_of_options_is_refused(raw, told):

@@ -43,9 +43,11 @@ TAKEN: Final = {
 }
 
 _LOG: Final = "log lines name environments, never SDK keys"
-_TLS: Final = "TLS ends at a proxy or a load balancer in front"
-_ADMIN: Final = "there is no admin listener; GET /health tells counters and the datafile's age"
-_TRACING: Final = "there is no tracing"
+_TLS: Final = "it speaks plain HTTP; TLS ends at a proxy or a load balancer in front"
+_ADMIN: Final = "/health, /info, /config and /metrics (BUCKETER_METRICS) are on the one port"
+_TRACING: Final = (
+    "spans are sent with BUCKETER_TRACES=otlp, to where OTEL_EXPORTER_OTLP_ENDPOINT says"
+)
 _SYNC: Final = "processes don't talk to each other; each fetches, and the workers of one share it"
 _TIMES: Final = "the server's time-outs are fixed; streams are not cut by them"
 _CACHE: Final = "the cache is in memory, with bounds of its own"
@@ -127,6 +129,25 @@ TABLES: Final = frozenset(
         "tracing",
         "runtime",
         "admin.auth",
+    }
+)
+#: What has options below it that are taken over: nothing but a table can stand there.
+HEADINGS: Final = frozenset(
+    {
+        "api",
+        "api.auth",
+        "api.cors",
+        "client",
+        "client.cmab",
+        "client.odp",
+        "client.odp.segmentscache",
+        "client.userprofileservice",
+        "log",
+        "server",
+        "server.batchrequests",
+        "server.interceptors",
+        "webhook",
+        "webhook.projects",
     }
 )
 

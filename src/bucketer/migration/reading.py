@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bucketer.core.errors import BucketerError
 
-from .options import TABLES, TAKEN, by_variable, why_not
+from .options import HEADINGS, TABLES, TAKEN, by_variable, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,10 @@ def read_options(raw: bytes, where: str, environ: Mapping[str, str]) -> Options:
     document = _parse(raw, where)
     if document is not None and not isinstance(document, dict):
         raise AgentConfigError(where, "expected options such as `sdkKeys:` at its top")
-    _Flat(options, where).take(document or {}, "")
+    try:
+        _Flat(options, where).take(document or {}, "")
+    except RecursionError:  # an alias may stand inside of what it names
+        raise AgentConfigError(where, "is nested too deeply") from None
     _take_variables(options, environ)
     return options
 
@@ -78,17 +81,13 @@ def _parse(raw: bytes, where: str) -> object:
         raise AgentConfigError(where, f"has {len(raw)} bytes; {MAX_BYTES} are read at most")
     if not raw.strip():
         return None
-    import yaml
+    from .yaml_text import NoYaml, parse  # needs the extra [cli]
 
     try:
-        found: object = yaml.safe_load(raw)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise AgentConfigError(f"{where}{line}", f"no valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise AgentConfigError(where, f"no valid YAML: {type(error).__name__}") from None
-    return found
+        return parse(raw)
+    except NoYaml as error:
+        line = f", line {error.line}" if error.line else ""
+        raise AgentConfigError(f"{where}{line}", f"no valid YAML: {error.why}") from None
 
 
 class _Flat:
@@ -101,7 +100,9 @@ class _Flat:
         for key, value in table.items():
             self._count()
             name = f"{path}.{str(key).lower()}" if path else str(key).lower()
-            if name in TABLES or (name in TAKEN and not isinstance(value, dict)):
+            if name in HEADINGS and value is not None and not isinstance(value, dict):
+                self._options.unknown.append(f"{name} (no table, where one is expected)")
+            elif name in TABLES or (name in TAKEN and not isinstance(value, dict)):
                 self._options.values[name] = self._counted(value)
             elif isinstance(value, dict) and value:
                 if name in TAKEN:
@@ -161,7 +162,9 @@ def _take_variable(options: Options, option: str, text: str, name: str) -> None:
     except (ValueError, RecursionError):
         options.unknown.append(f"{name} (expected JSON)")
         return
-    if option == "client.cmab" and isinstance(value, dict):
+    if option in HEADINGS and not isinstance(value, dict):
+        options.unknown.append(f"{name} (no JSON object, where one is expected)")
+    elif option == "client.cmab":
         _Flat(options, name).take(value, option)
     else:
         _say(options, option, value, name)
@@ -188,12 +191,12 @@ def _take_project(options: Options, project: str, part: str, name: str, text: st
 def listed(value: object) -> list[str]:
     """Return a list as YAML has it, or as a variable has it: between commas."""
     if isinstance(value, list):
-        return [str(each).strip() for each in value if str(each).strip()]
+        return [text for each in value if each is not None and (text := str(each).strip())]
     if value is None:
         return []
     return [each.strip() for each in str(value).split(",") if each.strip()]
 
 
 def is_on(value: object) -> bool:
-    """Return a switch as Agent reads it: `true`, `True`, `1`, `t`."""
-    return value is True or str(value).strip().lower() in {"true", "1", "t"}
+    """Return a switch as Agent reads it. Source: Go, package strconv, ParseBool."""
+    return str(value) in {"true", "True", "TRUE", "1", "t", "T"}

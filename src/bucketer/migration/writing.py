@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from bucketer.settings import BY_NAME, refusal
 
 from .durations import seconds_of
 from .options import DEFAULTS, TAKEN, why_not
-from .reading import is_on, listed
+from .reading import AgentConfigError, is_on, listed
 
 if TYPE_CHECKING:
     from .reading import Options
@@ -18,6 +19,8 @@ _PUBLIC = "https://cdn.optimizely.com/datafiles/%s.json"
 _SECURE = "https://config.optimizely.com/datafiles/auth/%s.json"
 _LEVELS = {"panic": "error", "fatal": "error", "trace": "debug", "warn": "warning"}
 _DAY_S = 86_400.0
+#: The most that may be set, since Agent has no bound.
+_LONGEST_URL = 65_536
 
 
 class Migration:
@@ -55,7 +58,8 @@ class Migration:
 
     def note(self, option: str, told: str) -> None:
         """Say something of an option that isn't wholly taken over."""
-        self.notes.append(f"{option}: {told}")
+        if (text := f"{option}: {told}") not in self.notes:
+            self.notes.append(text)
 
     def set(self, name: str, value: object, option: str) -> None:
         """Write a setting, if it may be what it is."""
@@ -72,6 +76,27 @@ class Migration:
         else:
             self._lines.append(f"{row.attribute} = {toml(value)}")
 
+    def _fits(self, name: str, value: str, option: str) -> bool:
+        """Say whether a setting may be *value*; note it if not."""
+        try:
+            BY_NAME[name].parse(value)
+        except ValueError as error:
+            self.note(option, f"not taken over: {refusal(BY_NAME[name], value, error)}")
+            return False
+        return True
+
+    def keep_closed(self, name: str, value: str | list[str], option: str) -> None:
+        """Write a setting without which anybody could ask.
+
+        Raises:
+            AgentConfigError: it can't be what it is.
+        """
+        before = len(self.notes)
+        self.set(name, value, option)
+        if len(self.notes) > before:
+            why = self.notes.pop().partition(": ")[2]
+            raise AgentConfigError(option, f"{why}. Without it everybody could ask")
+
     def seconds(self, name: str, option: str) -> None:
         """Write a time, if the option says one."""
         value = self.said(option)
@@ -86,6 +111,7 @@ class Migration:
 
     def _settings(self) -> None:
         self._lines.append('sdk_keys = "any"  # as Agent: "listed" serves the keys below alone')
+        self.set("BUCKETER_MAX_URL_BYTES", _LONGEST_URL, "")  # a decide may name many keys
         if (host := self.said("server.host")) is not None:
             self.set("BUCKETER_HOST", str(host), "server.host")
         if (port := self.said("api.port")) is not None:
@@ -114,9 +140,12 @@ class Migration:
         self._cors()
 
     def _cors(self) -> None:
-        origins = listed(self.said("api.cors.allowedOrigins"))
-        if origins and origins != ["*"]:
-            self.set("BUCKETER_CORS_ORIGIN", origins, "api.cors.allowedOrigins")
+        option = "api.cors.allowedOrigins"
+        origins = listed(self.said(option))
+        if origins and "*" not in origins:
+            taken = [each for each in origins if self._fits("BUCKETER_CORS_ORIGIN", each, option)]
+            # Nobody is let in whom Agent keeps out.
+            self.set("BUCKETER_CORS_ORIGIN", taken or "off", option)
         headers = listed(self.said("api.cors.allowedHeaders"))
         if headers == ["*"]:
             told = "`*` is not taken over; the usual ones are allowed (BUCKETER_CORS_HEADERS)"
@@ -177,9 +206,9 @@ class Migration:
     def _auth(self) -> None:
         secrets = listed(self.said("api.auth.hmacSecrets"))
         if secrets:
-            self.set("BUCKETER_AUTH_HMAC_SECRETS", secrets, "api.auth.hmacSecrets")
+            self.keep_closed("BUCKETER_AUTH_HMAC_SECRETS", secrets, "api.auth.hmacSecrets")
         if (url := self.said("api.auth.jwksURL")) is not None:
-            self.set("BUCKETER_AUTH_JWKS_URL", str(url), "api.auth.jwksURL")
+            self.keep_closed("BUCKETER_AUTH_JWKS_URL", str(url), "api.auth.jwksURL")
             self.seconds("BUCKETER_AUTH_JWKS_AGE", "api.auth.jwksUpdateInterval")
         clients = self.said("api.auth.clients")
         if isinstance(clients, list) and clients:
@@ -200,7 +229,7 @@ class Migration:
     def _tell_the_rest(self) -> None:
         """Say what has no counterpart: of options that say anything but Agent's default."""
         for option in self._options.values:
-            if option in TAKEN or self.said(option) is None:
+            if option in TAKEN or self.said(option) is None or _is_off(self.said(option)):
                 continue
             found = why_not(option)
             if found is not None:
@@ -209,22 +238,38 @@ class Migration:
             self.notes.append(f"{name}: no option of Agent's, so not taken over")
 
 
+def _is_off(value: object) -> bool:
+    """Say whether a table says of all in it that it is off, as Agent's own file does."""
+    if not isinstance(value, dict):
+        return False
+    lower = {str(key).lower(): each for key, each in value.items()}
+    switches = [lower[name] for name in ("enabled", "enable") if name in lower]
+    if switches:
+        return not any(map(is_on, switches))
+    inner = [each for each in lower.values() if isinstance(each, dict) and "enable" in each]
+    return bool(inner) and all(map(_is_off, inner))
+
+
 def _environments(options: Options, migration: Migration) -> list[str]:
     """Return the tables of environments: of the keys that Agent is told to have at hand."""
     projects = options.values.get("webhook.projects")
     by_key: dict[str, tuple[str, dict[str, Any]]] = {}
     for project, each in projects.items() if isinstance(projects, dict) else ():
         mine = {str(k).lower(): v for k, v in each.items()} if isinstance(each, dict) else {}
+        option = f"webhook.projects.{str(project)[:40]}"
         if is_on(mine.get("skipsignaturecheck")):
-            option = f"webhook.projects.{project}.skipSignatureCheck"
-            migration.note(option, "no counterpart: signatures are always checked")
+            told = "no counterpart: signatures are always checked"
+            migration.note(f"{option}.skipSignatureCheck", told)
+        if not mine.get("secret"):
+            migration.note(option, "no secret, so its webhooks aren't heard")
         for key in listed(mine.get("sdkkeys")):
-            by_key.setdefault(key, (str(project), mine))
+            if by_key.setdefault(key, (str(project), mine))[1] is not mine:
+                migration.note(option, "one of its keys is of an earlier project, which is heard")
     keys = list(dict.fromkeys([*listed(options.values.get("sdkkeys")), *by_key]))
     # Agent's webhook concerns whatever begins with the key, `KEY:TOKEN` above all.
     keys = [key for key in keys if not any(other.startswith(f"{key}:") for other in keys)]
     lines: list[str] = []
-    polling = _polling(migration)
+    polling, seen = _polling(migration), set()
     for number_of_it, written in enumerate(keys, 1):
         name = f"environment_{number_of_it}"
         key, _, token = written.partition(":")
@@ -232,6 +277,11 @@ def _environments(options: Options, migration: Migration) -> list[str]:
         if (wrong := _not_a_key(key)) is not None:
             migration.note("sdkKeys", f"the {number_of_it}. key is not taken over: {wrong}")
             continue
+        if key in seen:
+            told = "is an earlier one with another token, and not taken over"
+            migration.note("sdkKeys", f"the {number_of_it}. key {told}")
+            continue
+        seen.add(key)
         lines += ["", f"[environments.{name}]", f"sdk_key = {toml(key)}"]
         if token:
             lines.append(f"access_token = {toml(token)}")
@@ -260,6 +310,8 @@ def _polling(migration: Migration) -> list[str]:
         return []
     if age_s <= 0:
         migration.note(option, "datafiles are always asked for anew; here once a day then")
+    if re.fullmatch("[0-9]+", str(value)) and age_s > 0:
+        migration.note(option, f"{value} counts nanoseconds, as in Agent; {value}s are seconds")
     age_s = min(age_s, _DAY_S) if age_s > 0 else _DAY_S
     told = f"for keys that nobody lists, set the variable DATAFILE_MAX_AGE={number(age_s)}"
     migration.note(option, told)
