@@ -130,6 +130,7 @@ def test_on_a_full_disk_a_server_starts_and_restarts_and_never_answers_503(tmp_p
             answer = runtime.serve(Request("GET", "/health", ""))
             runtime.close()
             assert (200, "7") == (answer.status, json.loads(answer.body)["datafile"]["revision"])
+            assert [] == [*folder.rglob(".writable-*")]
 
 
 def health_of(runtime):

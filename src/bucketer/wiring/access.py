@@ -116,17 +116,23 @@ def _checker(settings: Settings) -> TokenChecker:
 
         return SecretChecker(settings.auth_hmac_secrets, *expected)
     from bucketer.clock import SteadyClock
-    from bucketer.sources.url import UrlSource
     from bucketer.tokens.checking import PublishedChecker
-    from bucketer.tokens.published import MAX_BYTES, PublishedKeys
+    from bucketer.tokens.published import PublishedKeys
 
     url = settings.auth_jwks_url
-
-    def fetch() -> bytes:
-        source = UrlSource(url, 0.0, timeout_s=_FETCH_S, max_bytes=MAX_BYTES)
-        fetched = source.fetch(None)
-        assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
-        return fetched.raw
-
-    keys = PublishedKeys(fetch, settings.auth_jwks_age, SteadyClock())
+    keys = PublishedKeys(lambda: fetch_published(url), settings.auth_jwks_age, SteadyClock())
     return PublishedChecker(keys, *expected)
+
+
+def fetch_published(url: str) -> bytes:
+    """Return the JWKS at *url*.
+
+    Raises:
+        SourceError: it can't be had.
+    """
+    from bucketer.sources.url import UrlSource
+    from bucketer.tokens.published import MAX_BYTES
+
+    fetched = UrlSource(url, 0.0, timeout_s=_FETCH_S, max_bytes=MAX_BYTES).fetch(None)
+    assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
+    return fetched.raw

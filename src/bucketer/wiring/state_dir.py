@@ -38,8 +38,10 @@ def check_state_dir(settings: Settings) -> None:
         folder = Path(settings.state_dir).expanduser()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = folder / f".writable-{os.getpid()}"
-        probe.write_bytes(b"1")
-        probe.unlink()
+        try:
+            probe.write_bytes(b"1")
+        finally:
+            probe.unlink(missing_ok=True)  # on a full disk it is there, and empty
     except (OSError, RuntimeError, ValueError) as error:  # no home directory, no path at all
         if isinstance(error, OSError) and error.errno in _FULL:
             return

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import sys
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,13 @@ from bucketer.doors.cli import examining
 from fakes.origin import Origin, answer, ok
 from fakes.terminals import Kept
 
+#: The one of RFC 8037, A.2.
+PUBLISHED = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "kid": "one",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}
 EVENTS_OFF = {"BUCKETER_EVENTS": "off"}
 
 
@@ -130,11 +139,43 @@ def test_a_file_of_keys_that_can_not_be_used_is_a_problem(tmp_path):
     path.write_text("nonsense\n")
 
     found = offline(BUCKETER_KEYS_FILE=str(path))["access"]
-    assert ("problem", True) == (found["state"], "line 1" in found["found"])
+    assert ("problem", f"{path}: line 1 isn't HASH:ROLE:ENVIRONMENT") == (
+        found["state"],
+        found["found"],
+    )
+
+
+def test_a_file_of_keys_that_this_user_can_not_read_is_a_problem_and_nothing_beside(
+    tmp_path, caplog
+):
+    told = offline(BUCKETER_KEYS_FILE=str(tmp_path))  # a directory: so it is for root, too
+
+    assert f"{tmp_path}: Is a directory" == told["access"]["found"]
+    assert f"chown {os.getuid()} {tmp_path}" in told["access"]["do"]
+    assert [] == caplog.records
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"BUCKETER_METRICS": "emf"},
+        {"BUCKETER_TRACES": "otlp"},
+        {"BUCKETER_WEBHOOK_SECRET": "s3cret"},  # and no URL to fetch from
+    ],
+)
+def test_what_a_server_can_not_do_is_a_problem(environ, monkeypatch):
+    """Each setting is allowed; `bucketer serve` would end with status 1."""
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "bucketer.tracing.export", raising=False)
+    found = offline(**environ)["settings"]
+
+    assert ("problem", True) == (found["state"], next(iter(environ)) in found["found"])
 
 
 def test_a_log_that_can_not_be_written_is_a_problem(tmp_path):
     assert "problem" == offline(BUCKETER_LOG_FILE="/nowhere/log")["BUCKETER_LOG_FILE"]["state"]
+    folder = offline(BUCKETER_ACCESS_LOG_FILE=str(tmp_path))["BUCKETER_ACCESS_LOG_FILE"]
+    assert f"{tmp_path} is a directory" == folder["found"]
     assert "BUCKETER_LOG_FILE" not in offline(BUCKETER_LOG_FILE=str(tmp_path / "log"))
 
 
@@ -145,7 +186,23 @@ def test_a_state_directory_that_is_none_is_a_problem(tmp_path):
     found = findings("--offline", **kept)["state directory"]
 
     assert ("problem", True) == (found["state"], "is no directory" in found["found"])
-    assert "chown" in found["do"]
+    assert "Name a directory" in found["do"]
+
+
+def test_one_that_is_not_there_and_can_not_be_made_is_made_by_root():
+    kept = {"BUCKETER_EVENTS": "outbox", "BUCKETER_STATE_DIR": "/proc/none"}
+    found = findings("--offline", **kept)["state directory"]
+
+    assert found["do"].startswith(f"As root: install -d -o {os.getuid()} /proc/none;")
+
+
+def test_one_without_any_room_is_a_problem(tmp_path, monkeypatch):
+    full = SimpleNamespace(f_bavail=0, f_frsize=4096, f_blocks=100)
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    kept = {"BUCKETER_EVENTS": "outbox", "BUCKETER_STATE_DIR": str(tmp_path)}
+    found = findings("--offline", **kept)["state directory"]
+
+    assert ("problem", True) == (found["state"], "no room left" in found["found"])
 
 
 def test_a_state_directory_without_the_room_that_events_may_take_is_told(tmp_path):
@@ -194,12 +251,14 @@ def test_a_datafile_that_can_not_be_had_is_a_problem_unless_another_source_has_o
     both = [each["state"] for each in map(json.loads, kept.lines) if "datafile" in each["what"]]
 
     assert ("problem", True) == (alone["state"], "403" in alone["found"])
+    assert "SDK key" in alone["do"]
     assert "s3cret" not in json.dumps(alone)
     assert ["warning", "ok"] == both
 
 
 def test_each_environment_is_asked_for(tmp_path, demonstration):
     (tmp_path / "one.json").write_text(json.dumps(demonstration))
+    (tmp_path / "two.json").write_text("{}")
     config = tmp_path / "bucketer.toml"
     config.write_text(
         f'[environments.one]\ndatafile = "{tmp_path}/one.json"\n'
@@ -219,6 +278,29 @@ def test_what_the_compiler_gave_up_on_is_told(tmp_path, demonstration):
 
     found = findings(BUCKETER_DATAFILE=str(path), **EVENTS_OFF)["datafile of default"]
     assert ("warning", True) == (found["state"], "lint" in found["do"])
+
+
+def test_a_datafile_that_is_not_there_is_nothing_to_lint(tmp_path):
+    found = findings(BUCKETER_DATAFILE=str(tmp_path / "none.json"), **EVENTS_OFF)
+
+    assert "Is it there" in found["datafile of default"]["do"]
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "told"),
+    [
+        (answer(500), "problem", "127.0.0.1: status 500 (0 bytes)"),
+        (ok(b"[]"), "problem", "what is published there is no JWKS"),
+        (ok(b'{"keys": []}'), "problem", "0 from 127.0.0.1:{port} can be used"),
+        (ok(json.dumps({"keys": [PUBLISHED]}).encode()), "ok", "1 from 127.0.0.1:{port}"),
+    ],
+)
+def test_the_keys_of_tokens_are_asked_for(there, state, told):
+    with Origin(there) as issuer:
+        url = f"{issuer.url}/s3cret.json"
+        found = findings(BUCKETER_AUTH_JWKS_URL=url, **EVENTS_OFF)["keys of tokens"]
+        assert (state, told.format(port=issuer.port)) == (found["state"], found["found"])
+    assert "keys of tokens" not in offline(BUCKETER_AUTH_JWKS_URL=url)
 
 
 def test_a_collector_that_can_not_be_reached_is_a_problem(tmp_path, demonstration):

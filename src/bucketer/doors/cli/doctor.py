@@ -57,10 +57,10 @@ def _examine(terminal: Terminal, *, asks: bool) -> Iterator[Finding]:
         for problem in error.problems:
             yield examining.problem("settings", problem, "`bucketer settings` shows all of them.")
         return
-    yield from examining.settings(settings)
+    yield from examining.settings(settings, terminal.environ)
     yield from examining.access(settings)
     yield from examining.state(settings)
-    yield from examining.files(settings, terminal.environ)
+    yield from examining.files(settings)
     yield from examining.machine(settings)
     if asks:
         yield from examining.reach(settings, terminal.environ)

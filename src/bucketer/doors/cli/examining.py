@@ -16,11 +16,12 @@ from bucketer import wire, wiring
 from bucketer.api.local import is_loopback_name
 from bucketer.api.options import ApiOptions
 from bucketer.core.compile import compile_datafile
-from bucketer.core.errors import BucketerError, SettingsError
+from bucketer.core.errors import BucketerError, SettingsError, SourceError
 from bucketer.core.events import ENDPOINTS
 from bucketer.core.parse import parse_datafile
 from bucketer.settings import DEFAULT, TABLE
 from bucketer.wiring.state_dir import check_state_dir, users_of
+from bucketer.wiring.traces import add_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,15 +65,19 @@ def warning(what: str, found: str, do: str) -> Finding:
     return Finding("warning", what, found, do)
 
 
-def settings(settings: Settings) -> Iterator[Finding]:
-    """Look at what is set, as `read_settings` found it."""
+def settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at what is set, as `read_settings` found it, and whether a server can do that."""
     for line in settings.unknown:
         yield warning("settings", line, "Take the variable away, or write it as it is meant.")
     try:
-        wiring.engine_of(settings)
+        if settings.traces != "off":
+            add_traces(settings, environ, ApiOptions()).close()
+        wiring.check(settings, environ)
     except SettingsError as error:
-        yield problem("settings", str(error), "Install the extra, or leave the setting out.")
-        return
+        [told] = error.problems
+        if not told.startswith("BUCKETER_STATE_DIR"):  # which `state` looks at
+            yield problem("settings", told, "Install the extra, or set what is allowed.")
+            return
     yield Finding("ok", "settings", f"{len(TABLE)} settings can be used")
 
 
@@ -85,13 +90,22 @@ def access(settings: Settings) -> Iterator[Finding]:
         try:
             from bucketer.wiring.access import add_access
 
-            add_access(settings, ApiOptions())
+            # Of its file a ring tells the log, and goes on.
+            add_access(settings.but(keys_file=""), ApiOptions())
             if settings.keys_file:
                 count += len(read_file(settings.keys_file))
         except FileNotFoundError:
             pass  # it has none yet
-        except (SettingsError, OSError, ValueError) as error:
-            yield problem("access", str(error), "See docs/access.md.")
+        except SettingsError as error:
+            yield problem("access", error.problems[0], "docs/access.md shows how it is meant.")
+            return
+        except OSError as error:
+            do = f"Let this user read it: chown {os.getuid()} {settings.keys_file}"
+            yield problem("access", f"{settings.keys_file}: {error.strerror}", do)
+            return
+        except ValueError as error:
+            do = "Take the line away; `bucketer keys create` writes sound ones."
+            yield problem("access", f"{settings.keys_file}: {error}", do)
             return
         takes_tokens = settings.auth_hmac_secrets or settings.auth_jwks_url
         if not count and not takes_tokens:
@@ -119,12 +133,15 @@ def state(settings: Settings) -> Iterator[Finding]:
     try:
         check_state_dir(settings)
     except SettingsError as error:
-        do = f"Make it this user's: chown {os.getuid()} {settings.state_dir}"
-        yield problem("state directory", str(error), do)
+        yield problem("state directory", error.problems[0], _owned(settings.state_dir))
         return
     folder = Path(settings.state_dir).expanduser()
     disk = os.statvfs(folder)
     free_bytes = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks and not free_bytes:
+        told = f"{folder} has no room left, so events are refused"
+        yield problem("state directory", told, "Make room; it goes on by itself.")
+        return
     needed = _FREE_BYTES + settings.events_max_bytes
     if free_bytes < needed:
         told = f"{folder} has {_size(free_bytes)} free, and {_size(needed)} may be needed"
@@ -136,7 +153,17 @@ def state(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "state directory", told)
 
 
-def files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _owned(folder: str) -> str:
+    """Say what makes *folder* one that this user may write to."""
+    path, user = Path(folder).expanduser(), os.getuid()
+    if path.is_dir():
+        return f"Make it this user's: chown {user} {folder}"
+    if os.path.lexists(path):
+        return "Name a directory with BUCKETER_STATE_DIR."
+    return f"As root: install -d -o {user} {folder}; or name another with BUCKETER_STATE_DIR."
+
+
+def files(settings: Settings) -> Iterator[Finding]:
     """Look at the files that settings name: who may read them, whether they can be written."""
     secret = {"BUCKETER_KEYS_FILE": settings.keys_file, "BUCKETER_CONFIG": settings.config}
     for name, path in secret.items():
@@ -148,6 +175,8 @@ def files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             do = "`bucketer keys create` makes it." if name == "BUCKETER_KEYS_FILE" else "Make it."
             yield warning(name, f"{path}: {error.strerror}", do)
             continue
+        if not os.access(path, os.R_OK):
+            continue  # `access` has told so, or `read_settings`
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             yield problem(name, f"others may write to {path}", f"chmod go-w {path}")
         elif mode & stat.S_IROTH:
@@ -159,9 +188,10 @@ def files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         ("BUCKETER_ACCESS_LOG_FILE", settings.access_log_file),
     ):
         place = path if not path or os.path.exists(path) else os.path.dirname(path) or "."  # noqa: PTH110, PTH120
-        if path and not os.access(place, os.W_OK):
+        if path and os.path.isdir(path):  # noqa: PTH112 -- as it was written
+            yield problem(name, f"{path} is a directory", "Name a file in it.")
+        elif path and not os.access(place, os.W_OK):
             yield problem(name, f"{path} can't be written", "Name another, or change its owner.")
-    del environ
 
 
 def machine(settings: Settings) -> Iterator[Finding]:
@@ -193,7 +223,9 @@ def machine(settings: Settings) -> Iterator[Finding]:
 
 
 def reach(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Ask for the datafiles, then the collector; and compare clocks with it."""
+    """Ask for keys of tokens, datafiles, then the collector; and compare clocks with it."""
+    if settings.auth_jwks_url:
+        yield _published(settings.auth_jwks_url)
     ruleset, is_demonstration = None, False
     each_settings = [settings, *(settings.of(each) for each in settings.environments)]
     for each in each_settings:
@@ -212,6 +244,23 @@ def reach(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from _collector(settings.events_endpoint or ENDPOINTS.get(region, ENDPOINTS["US"]))
 
 
+def _published(url: str) -> Finding:
+    """Ask for the keys that tokens are checked with."""
+    what = "keys of tokens"
+    do = "Until they can be had, who shows a token gets 503. See BUCKETER_AUTH_JWKS_URL."
+    try:
+        from bucketer.tokens.published import read_keys
+        from bucketer.wiring.access import fetch_published
+
+        count = len(read_keys(fetch_published(url)))
+    except ModuleNotFoundError:  # as `access` has said
+        return problem(what, "the extra [jwt] isn't installed", "pip install 'bucketer[jwt]'")
+    except (SourceError, ValueError) as error:
+        return problem(what, str(error), do)
+    told = f"{count} from {_host(url)}"
+    return Finding("ok", what, told) if count else problem(what, f"{told} can be used", do)
+
+
 def _datafile(
     settings: Settings, environ: Mapping[str, str]
 ) -> tuple[list[Finding], Ruleset | None]:
@@ -226,8 +275,11 @@ def _datafile(
             assert fetched is not None  # noqa: S101 -- nothing was asked conditionally
             ruleset = compile_datafile(parse_datafile(fetched.raw))
         except BucketerError as error:
-            do = f"`{_lint(settings)}` says what is wrong with it; "
-            do += "docs/datafile.md what else can be."
+            do = f"`{_lint(settings)}` says what is wrong with it."
+            if isinstance(error, SourceError):
+                do = "Is it there, and may this user, on this machine, reach it?"
+                if error.why in {"status 401", "status 403"}:
+                    do = "Is the SDK key right, and, if it needs one, DATAFILE_ACCESS_TOKEN?"
             made = problem if source is sources[-1] else warning
             findings.append(made(what, str(error), do))
             continue
