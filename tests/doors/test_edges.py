@@ -243,7 +243,7 @@ def test_nobody_waits_longer_than_the_server_allows_even_for_a_thread(bandit, da
 
     assert {None} == {body["variation"] for _, body, _ in got.values()}
     assert {"prediction_failed"} == {body["error"]["code"] for _, body, _ in got.values()}
-    assert max(took for _, _, took in got.values()) < 2.0
+    assert max(took for _, _, took in got.values()) < 5  # each would wait for ten
     assert len(bandit.questions) < 8
 
 

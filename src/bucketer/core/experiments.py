@@ -1,5 +1,8 @@
 """What an experiment gives a user: asked for by its key, or as a rule of a flag.
 
+The short way of both questions is written out twice: every request comes by here, and each call
+would be paid by all.
+
 Source: optimizely-sdk 5.7.0, optimizely.py and decision_service.py.
 """
 
