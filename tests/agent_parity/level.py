@@ -114,17 +114,24 @@ def event(entry):
     visitor = made["visitor"]
     found = visitor.get("attributes") or ()
     silent = _NO_BOT_FILTERING.items()
+    for each in found:
+        _whole(each)
     visitor["attributes"] = sorted((e for e in found if not silent <= e.items()), key=text_of)
     for snapshot in visitor.get("snapshots", ()):
         for decision in snapshot.get("decisions") or ():
             _decision(decision)
         for each in snapshot["events"]:
             _tags(each)
-            if isinstance(each.get("value"), float) and each["value"].is_integer():
-                each["value"] = int(each["value"])
+            _whole(each)
             if snapshot.get("decisions"):
                 each["entity_id"] = snapshot["decisions"][0]["campaign_id"]
     return text_of(made)
+
+
+def _whole(told):
+    """A whole value as an integer: Go's -0 is read as 0, ours is written as -0.0."""
+    if isinstance(told.get("value"), float) and told["value"].is_integer():
+        told["value"] = int(told["value"])
 
 
 def _decision(decision):

@@ -9,8 +9,10 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
 
 import pytest
+from tests.fakes.waiting import wait_until
 
 from bucketer.api.http import Request, one_value_each
 from bucketer.wiring import build
@@ -81,13 +83,30 @@ def told(kept, tmp_path_factory):
         with four(stubs.url, directory / "served", ("profiles",)) as bases:
             place = urlsplit(bases["profiles"])
             heard = {each["id"]: hold(each, place) for each in listen}
+            wait_until(lambda: _is_delivered(_health(bases["profiles"])), 60)
         with _runtimes(stubs, directory) as runtimes:
             said = {
                 each["id"]: [_ask(runtimes[each["agent"]], step) for step in each["steps"]]
                 for each in ask
             }
+            for each in runtimes.values():
+                wait_until(lambda each=each: _is_delivered(_told_by(each)), 60)
         stubs.shutdown()
         return said, heard, stubs.since("events", 0)
+
+
+def _health(base):
+    with urlopen(f"{base}/health", timeout=10) as answer:
+        return json.load(answer)
+
+
+def _told_by(runtime):
+    return json.loads(runtime.serve(Request("GET", "/health", "", {}, b"", request_id="r")).body)
+
+
+def _is_delivered(health):
+    events = health.get("events", {"accepted": 0, "sent": 0})
+    return events["accepted"] == events["sent"]
 
 
 def _listens(conversation):

@@ -43,6 +43,8 @@ while refused < 20:
     except OutboxFull:
         refused += 1
         time.sleep(0.02)
+    except BlockingIOError:  # another adds up, and has been stopped in the middle of it
+        time.sleep(0.02)
 print(json.dumps(taken), flush=True)
 input()
 """

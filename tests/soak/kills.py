@@ -55,14 +55,15 @@ def run_kills(
         server = Server(folder, collector.url, **settings)
         for number in range(4 * rounds):
             if number >= rounds and segments > 1:
-                break  # a machine that is slow takes more rounds to fill a segment
+                break  # a machine that is slow takes more rounds, and longer ones, to fill a segment
             changing = number % 2 == 1
             small = _SMALL_SEGMENTS if number % 3 != 0 else {}
             server.start(DATAFILE_MAX_AGE="0.05", **small)
             # A collector that is slow in some rounds leaves more to be resumed.
             collector.delay_s = rng.choice((0.0, 0.0, 0.05, 0.3))
             with Load(server.port, f"round{number}") as load:
-                until = time.monotonic() + rng.uniform(0.05, longest_s)
+                lasts_s = rng.uniform(0.05, longest_s) * (1 + max(0, number - rounds))
+                until = time.monotonic() + lasts_s
                 while changing and time.monotonic() + _REVISION_EVERY_S < until:
                     revision += 1
                     server.publish(f"r{revision}")
