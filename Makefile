@@ -93,7 +93,7 @@ lock: setup ## resolve requirements.lock anew, within the bounds of pyproject.to
 	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv --quiet pip compile pyproject.toml $(EXTRAS:%=--extra %) --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.lock
 
-docs: setup ## write the generated parts of docs/cli.md and docs/settings.md
+docs: setup ## write the generated parts of the pages in docs/
 	@$(BIN)/python docs/generate.py
 
 e2e: setup ## deploy to a local AWS, send webhooks, see new revisions decide; pages in Chromium; other languages' clients (five minutes)

@@ -1,4 +1,4 @@
-"""Write the parts of the docs that the code knows better: docs/cli.md, settings.md and metrics.md.
+"""Write the parts of the docs that the code knows better, and the list of decisions.
 
 Each page is prose by hand around one generated part, between two marker lines. `make docs` runs
 this; tests/test_docs.py fails when a page is out of date.
@@ -103,7 +103,24 @@ def metrics_part() -> str:
     return "\n".join(rows) + "\n"
 
 
-PARTS: Final = {"settings.md": settings_part, "cli.md": cli_part, "metrics.md": metrics_part}
+def decisions_part() -> str:
+    """A line for each decision, with its title; and what became of it, if it isn't in force."""
+    lines = []
+    for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
+        title, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        number, _, said = title.removeprefix("# ").partition(": ")
+        status = rest.strip().partition("\n")[0]
+        fate = "" if status.startswith("Accepted") else f" ({status.split()[0].lower()})"
+        lines.append(f"- [{number}]({path.name}): {said}{fate}")
+    return "\n".join(lines) + "\n"
+
+
+PARTS: Final = {
+    "settings.md": settings_part,
+    "cli.md": cli_part,
+    "metrics.md": metrics_part,
+    "decisions/README.md": decisions_part,
+}
 
 
 def page(name: str) -> str:

@@ -186,7 +186,7 @@ def test_make_help_lists_every_target_that_is_explained():
 
 
 def test_decisions_are_numbered_once():
-    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    files = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     numbers = [path.name[:4] for path in files]
     titles = [path.read_text("utf-8").partition(":")[0] for path in files]
 
