@@ -211,11 +211,40 @@ def test_sighup_asks_for_the_datafile_at_once_and_opens_the_logs_anew(
             os.kill(server.process.pid, signal.SIGHUP)
             wait_until(lambda: '"revision": "23"' in get(health)[1])
             wait_until(lambda: get(health) and lines.exists() and "/health" in lines.read_text())
-            wait_until(log.exists)
-            assert "SIGHUP" in log.read_text()
+            wait_until(lambda: log.exists() and "SIGHUP" in log.read_text())
             assert "/health" in (tmp_path / "access.1").read_text()
             status, _, err = server.stop()
 
+    assert (0, "") == (status, err)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_logs_that_can_not_be_opened_anew_go_on_in_the_files_from_before(workers, tmp_path):
+    folder, before = tmp_path / "logs", tmp_path / "before"
+    folder.mkdir()
+    settings = {
+        "BUCKETER_STATE_DIR": str(tmp_path / "state"),
+        "BUCKETER_LOG_FILE": str(folder / "log"),
+        "BUCKETER_ACCESS_LOG_FILE": str(folder / "access"),
+        "BUCKETER_ACCESS_LOG": "on",
+        "BUCKETER_METRICS": "local",
+    }
+    with bucketer_serve("--workers", workers, **settings) as server:
+        # From now on all of them hear signals.
+        wait_until(lambda: f"bucketer_workers {workers}\n" in get(f"{server.url}/metrics")[1])
+        folder.rename(before)
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: "SIGHUP: the datafiles" in (before / "log").read_text())
+        assert 200 == get(f"{server.url}/health")[0]
+        wait_until(lambda: "/health" in (before / "access").read_text())
+        folder.mkdir()
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: (folder / "log").exists() and "SIGHUP" in (folder / "log").read_text())
+        status, _, err = server.stop()
+
+    told = (before / "log").read_text()
+    assert "log lines go on in the file from before: No such file or directory" in told
+    assert "access lines go on in the file from before: No such file or directory" in told
     assert (0, "") == (status, err)
 
 

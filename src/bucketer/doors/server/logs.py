@@ -67,6 +67,27 @@ class Appended:
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
 
 
+class LogFile(logging.FileHandler):
+    """A file that log lines go to."""
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name by now; in the old one where that can't be opened.
+
+        One that is only closed opens itself with the next line, and raises where that line was
+        logged if it can't: so a signal would end the server.
+        """
+        try:
+            stream = self._open()
+        except OSError as error:
+            logging.getLogger("bucketer.server").warning(
+                "log lines go on in the file from before: %s", error.strerror
+            )
+            return
+        before = self.setStream(stream)
+        if before is not None:
+            before.close()
+
+
 #: What access lines are written to in place of standard output, once that was configured.
 _appended: list[Appended] = []
 
@@ -129,7 +150,7 @@ def _to(path: str) -> logging.Handler:
     if not path:
         return logging.StreamHandler(sys.stderr)
     try:
-        return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        return LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise _unwritable("BUCKETER_LOG_FILE", path, error) from None
 
@@ -142,8 +163,8 @@ def _unwritable(setting: str, path: str, error: OSError) -> SettingsError:
 def reopen_logs() -> None:
     """Go on in the files that have the names by now."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.close()  # the next line opens it
+        if isinstance(handler, LogFile):
+            handler.reopen()
     for each in _appended:
         each.reopen()
 
