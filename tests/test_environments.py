@@ -15,7 +15,7 @@ from tests.fakes.sources import Clock, FakeSource, down, revision
 from tests.fakes.waiting import wait_until
 
 from bucketer import demo, wiring
-from bucketer.api.http import Request
+from bucketer.api.http import BY_NAME, Request
 from bucketer.api.problems import RETRY_AFTER_S
 from bucketer.core.errors import (
     EnvironmentsBusy,
@@ -74,6 +74,46 @@ class TestFinding:
 
         assert before is None
         assert environments.get("FromTheDatafile") is default
+
+    def test_one_whose_datafile_alone_tells_its_key_is_found_by_it_before_anybody_asked(self):
+        """In Lambda nobody ever did: requests for it were refused for good."""
+        nameless = an_environment(FakeSource(revision(2, sdkKey="Told")), name="nameless")
+        named = FakeSource(revision(3))
+        default = an_environment(FakeSource(revision(1)))
+        environments = Environments(default, [nameless, an_environment(named, keys=("N",))])
+
+        assert environments.find("Told") is nameless
+        with pytest.raises(UnknownSdkKey):
+            environments.find("Nobody's")
+        assert not named.asked
+
+    def test_while_that_datafile_can_not_be_had_nobody_knows_whose_a_key_is(self):
+        """A client with the right key was told to check it."""
+        source, clock = FakeSource(down()), Clock()
+        nameless = an_environment(source, name="nameless", clock=clock, monotonic=clock)
+        environments = Environments(an_environment(FakeSource(revision(1))), [nameless])
+        for _ in range(3):
+            with pytest.raises(EnvironmentUnavailable, match="may name it"):
+                environments.find("Told")
+        asked = len(source.asked)
+        with pytest.raises(UnknownSdkKey):
+            environments.find(f"{BY_NAME}no such name")
+
+        source.content = revision(2, sdkKey="Told")
+        clock.now += 60
+
+        assert asked == 1
+        assert environments.find("Told") is nameless
+
+    def test_where_any_key_may_be_asked_for_such_a_datafile_holds_up_no_other(self):
+        nameless = an_environment(FakeSource(down()), name="nameless")
+        environments = Environments(
+            an_environment(FakeSource(revision(1))),
+            [nameless],
+            open_key=lambda key: an_environment(FakeSource(revision(3)), keys=(key,)),
+        )
+
+        assert environments.find("K").edition.ruleset.revision == "3"
 
     def test_another_one_is_fetched_when_it_is_first_asked_for_and_then_is_there(self):
         source = FakeSource(revision(3))

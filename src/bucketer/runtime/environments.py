@@ -99,6 +99,8 @@ class Environments:
         self._turn, self._in_line = threading.Condition(self._lock), 0
         self._refused: OrderedDict[str, tuple[BucketerError, float]] = OrderedDict()
         self._untold, self._tell_from = 0, float("-inf")
+        #: Whose datafiles alone tell what requests call them.
+        self._nameless = tuple(each for each in self.listed if not each.keys)
         given = frozenset(key for each in (default, *self.listed) for key in each.keys)
         for environment in (default, *self.listed):
             environment.keys_of_all = given
@@ -143,7 +145,7 @@ class Environments:
             EnvironmentUnavailable: its datafile can't be had now.
             EnvironmentsBusy: too many are being fetched.
         """
-        found = self.get(key)
+        found = self.get(key) or self._among_nameless(key)
         if found is not None:
             return found
         if self._open_key is None or key.startswith(BY_NAME):
@@ -166,6 +168,23 @@ class Environments:
                 self._check_line()
                 opening.waiting += 1
         return self._open(key, opening) if mine else _wait_for(opening)
+
+    def _among_nameless(self, key: str) -> Environment | None:
+        """Ask for what alone tells whose *key* may be, where nobody has: in Lambda, say.
+
+        Raises:
+            EnvironmentUnavailable: it can't be had now, and nobody else may have that key.
+        """
+        if not self._nameless or key.startswith(BY_NAME):
+            return None
+        for each in self._nameless:
+            if each.edition is None:
+                each.refresh_if_due()
+        found = self.get(key)
+        unknown = found is None and self._open_key is None
+        if unknown and any(each.edition is None for each in self._nameless):
+            raise EnvironmentUnavailable("a datafile that may name it could not be fetched")
+        return found
 
     def _await_turn(self, key: str) -> None:
         """Wait, with the lock, until *key* may be opened, or somebody else opens it.
