@@ -11,6 +11,8 @@ _MS = re.compile(r'"(timestamp|Timestamp)":\s*\d{12,}')
 _JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 _STUBS = re.compile(r"http://127\.0\.0\.1:\d+")
 _UNSUPPORTED = re.compile(r"json: unsupported value: \S+")
+#: Agent sends `-0`, of which Python's parser, and so what was recorded, keeps no sign.
+_ZERO = re.compile(r"(?<=[ \[])-0\.0(?=[,\]}])")
 #: Of HTTP itself, or of the machine.
 IGNORED = frozenset(
     {
@@ -29,7 +31,7 @@ _OF_A_MAP = ({"flagKey", "userContext"}, {"featureKey", "type"})
 
 def text_of(value):
     """JSON as text, so that it can be sorted and compared."""
-    return json.dumps(value, sort_keys=True)
+    return _ZERO.sub("0", json.dumps(value, sort_keys=True))
 
 
 def level(text):
