@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from tests.fakes.ports import held_port
 
 from bucketer.sinks.delivery import LATER, NEVER, SENT, judge
 from bucketer.sinks.post import Poster
@@ -194,10 +195,7 @@ def test_time_is_bounded_for_the_whole_exchange(to):
 
 
 def test_nobody_there_is_a_failure(to):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-    with pytest.raises(ExchangeFailed, match="Connection refused"):
+    with held_port() as port, pytest.raises(ExchangeFailed, match="Connection refused"):
         Poster(f"http://127.0.0.1:{port}/").post(b"", {}, 1.0)
 
 

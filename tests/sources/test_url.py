@@ -9,6 +9,7 @@ import time
 
 import pytest
 from tests.fakes.origin import Origin, answer, ok
+from tests.fakes.ports import held_port
 
 from bucketer import wire
 from bucketer.core.errors import SourceError
@@ -248,16 +249,14 @@ def test_an_address_that_never_answers_leaves_time_for_the_next():
 
 
 def test_of_several_addresses_the_last_ones_trouble_is_told():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", unused.getsockname())
-    with _a_place_that_never_answers() as place, pytest.raises(ConnectionRefusedError):
-        reach([place, nobody], time.monotonic() + 0.4)
+    with held_port() as port, _a_place_that_never_answers() as place:
+        nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        with pytest.raises(ConnectionRefusedError):
+            reach([place, nobody], time.monotonic() + 0.4)
 
 
 def test_nobody_there_is_told_by_host():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with pytest.raises(SourceError) as caught:
+    with held_port() as port, pytest.raises(SourceError) as caught:
         UrlSource(f"http://127.0.0.1:{port}/SDK-KEY.json", 60.0).fetch(None)
 
     assert (caught.value.where, caught.value.why) == ("127.0.0.1", "Connection refused")
