@@ -5,6 +5,7 @@ from tests.fakes.sources import Clock
 from bucketer.clock import SteadyClock
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
+from bucketer.sinks.buffer import Buffer
 from bucketer.sources.archive import Archive
 
 
@@ -42,5 +43,6 @@ def test_what_ages_in_a_process_goes_by_it_unless_a_test_says_otherwise():
     predictor = CachedPredictor(None, str)
     lines = PredictionClient()._lines
     archive = Archive(None)
+    buffer = Buffer(None, None)
 
-    assert {SteadyClock} == {type(each._clock) for each in (predictor, lines, archive)}
+    assert {SteadyClock} == {type(each._clock) for each in (predictor, lines, archive, buffer)}

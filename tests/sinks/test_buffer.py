@@ -7,8 +7,10 @@ import time
 
 import pytest
 from tests.fakes.collector import Collector
+from tests.fakes.sources import Clock
 from tests.fakes.visitors import a_ruleset, some_events
 
+from bucketer.clock import SteadyClock
 from bucketer.sinks.buffer import Buffer
 from bucketer.sinks.counters import Counters
 from bucketer.sinks.delivery import LATER, NEVER, Delivery, Verdict
@@ -86,16 +88,21 @@ def test_a_slow_collector_holds_no_longer_than_the_bound_and_the_rest_is_carried
     assert outbox.counters.retried == 2
 
 
-def test_a_collector_that_asks_for_time_gets_it(open_outbox, collector):
-    collector.script = [(429, {"Retry-After": "1"})]
-    outbox = open_outbox()
+def test_a_collector_that_asks_for_time_gets_it_and_time_that_lambda_is_frozen_counts(
+    open_outbox, collector
+):
+    """The monotonic clock stands still then: a minute of it may be a day of seldom requests."""
+    wall, monotonic = Clock(), Clock(7.0)
+    collector.script = [(429, {"Retry-After": "60"})]
+    outbox = open_outbox(clock=SteadyClock(wall, monotonic))
     outbox.add(some_events(1))
     outbox.after_response(10.0)
 
+    wall.now += 59
     outbox.after_response(10.0)
 
     assert collector.requests == 1
-    time.sleep(1.0)
+    wall.now += 1
     outbox.after_response(10.0)
     assert collector.requests == 2
 

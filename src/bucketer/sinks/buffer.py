@@ -16,12 +16,14 @@ import threading
 from itertools import islice
 from time import monotonic
 
+from bucketer.clock import SteadyClock
+
 from .counters import timestamp_of
 from .delivery import LATER, SENT, Verdict, deliver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bucketer.core.envelope import Batch
 
@@ -56,6 +58,8 @@ class Buffer:
         max_bytes: of all that is kept.
         attempt_s: bound of one attempt.
         last_resort: a transport for what is left at the end, or None.
+        clock: seconds, by which a collector that asked for time is left alone; a `SteadyClock`
+            unless given, since it goes on while Lambda is frozen.
     """
 
     def __init__(
@@ -67,8 +71,10 @@ class Buffer:
         max_bytes: int = MAX_BYTES,
         attempt_s: float = 5.0,
         last_resort: Transport | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._counters = counters
+        self._clock = SteadyClock() if clock is None else clock
         self._transport = self._first = transport
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -92,7 +98,7 @@ class Buffer:
 
     def waits(self) -> bool:
         """Whether there is something to deliver, and the collector may be asked again."""
-        return bool(self._waiting) and monotonic() >= self._not_before
+        return bool(self._waiting) and self._clock() >= self._not_before
 
     def write(self, batch: Batch, visitors: list[str]) -> None:
         """Keep them. Without room for all the oldest leave: delivered, or else logged whole."""
@@ -199,7 +205,7 @@ class Buffer:
         self._counters.retried += count
         self._counters.trouble = why.why
         if why.wait_s:
-            self._not_before = monotonic() + why.wait_s
+            self._not_before = self._clock() + why.wait_s
         _log.warning("outbox: %d events wait (%s); carried over", len(self._waiting), why.why)
 
     def _find_fault(self, part: list[tuple[Batch, str]], control: tuple[Batch, str]) -> bool:
