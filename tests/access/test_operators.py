@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -216,6 +217,31 @@ def test_sighup_asks_for_the_datafile_at_once_and_opens_the_logs_anew(
             status, _, err = server.stop()
 
     assert (0, "") == (status, err)
+
+
+def test_sighup_to_each_process_ends_none_of_them(tmp_path):
+    """So `systemctl kill -s HUP` sends it: to workers twice, and to Python's own tracker."""
+    log = tmp_path / "log"
+    settings = {"BUCKETER_METRICS": "local", "BUCKETER_LOG_FILE": str(log)}
+    with bucketer_serve("--workers", "2", **settings) as server:
+
+        def are_there():
+            return "bucketer_workers 2\n" in get(f"{server.url}/metrics")[1]
+
+        wait_until(are_there)
+        before = server.children()
+        for pid in (server.process.pid, *before):
+            os.kill(pid, signal.SIGHUP)
+        wait_until(lambda: log.read_text().count("SIGHUP: the datafiles") >= 2)
+        worker = next(
+            each for each in before if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()
+        )
+        os.kill(worker, signal.SIGKILL)  # whatever starts another looks at the tracker
+        wait_until(lambda: "takes its place" in log.read_text())
+        status, _, err = server.stop()
+
+    assert (0, "") == (status, err)
+    assert 1 == log.read_text().count("takes its place")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bucketer.doors.server.logs import reopen_logs
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _log = logging.getLogger("bucketer.server")
 
@@ -27,6 +28,23 @@ def ignore() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Let SIGHUP wait, here and in each process that is started meanwhile, until it hears it.
+
+    `systemctl kill` sends it to all of them: a worker that is about to start, and the process by
+    which Python tidies up, which would be started anew with a warning.
+    """
+    if not is_heard():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def hear(loop: asyncio.AbstractEventLoop, refresh: Callable[[], None]) -> None:
     """Have SIGHUP call *refresh*, which doesn't wait, and open the logs anew."""
 
@@ -37,3 +55,4 @@ def hear(loop: asyncio.AbstractEventLoop, refresh: Callable[[], None]) -> None:
 
     if is_heard():
         loop.add_signal_handler(signal.SIGHUP, heard)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})

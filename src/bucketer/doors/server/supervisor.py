@@ -10,6 +10,7 @@ import time
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from bucketer.doors.server import hangup
 from bucketer.doors.server.logs import reopen_logs
 
 _log = logging.getLogger("bucketer.server")
@@ -23,12 +24,18 @@ class Workers(Multiprocess):
     uvicorn says so where nobody hears it, among the steps of every start and stop.
     """
 
+    def init_processes(self) -> None:
+        """Start them, as uvicorn does."""
+        with hangup.held():
+            super().init_processes()
+
     def keep_subprocess_alive(self) -> None:
         """Look after each worker, as uvicorn does twice a second."""
         hung = {id(each) for each in self.processes if each.process.is_alive()}
         before = list(self.processes)
         began = time.monotonic()
-        super().keep_subprocess_alive()
+        with hangup.held():
+            super().keep_subprocess_alive()
         # One that hangs is waited for; one that dies while it is looked at isn't.
         if time.monotonic() - began < _WAITED_S:
             hung.clear()
