@@ -10,6 +10,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _MS = re.compile(r'"(timestamp|Timestamp)":\s*\d{12,}')
 _JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 _STUBS = re.compile(r"http://127\.0\.0\.1:\d+")
+#: Agent's `-0` lost its sign when it was read; ours is `-0.0` there.
+_ZERO = re.compile(r"(?<=[\[:,] )-0\.0(?=[,}\]])")
 _UNSUPPORTED = re.compile(r"json: unsupported value: \S+")
 #: Agent sends `-0`, of which Python's parser, and so what was recorded, keeps no sign.
 _ZERO = re.compile(r"(?<=[ \[])-0\.0(?=[,\]}])")
@@ -38,6 +40,7 @@ def level(text):
     """Replace ids, times and tokens."""
     text = _JWT.sub("<token>", _TIME.sub("<time>", _UUID.sub("<uuid>", text)))
     text = _STUBS.sub("<stubs>", text)  # whose port is another one
+    text = _ZERO.sub("0", text)
     text = _UNSUPPORTED.sub("json: unsupported value: <one of them>", text)
     return _MS.sub('"timestamp":0', text)
 

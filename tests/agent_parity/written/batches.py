@@ -71,6 +71,34 @@ def written(talk):
         {"operations": [op | {"url": "/v1/nothing"}]},
         {"operations": [op | {"url": "/v1/notifications/event-stream"}]},
     ]
+    for url in (
+        "/v1/decide?keys=search&a=%zz",
+        "/v1/decide?keys=search;b",
+        "/v1/decide?keys=search&b;c",
+        "/v1/decide?keys=sear%63h&b",
+        "/v1/decide?keys=search+",
+        "/v1/decide?%zz",
+        "/v1/decide#x",
+        "/v1/decide ?keys=search",
+        "/v1/./decide",
+        "http://a b/v1/decide",
+        "http://[::1]/v1/decide",
+    ):
+        bodies += [
+            {"operations": [decide | {"url": url, "params": params}]}
+            for params in ({}, None, {"x": "1"}, {"keys": "checkout_flow"}, {"": "a&b=c d"})
+        ]
+    bodies += [
+        {"operations": [decide | {"operationID": "<\u00fc>\u2028"}]},
+        {
+            "operations": [
+                decide | {"headers": {"x-optimizely-sdk-key": DEMO, "content-type": JSON}}
+            ]
+        },
+        {"operations": [decide | {"body": {"userId": "ben", "UserId": "anna", "userID": "zed"}}]},
+        {"operations": [op | {"url": "/v1/lookup", "method": "POST"}]},
+        '{"operations":[{"method":"GET","method":"POST"}],"operations":[]}',
+    ]
     for body in bodies:
         talk.demo("batches", step("POST", "/v1/batch", DEMO, body))
     for kind in (None, "text/plain"):

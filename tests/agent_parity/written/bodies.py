@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 
 from tests.agent_parity.conversation import DEMO, step
@@ -90,6 +91,65 @@ def bad_bodies(talk):
             talk.demo("bad-bodies", step("POST", path, DEMO, body), agent="profiles", quiet=True)
 
 
+NUMBERS = (
+    "-0", "-0.0", "1E5", "1e+5", "1e-7", "0.000001", "1e21", "1e20", "123456789012345678901",
+    "1.7976931348623157e308", "5e-324", "1e-400", "0e999", "9007199254740993", "0.30000000000000004",
+    "1.", ".5", "+1", "-", "1e", "0x1", "Infinity", "1_000", "1" + "0" * 308, "0." + "0" * 400 + "1",
+)  # fmt: skip
+ATTRIBUTES = (
+    '{"a":[],"b":{},"c":[1,{"b":null}]}',
+    '{"a":1,"a":2,"A":3}',
+    '{"a":{"x":1},"a":{"y":2}}',
+    '{"a":{"x":1,"x":{"y":1}}}',
+    '{"\\ud83d":1,"\\ud83e":2,"\\ufffd":3}',
+    '{"a":"\\ude00\\ud83d","b":"\\ud83d\\ude00"}',
+    '{"a":"\\u0000\\b\\f\\/\x7f\u0085"}',
+    '{"a":"\\x"}',
+    '{"a":"\\u12g4"}',
+    '{"a":1,}',
+    '{"a":tru}',
+    "{a:1}",
+    '{"\ue000":1,"\U00010000":2,"z":3}',
+)
+TWINS = (
+    '{"u\u017ferId":"a"}',
+    '{"userId":"b","userID":"a"}',
+    '{"userId":"a","userId":null}',
+    '{"userId":"a","userId":1}',
+    '{"userId":"a","userAttributes":{"x":1},"USERATTRIBUTES":null,"userAttributes":{"z":1}}',
+    '{"userId":"a","decideOptions":["INCLUDE_REASONS"],"decideOptions":["EXCLUDE_VARIABLES"]}',
+    '{"userId":"a","decideOptions":["INCLUDE_REASONS"],"decideOptions":[]}',
+    '{"userId":"a","fetchSegments":0}',
+    '{"userId":"a"}//x',
+    '{"userId":"a"} \n\t',
+    '{"userId":"a"}\f',
+    '{"userId":"a"}\u00a0',
+)
+
+
+def values(talk):
+    """Numbers and attributes of every kind, fields that stand twice, bytes that are no text."""
+    told = '{"userId":"v","decideOptions":["DISABLE_DECISION_EVENT"],"userAttributes":%s}'
+    bodies = [told % f'{{"a":{number}}}' for number in NUMBERS]
+    bodies += [told % each for each in ATTRIBUTES]
+    bodies += TWINS
+    for body in bodies:
+        talk.demo("values", step("POST", "/v1/decide", DEMO, body, "keys=search"))
+    for raw in (
+        b"a\xff",
+        b"\xc3",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98\xff",
+    ):
+        body = base64.b64encode(b'{"userId":"%b"}' % raw).decode()
+        ask = step("POST", "/v1/decide", DEMO, None, "keys=search", body_b64=body)
+        ask["headers"].append(["Content-Type", "application/json"])
+        talk.demo("values", ask)
+
+
 def wrong_types(talk):
     for path, fields in FIELDS.items():
         for field, value in itertools.product(fields, WRONG):
@@ -148,5 +208,5 @@ def big(talk):
 
 
 def written(talk):
-    for each in (bad_bodies, wrong_types, users, big):
+    for each in (values, bad_bodies, wrong_types, users, big):
         each(talk)

@@ -188,6 +188,9 @@ def odp(talk):
         {"data": None},
         {"data": {"idempotence_id": "mine", "data_source": "me"}},
         {"unknown": 1},
+        {"identifiers": {"fs-user-id": "a", "FS_USER_ID": "b"}},
+        {"identifiers": {" ": " ", "\u00fc": "<>"}},
+        *({"data": {"n": n}} for n in (2**53, -(2**53), 2.0**53 + 2, -(2.0**53) - 2, 1e300, -1.5)),
     ):
         talk.say("odp", "open", odp, account, post("/v1/send-odp-event", odp, good | change))
     talk.demo("odp", post("/v1/send-odp-event", DEMO, good))

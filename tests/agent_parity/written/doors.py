@@ -21,6 +21,13 @@ CONTENT_TYPES = (
     "json",
     "application/json, text/plain",
     " application/json ",
+    "application/json ;charset=utf-8",
+    "application/json\t; a=b",
+    "application/json;charset=latin1",
+    "application/json; charset=utf-16",
+    "application/problem+json",
+    '"application/json"',
+    ";application/json",
 )
 
 
@@ -264,6 +271,65 @@ def headers(talk):
         )
 
 
+def paths(talk):
+    """Escapes, dots and parameters in paths, and what a query may look like."""
+    for path in (
+        "/v1/%64ecide",
+        "/v1/decide%20",
+        "/v1/decide%2F",
+        "/v1/./decide",
+        "/v1/../v1/decide",
+        "/v1/decide;x=1",
+        "/v1/decide%3Fkeys=search",
+        "/v1/d\u00e9cide",
+    ):
+        body = {"userId": "p", "decideOptions": ["DISABLE_DECISION_EVENT"]}
+        talk.demo("paths", step("POST", path, DEMO, body), quiet=True)
+    for query in (
+        "keys=sea%72ch&ke%79s=checkout_flow",
+        "keys=search+&keys=%20search",
+        "keys=%e2%82&keys=%E2%82%AC",
+        "=search",
+        "keys=search=1",
+        "keys[]=search",
+        "keys=search&&keys=checkout_flow&",
+        "keys=search&%zz=1",
+        "keys=%2",
+        "a;b&keys=search",
+        "keys=a%0d%0ab",
+        "keys=%u0041",
+        "&".join(["keys=search"] * 300),
+        "&".join(f"k{i}=1" for i in range(500)) + "&keys=search",
+        "debug=1&exposure=later&keys=search",
+    ):
+        body = {"userId": "p", "decideOptions": ["DISABLE_DECISION_EVENT"]}
+        talk.demo("paths", step("POST", "/v1/decide", DEMO, body, query), quiet=True)
+
+
+def chunks(talk):
+    """Bodies in chunks of several sizes, with extensions and trailers."""
+    text = '{"userId":"c","decideOptions":["DISABLE_DECISION_EVENT"]}'
+    for size, extension, trailer in (
+        (1, "", ""),
+        (7, "", ""),
+        (7, ";a=b", ""),
+        (100, "", "X-A: b\r\n"),
+    ):
+        parts = [text[i : i + size] for i in range(0, len(text), size)]
+        body = "".join(f"{len(part):x}{extension}\r\n{part}\r\n" for part in parts)
+        headers = [["Transfer-Encoding", "chunked"]]
+        body += f"0\r\n{trailer}\r\n"
+        ask = step("POST", "/v1/decide", DEMO, body, "keys=search", headers=headers)
+        talk.demo("chunks", ask, quiet=True)
+    for kind in ("gzip", "identity", "deflate"):
+        headers = [["Content-Encoding", kind]]
+        talk.demo(
+            "chunks",
+            step("POST", "/v1/decide", DEMO, text, "keys=search", headers=headers),
+            quiet=True,
+        )
+
+
 def written(talk):
-    for each in (methods, keys, content_types, cors, hosts, headers):
+    for each in (paths, chunks, methods, keys, content_types, cors, hosts, headers):
         each(talk)
