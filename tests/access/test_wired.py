@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import re
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from bucketer.core.errors import SettingsError
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.metrics.collector import Collector
+from bucketer.settings import read_settings
 from fakes.process import bucketer_serve
 
 NOW = 1_800_000_000.0
@@ -179,6 +181,8 @@ def test_what_can_not_be_meant_is_refused_at_the_start(environ, told):
 
     assert told in str(refused.value)
     assert digest_of(KEYS["admin", "*"]).hex() not in str(refused.value)
+    with pytest.raises(SettingsError, match=re.escape(str(refused.value))):  # before any worker
+        wiring.check(read_settings({"BUCKETER_EVENTS": "off", **environ}), {})
 
 
 def test_the_file_of_settings_may_have_keys_too(tmp_path):

@@ -57,10 +57,7 @@ def add_access(settings: Settings, options: ApiOptions, *, lazily: bool = False)
         SettingsError: what is set contradicts itself; or the extra is missing.
     """
     secrets = settings.auth_hmac_secrets
-    if settings.auth_clients and not secrets:
-        why = "found clients, and no secret to sign tokens with; set BUCKETER_AUTH_HMAC_SECRETS"
-        raise SettingsError([f"BUCKETER_AUTH_CLIENTS: {why}"])
-    _check(settings)
+    check_access(settings)
     checker = None
     try:
         if secrets or settings.auth_jwks_url:
@@ -79,12 +76,16 @@ def add_access(settings: Settings, options: ApiOptions, *, lazily: bool = False)
     options.gate = Gate(ring, checker, ROLES[settings.auth_role])
 
 
-def _check(settings: Settings) -> None:
-    """Refuse what can't be meant.
+def check_access(settings: Settings) -> None:
+    """Refuse what can't be meant, where keys or tokens are asked for.
 
     Raises:
-        SettingsError: access is open and keys are set, or a key is for an environment that isn't.
+        SettingsError: access is open and keys are set; a key is for an environment that isn't; or
+            clients are to get tokens that nobody can sign.
     """
+    if settings.auth_clients and not settings.auth_hmac_secrets:
+        why = "found clients, and no secret to sign tokens with; set BUCKETER_AUTH_HMAC_SECRETS"
+        raise SettingsError([f"BUCKETER_AUTH_CLIENTS: {why}"])
     if settings.access == "open":
         why = "found `open`, and keys or tokens beside it; leave one of them out"
         raise SettingsError([f"BUCKETER_ACCESS: {why}"])

@@ -247,6 +247,10 @@ def check(
         from .state_dir import check_state_dir
 
         check_state_dir(settings)
+    if settings.is_keyed:
+        from .access import check_access
+
+        check_access(settings)
     if mode == SERVER and settings.webhook_secret:
         from .webhooks import published_at
 
