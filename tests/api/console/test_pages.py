@@ -104,6 +104,7 @@ def test_the_page_has_one_address(console, path):
     answer = console.ask(path, headers=BROWSER)
 
     assert (302, "/") == (answer.status, dict(answer.headers)["Location"])
+    assert "nosniff" == dict(answer.headers)["X-Content-Type-Options"]
 
 
 def test_behind_a_prefix_its_address_ends_with_a_slash():

@@ -7,7 +7,7 @@ nothing from another host, no script but ours, and no other page may frame it.
 from __future__ import annotations
 
 from bucketer.api.grant import NOBODY
-from bucketer.api.http import Reply, Response, WorkNeeded
+from bucketer.api.http import COMMON_HEADERS, Reply, Response, WorkNeeded
 from bucketer.api.local import is_local
 from bucketer.api.problems import NotFound
 
@@ -125,7 +125,7 @@ class _Elsewhere:
         self, request: Request, now: float, new_uuid: Callable[[], str], known: Known | None
     ) -> Reply:
         del now, new_uuid, known
-        headers = (("Location", self._where), ("Cache-Control", "no-store"))
+        headers = (("Location", self._where), *COMMON_HEADERS)
         return Reply(Response(302, headers, b"", request.request_id))
 
     def understood(self, request: Request) -> dict[str, object]:
