@@ -10,8 +10,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _MS = re.compile(r'"(timestamp|Timestamp)":\s*\d{12,}')
 _JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
 _STUBS = re.compile(r"http://127\.0\.0\.1:\d+")
-#: Agent's `-0` lost its sign when it was read; ours is `-0.0` there.
-_ZERO = re.compile(r"(?<=[\[:,] )-0\.0(?=[,}\]])")
 _UNSUPPORTED = re.compile(r"json: unsupported value: \S+")
 #: Agent sends `-0`, of which Python's parser, and so what was recorded, keeps no sign.
 _ZERO = re.compile(r"(?<=[ \[])-0\.0(?=[,\]}])")
@@ -119,24 +117,17 @@ def event(entry):
     visitor = made["visitor"]
     found = visitor.get("attributes") or ()
     silent = _NO_BOT_FILTERING.items()
-    for each in found:
-        _whole(each)
     visitor["attributes"] = sorted((e for e in found if not silent <= e.items()), key=text_of)
     for snapshot in visitor.get("snapshots", ()):
         for decision in snapshot.get("decisions") or ():
             _decision(decision)
         for each in snapshot["events"]:
             _tags(each)
-            _whole(each)
+            if isinstance(each.get("value"), float) and each["value"].is_integer():
+                each["value"] = int(each["value"])
             if snapshot.get("decisions"):
                 each["entity_id"] = snapshot["decisions"][0]["campaign_id"]
     return text_of(made)
-
-
-def _whole(told):
-    """A whole value as an integer: Go's -0 is read as 0, ours is written as -0.0."""
-    if isinstance(told.get("value"), float) and told["value"].is_integer():
-        told["value"] = int(told["value"])
 
 
 def _decision(decision):
