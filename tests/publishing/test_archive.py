@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import itertools
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -235,6 +236,16 @@ def test_without_the_matching_interpreter_sources_go_out_and_that_is_said(tmp_pa
 
     assert not found.byte_compiled
     assert not [n for n in _names(found.path) if n.endswith((".pyc", "bundle.bin", "bundle.py"))]
+
+
+def test_what_is_no_file_keeps_its_place(tmp_path):
+    link = tmp_path / "null"
+    link.symlink_to(os.devnull)
+
+    with pytest.raises(archive.BuildError, match="is no file"):
+        archive.build(link, python="3.13", architecture="x86_64")
+
+    assert link.is_symlink()
 
 
 def test_what_cannot_be_built_for_is_told(tmp_path):

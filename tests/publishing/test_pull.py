@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from bucketer import wiring
 from bucketer.core.errors import BucketerError
 from bucketer.doors.cli.main import main
 from bucketer.doors.cli.terminal import Terminal
-from bucketer.publishing.pull import pull
+from bucketer.publishing.pull import pull, write_atomically
 from bucketer.settings import read_settings
 from bucketer.sources.packaged import PackagedSource
 from bucketer.sources.url import UrlSource
@@ -67,6 +68,23 @@ def test_what_is_pulled_into_a_file_of_ones_own_is_the_datafile_as_it_came(tmp_p
     assert "SDK-KEY" not in out
     assert revision(7) == path.read_bytes()
     assert "checkout_flow_experiment" in answered
+
+
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
+    """As root it took the place of `/dev/null`. (By a link: only that can be lost here.)"""
+    link, pipe = tmp_path / "null", tmp_path / "pipe"
+    link.symlink_to(os.devnull)
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+
+    for path in (link, pipe):
+        write_atomically(path, b"something")
+    reader.join(10)
+
+    assert link.is_symlink()
+    assert (True, [b"something"]) == (pipe.is_fifo(), read)
 
 
 @pytest.mark.parametrize(

@@ -151,11 +151,14 @@ def build(target: Path, *, python: str, architecture: str, everything: bool = Fa
         everything: keep the parts that the webhook and delivery functions use too.
 
     Raises:
-        BuildError: an unknown version or architecture, no wheel for it, or pip fails.
+        BuildError: an unknown version or architecture, no wheel for it, or pip fails; or *target*
+            is no file.
     """
     if python not in PYTHONS or architecture not in PLATFORMS:
         allowed = f"Python {', '.join(PYTHONS)} and {', '.join(PLATFORMS)}"
         raise BuildError(f"can't build for Python {python} on {architecture}; allowed: {allowed}")
+    if target.exists() and not target.is_file():  # its place would be taken: of /dev/null, say
+        raise BuildError(f"{target} is there, and is no file")
     with tempfile.TemporaryDirectory(prefix="bucketer-build-") as folder:
         root = Path(folder) / "task"
         _install_dependency(root, python, architecture)

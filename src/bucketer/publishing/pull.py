@@ -58,9 +58,14 @@ def envelope(checked: Checked, url: str, fetched_at: float) -> bytes:
 def write_atomically(target: Path, content: bytes) -> None:
     """Put *content* in place of *target* in one step: a reader sees the old or the new, whole.
 
+    What is no file (`/dev/null`, a pipe) is written to, and stays what it is.
+
     Raises:
         OSError: it can't be written; *target* is as it was.
     """
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

@@ -1,6 +1,7 @@
 """`bucketer keys`: a key is told once, kept as its hash, listed and taken away."""
 
 import json
+import os
 import stat
 import threading
 
@@ -43,6 +44,16 @@ def test_a_key_is_told_once_and_opens_until_it_is_revoked(path):
     revoked = Kept("keys", "revoke", digest_of(text).hex()[:8], BUCKETER_KEYS_FILE=str(path))
     assert "revoked" in revoked.out
     assert 401 == status_of(text, BUCKETER_KEYS_FILE=str(path))
+
+
+def test_what_is_no_file_keeps_its_place(path):
+    path.symlink_to(os.devnull)
+
+    made = Kept("keys", "create", "--role", "read", "--file", str(path))
+
+    assert (1, "") == (made.status, made.out)
+    assert "it is no file" in made.err
+    assert path.is_symlink()
 
 
 def test_its_file_is_its_owners_alone_and_keeps_what_else_is_written_there(path):

@@ -67,11 +67,14 @@ def two_environments(tmp_path):
         ("list",),
         ("verify", "--users", "1"),
         ("datafile", "status"),
-        ("datafile", "pull", "--into", "/dev/null"),
+        ("datafile", "pull", "--into", "{folder}/pulled.json"),
     ],
     ids=" ".join,
 )
-def test_commands_take_the_datafile_of_the_environment_that_is_named(command, two_environments):
+def test_commands_take_the_datafile_of_the_environment_that_is_named(
+    command, two_environments, tmp_path
+):
+    command = [each.format(folder=tmp_path) for each in command]
     by_default = Kept(*command, **two_environments)
     named = Kept(*command, "--environment", "at_hand", **two_environments)
 

@@ -209,6 +209,8 @@ def _alone(path: str) -> Iterator[None]:
 
 def _write(path: str, lines: list[str]) -> None:
     """Put *lines* in place of the file, whole or not at all, readable for its owner only."""
+    if Path(path).exists() and not Path(path).is_file():  # its place would be taken: of /dev/null
+        raise KeysUnusable(f"{path} can't be written: it is no file")
     beside = Path(f"{path}.{os.getpid()}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
