@@ -5,5 +5,6 @@ from __future__ import annotations
 from benchmarks.events import journal, lambda_latency
 
 if __name__ == "__main__":
+    invocations = lambda_latency.asked_invocations(__doc__)
     journal.main()
-    lambda_latency.main()
+    lambda_latency.main(invocations)

@@ -8,8 +8,8 @@ their cold starts. The collector takes 50 ms, as one across a network would.
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -65,9 +65,15 @@ def measure(lab: Lab, task: Path, invocations: int) -> None:
     print(f"{lab.version} arrived before the next invocation: {arrived} of {expected}")
 
 
-def main() -> None:
+def asked_invocations(about: str | None) -> int:
+    """Return how many the command line asks for."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--invocations", type=int, default=30, help="(default: %(default)s)")
+    return int(parser.parse_args().invocations)
+
+
+def main(invocations: int) -> None:
     """Measure on every Python there is."""
-    invocations = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     for version in PYTHON_VERSIONS:
         try:
             lab = prepare(version)
@@ -81,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(asked_invocations(__doc__))
