@@ -269,6 +269,11 @@ def test_a_key_in_the_wrong_part_of_the_file_is_told_where_it_goes(
         ('\n[[environments.a]]\nsdk_key = "K"\n', 2, "environments.a"),
         ('[environments.a]\nsdk_key = "K"\nmax_age.x = 3\n', 3, "environments.a.max_age"),
         ('\nlog_level.x = "debug"\n', 2, "log_level"),
+        (
+            '# a\u2028b\x85c\r\n[environments.a] # d\r\nsdk_key = "!"\r\n',
+            3,
+            "environments.a.sdk_key",
+        ),
     ],
 )
 def test_the_line_is_told_however_a_key_is_written(problems, text, line, key):
