@@ -13,7 +13,9 @@ from types import SimpleNamespace
 
 import jwt
 import pytest
+from tests.fakes.cdn import Cdn
 from tests.fakes.recorded_events import RECORDED, headers_of
+from tests.fakes.sources import revision as a_revision
 
 from bucketer import wiring
 from bucketer.access.gate import LOOK_EVERY_S
@@ -233,6 +235,57 @@ def test_a_token_is_by_the_issuer_and_for_the_audience_that_are_set(claims, stat
     headers = {"authorization": f"Bearer {jwt.encode(told, SECRET)}"}
 
     assert status == closed.serve(Request("GET", "/bucketer", ASKED, headers)).status
+
+
+@pytest.fixture
+def any_key():
+    """A runtime that opens the environment of any SDK key; and the CDN, which has `K7`."""
+    keys = " ".join([OF_DEFAULT, LINES["evaluate", "*"]])
+    with Cdn({"/K7.json": (a_revision(7), None)}) as cdn:
+        environ = {
+            "BUCKETER_EVENTS": "off",
+            "BUCKETER_SDK_KEYS": "any",
+            "BUCKETER_SDK_KEY_URL": f"{cdn.url}/{{}}.json",
+            "BUCKETER_KEYS": keys,
+            "BUCKETER_AUTH_HMAC_SECRETS": base64.b64encode(SECRET).decode(),
+        }
+        yield wiring.build(environ=environ, mode=wiring.COMMAND), cdn
+
+
+def bearer(**claims):
+    return {"authorization": f"Bearer {jwt.encode({'exp': time.time() + 60, **claims}, SECRET)}"}
+
+
+@pytest.mark.parametrize(
+    "named", [{"x-optimizely-sdk-key": "K7"}, {"query": f"{ASKED}&sdk_key=K7"}]
+)
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ({"x-api-key": KEYS["evaluate", "default"]}, 403),
+        ({"x-api-key": PAGE, "origin": "https://shop.example"}, 403),
+        (bearer(environments=["default"]), 403),
+        (bearer(sdk_keys=["K8"]), 401),
+    ],
+)
+def test_who_may_ask_one_environment_has_no_other_opened(any_key, named, shown, status):
+    """Anybody with a page's key could have any datafile fetched, and those that were kept let go."""
+    runtime, cdn = any_key
+    headers = {**shown, **named}
+    query = headers.pop("query", ASKED)
+
+    def ask():
+        answer = runtime.serve(Request("GET", "/bucketer", query, headers, request_id="r"))
+        return answer.status, answer.body
+
+    first = ask()
+
+    assert (status, []) == (first[0], cdn.asked)
+    for those in ({"x-api-key": KEYS["evaluate", "*"]}, bearer(sdk_keys=["K7"])):
+        sent = {**those, "x-optimizely-sdk-key": "K7"}
+        assert 200 == runtime.serve(Request("GET", "/bucketer", ASKED, sent)).status
+    assert 1 == len(cdn.asked)
+    assert first == ask()  # and isn't told whether somebody else had it opened
 
 
 # ---------------------------------------------------------------------------- doors

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Protocol
 
+    from bucketer.core.errors import BucketerError
+
     from .http import Known, Reply, Request
     from .route import Route
 
@@ -233,7 +235,12 @@ def check(
             raise EnvironmentNeeded(chosen)
         if known.refusal is not None and grant.environments:
             raise known.refusal
-    raise AccessDenied(_OTHER_ENVIRONMENT) if grant.environments else ClaimsRefused(_OTHER_KEYS)
+    raise of_another(grant)
+
+
+def of_another(grant: Grant) -> BucketerError:
+    """Return the error of who asks an environment that *grant* isn't for."""
+    return AccessDenied(_OTHER_ENVIRONMENT) if grant.environments else ClaimsRefused(_OTHER_KEYS)
 
 
 class Guarded:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from bucketer.core.errors import BucketerError
     from bucketer.core.events import Event
     from bucketer.core.user import Prediction
     from bucketer.ports import EditionFacts
@@ -236,7 +237,10 @@ class EnvironmentNeeded(Needed):
     Attributes:
         key: an SDK key, `KEY` or `KEY:TOKEN`, of which the shape has been checked; or the name
             of an environment behind `BY_NAME`, which no SDK key has in it.
+        unlisted: why it isn't to be opened where nobody listed it; None where it may.
     """
+
+    unlisted: BucketerError | None = None
 
     def __init__(self, key: str) -> None:
         """Name the environment as the request did."""

@@ -183,9 +183,13 @@ class Handler:
             return
         try:
             check_environment(request, self._keys, known)
-        except EnvironmentNeeded:
+        except EnvironmentNeeded as needed:
             if self._options.gate is not None:
-                self._options.gate.grant(request, now)
+                grant = self._options.gate.grant(request, now)
+                if not grant.covers("", (needed.key, needed.key.partition(":")[0])):
+                    from .access import of_another
+
+                    needed.unlisted = of_another(grant)
             raise
 
     def _check_size(self, request: Request) -> None:

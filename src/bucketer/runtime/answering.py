@@ -159,7 +159,7 @@ class Answering:
             raise AssertionError(needed.key) from needed  # it would go round for ever
         self._known.environment_asked = True
         try:
-            environment = self._runtime.environments.find(needed.key)
+            environment = self._runtime.environments.find(needed.key, needed.unlisted)
         except BucketerError as error:
             self._known.refusal = error
         else:

@@ -137,10 +137,11 @@ class Environments:
                     return found
         return found
 
-    def find(self, key: str) -> Environment:
+    def find(self, key: str, unlisted: BucketerError | None = None) -> Environment:
         """Return the environment of *key*, fetching its datafile if nobody has yet.
 
         Raises:
+            BucketerError: *unlisted*, if it is given and nobody listed that key.
             UnknownSdkKey: nobody listed it and others are refused, or Optimizely has none.
             EnvironmentUnavailable: its datafile can't be had now.
             EnvironmentsBusy: too many are being fetched.
@@ -150,6 +151,8 @@ class Environments:
             return found
         if self._open_key is None or key.startswith(BY_NAME):
             raise UnknownSdkKey
+        if unlisted is not None:
+            raise unlisted
         with self._lock:
             if key not in self._opening and len(self._opening) >= MAX_OPENING:
                 self._await_turn(key)
