@@ -107,9 +107,12 @@ def test_what_nobody_wants_is_not_shown(server):
         ("/tail?per_second=many", 400),
         ("/tail?per_second=-1", 400),
         ("/tail?per_second=%D9%A1", 400),
+        ("/tail?reason=experiments", 400),
     ],
 )
-def test_a_rate_is_a_whole_number_within_bounds(server, path, status):
+def test_a_rate_is_a_whole_number_within_bounds_and_a_reason_one_that_there_is(
+    server, path, status
+):
     assert status == ask(server.url, path)[0]
 
 
@@ -148,6 +151,43 @@ def test_it_is_not_there_unless_it_is_asked_for():
 
     assert 1 == done.returncode
     assert "Is BUCKETER_TAIL on there?" in done.stderr
+
+
+def told_by_tail(*options):
+    """Status and what was said, of a command that ends."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bucketer", "tail", *options],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "its first line is none"),
+        ("bk_s3cret\x1b[31m\n", "its first line is none"),
+        ("bk_s3cret\u00e9\n", "its first line is none"),
+        (f"\nbk_s3cret\n{'0' * 64}:admin:*\n", "Connection refused"),  # as it is written
+    ],
+)
+def test_a_key_is_the_first_line_of_its_file_and_never_told(tmp_path, text, why):
+    path = tmp_path / "key"
+    path.write_text(text)
+    status, told = told_by_tail("--url", "http://127.0.0.1:1", "--key-file", str(path))
+
+    assert (1, True) == (status, why in told)
+    assert "s3cret" not in told
+
+
+def test_what_can_not_be_meant_is_refused(server):
+    status, told = told_by_tail("--url", server.url, "--per-second", "0")
+    assert (1, True) == (status, "per_second is a whole number" in told)
+    status, told = told_by_tail("--url", server.url, "--reason", "experiments")
+    assert (2, True) == (status, "found 'experiments'; allowed: experiment," in told)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from bucketer.api.problems import LocalOnly, TooManyListen
 from bucketer.api.query import parse_query
 from bucketer.api.streams import Stream, Telling
 from bucketer.api.wanted import Wanted
+from bucketer.core.decision import EXPERIMENT, FEATURE_TEST, HOLDOUT, ROLLOUT
 from bucketer.core.errors import InvalidRequest
 
 TYPE_CHECKING = False
@@ -23,6 +24,8 @@ PATH = "/tail"
 DECISION = "decision"
 #: Decisions of a second that one listener is told unless it says so; and the most that it may say.
 USUAL, MOST = 20, 1_000
+#: Why a decision came out as it did, as `core.decision.reason_of` tells it.
+REASONS = (EXPERIMENT, FEATURE_TEST, ROLLOUT, HOLDOUT, "none", "error")
 _NAMES = ("environment", "flag", "user", "variation", "reason", "per_second")
 #: Beside what all answers have. Without the last one, nginx keeps back what there is.
 _HEADERS = (("Content-Type", "text/event-stream"), *COMMON_HEADERS, ("X-Accel-Buffering", "no"))
@@ -61,6 +64,8 @@ class TailRoute:
         rate = int(per_second) if is_number and len(per_second) <= len(str(MOST)) else 0
         if not 0 < rate <= MOST:
             raise InvalidRequest(f"per_second is a whole number up to {MOST}.", field="per_second")
+        if (given.get("reason") or REASONS[0]) not in REASONS:
+            raise InvalidRequest(f"reason is one of {', '.join(REASONS)}.", field="reason")
         wanted = Wanted(**{name: text or "" for name, text in given.items()}, per_second=rate)
         assert self._options.tail is not None  # noqa: S101 -- `Handler` asks first
         topic, opening = self._options.tail(wanted, None if grant.everywhere else grant.covers)

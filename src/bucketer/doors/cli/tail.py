@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from bucketer.api.service.tail import MOST, PATH, USUAL
+from bucketer.api.service.tail import MOST, PATH, REASONS, USUAL
 from bucketer.core.errors import BucketerError
 
 from .terminal import BAD, GOOD, NOTE
@@ -48,9 +48,15 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-file", metavar="PATH", help="holds a key with the role admin, where there are keys"
     )
-    for name in ("environment", "flag", "user", "variation", "reason"):
+    for name in ("environment", "flag", "user", "variation"):
         article = "an" if name[0] in "aeiou" else "a"
         parser.add_argument(f"--{name}", metavar=name.upper(), help=f"only of {article} {name}")
+    parser.add_argument(
+        "--reason",
+        metavar="REASON",
+        choices=REASONS,
+        help=f"only of a reason: {', '.join(REASONS)}",
+    )
     parser.add_argument(
         "--per-second",
         metavar="NUMBER",
@@ -65,7 +71,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def tail_command(args: argparse.Namespace, terminal: Terminal) -> None:
     """Show decisions until Ctrl-C, or until the server ends."""
     names = ("environment", "flag", "user", "variation", "reason", "per_second")
-    asked = {name: value for name in names if (value := getattr(args, name))}
+    asked = {name: value for name in names if (value := getattr(args, name)) is not None}
     for kind, told in _listen(args.url, asked, _key_of(args.key_file)):
         if args.json:
             terminal.json({"event": kind, **told})
@@ -94,11 +100,15 @@ def _key_of(path: str | None) -> str:
     if path is None:
         return ""
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+        text = Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise CannotTail(
-            f"the key can't be read from {path}: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise CannotTail(f"the key can't be read from {path}: {why}") from None
+    # Behind a key `bucketer keys create` writes what BUCKETER_KEYS is to have.
+    key = text.strip().partition("\n")[0].strip()
+    if not (key.isascii() and key.isprintable() and key):
+        raise CannotTail(f"the key can't be read from {path}: its first line is none")
+    return key
 
 
 def _listen(
