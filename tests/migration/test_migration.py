@@ -193,6 +193,7 @@ def test_what_is_agents_default_anyway_is_not_worth_a_word():
             "webhook: {projects: {1: {sdkKeys: [A], secret: s}, 2: {sdkKeys: [A], secret: t}}}",
             "webhook.projects.2: one of its keys is of an earlier project",
         ),
+        ("sdkKeys: [A, 'B:t']", "sdkKeys: the 2. key answers without its token, too"),
         ("sdkKeys: ['A:t', 'A:u']", "sdkKeys: the 2. key is an earlier one with another token"),
         ("client: {pollingInterval: 60}\nsdkKeys: [A]", "60 counts nanoseconds"),
         ("admin: {port: '8090'}", "/metrics (BUCKETER_METRICS)"),

@@ -285,6 +285,8 @@ def _environments(options: Options, migration: Migration) -> list[str]:
         lines += ["", f"[environments.{name}]", f"sdk_key = {toml(key)}"]
         if token:
             lines.append(f"access_token = {toml(token)}")
+            told = "key answers without its token, too; docs/access.md says how to ask for one"
+            migration.note("sdkKeys", f"the {number_of_it}. {told}")
         lines += polling
         if mine.get("secret"):
             variable = options.variables.get(f"webhook.projects.{project}.secret")
