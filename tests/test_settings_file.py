@@ -246,6 +246,8 @@ def test_what_is_no_place_of_a_datafile_is_told_what_is_allowed_in_a_file(proble
         ("datafile_max_age = 3\n", 1, "datafile_max_age", "says `max_age`, below"),
         ('[environment.a]\nsdk_key = "K"\n', 1, "environment", "Is `environments` meant?"),
         ('defualt = "a"\n', 1, "defualt", "Is `default` meant?"),
+        ('\n[shop]\nsdk_key = "K"\n', 2, "shop", "Is [environments.shop] meant?"),
+        ("[shop]\nmax_age = 9\n", 1, "shop", "no such key."),
         ("X\nevents_batch = 9\n", 3, "environments.a.events_batch", "put it above the first"),
         ('X\ndefault = "a"\n', 3, "environments.a.default", "put it above the first"),
         ("X\nevent_batch = 9\n", 3, "environments.a.event_batch", "no such key."),
@@ -256,7 +258,7 @@ def test_a_key_in_the_wrong_part_of_the_file_is_told_where_it_goes(
 ):
     [told] = problems(text.replace("X", '[environments.a]\nsdk_key = "K"', 1))
 
-    assert told.startswith(f"bucketer.toml, line {line}, {key}: no such key")
+    assert told.startswith(f"bucketer.toml, line {line}, {key}: no such ")
     assert words in told
 
 

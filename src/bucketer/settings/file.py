@@ -144,7 +144,10 @@ class _Check:
         for key, value in document.items():
             row = BY_NAME.get(PREFIX + key.upper())
             if row is None or row.name in _NOT_HERE:
-                self._unknown((key,), [_DEFAULT, _ENVIRONMENTS, *_OF_ALL])
+                if isinstance(value, dict) and {_SDK_KEY, _DATAFILE_KEY} & value.keys():
+                    self._wrong((key,), f"no such table. Is [{_ENVIRONMENTS}.{key}] meant?")
+                else:
+                    self._unknown((key,), [_DEFAULT, _ENVIRONMENTS, *_OF_ALL])
                 continue
             text = self._text((key,), value)
             if text is not None and self._parsed((key,), row, text) is not None:
