@@ -461,6 +461,20 @@ class TestRequests:
         assert ask(runtime, **{KEY: "K8:t8"})[:2] == (200, "8")
         assert ask(runtime, "&sdk_key=K8")[:2] == (200, "8")
 
+    @pytest.mark.parametrize("is_listed", [False, True])
+    def test_name_a_secure_one_by_its_datafiles_key_and_token_too(self, built, cdn, is_listed):
+        """As Agent's clients do, wherever its datafile is; they were refused."""
+        cdn.datafiles["/secure.json"] = (revision(9, sdkKey="K9"), "t9")
+        url = f"{cdn.url}/secure.json"
+        if is_listed:
+            runtime = built(f'{TWO}[environments.three]\ndatafile = "{url}"\naccess_token = "t9"\n')
+        else:
+            runtime = built(DATAFILE_URL=url, DATAFILE_ACCESS_TOKEN="t9")
+
+        assert [ask(runtime, **{KEY: key})[:2] for key in ("K9:t9", "K9")] == [(200, "9")] * 2
+        for key in ("K9:t8", "K9:t", "K9:t99"):
+            assert ask(runtime, **{KEY: key})[0] == 403
+
     @pytest.mark.parametrize("name", ["sdk%5Fkey", "sdk%5fkey", "%73dk_key", "%73%64%6B_key"])
     def test_that_spell_the_parameter_in_percent_are_no_other_environments(self, built, name):
         """They were answered by the default one, without a word."""

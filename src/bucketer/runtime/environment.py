@@ -69,6 +69,7 @@ class Environment:
         "_packs",
         "_seen",
         "_steady",
+        "_token",
         "_used_rank",
         "due_at",
         "edition",
@@ -91,6 +92,7 @@ class Environment:
         *,
         name: str = DEFAULT,
         keys: Sequence[str] = (),
+        token: str = "",
         id: str = "",  # noqa: A002 -- the field's word
         compile_raw: Callable[[bytes], Ruleset] | None = None,
         has_news: Callable[[], bool] | None = None,
@@ -106,6 +108,7 @@ class Environment:
             make_handler: builds the handler of an edition.
             name: what it is called.
             keys: what requests may name it by, the SDK key first.
+            token: they may also put behind the key that its datafile names.
             id: what overrides are kept under; its name unless given.
             compile_raw: bytes to ruleset; the compiled engine's unless given.
             has_news: says, at little cost, that another process of this server has a newer one.
@@ -118,7 +121,7 @@ class Environment:
         """
         self.name = name
         self.id = id or name
-        self.sdk_key = keys[0] if keys else ""
+        self.sdk_key, self._token = keys[0] if keys else "", token
         self.keys = self._given_keys = self.keys_of_all = frozenset(keys)
         self.freshness = Freshness("" if name == DEFAULT else name)
         self.due_at = 0.0
@@ -242,7 +245,7 @@ class Environment:
                 told = edition.ruleset.sdk_key
                 self.keys = self._given_keys
                 if told and told not in self.keys_of_all:
-                    self.keys |= {told}
+                    self.keys |= {told, f"{told}:{self._token}"} if self._token else {told}
                 self.handler = self._make_handler(edition, self)  # the swap
                 self.edition = edition
                 self._used_rank = rank

@@ -123,6 +123,7 @@ def _environment(
         id=_id_of(name) if name else "",
         name=settings.environment,
         keys=keys,
+        token=settings.datafile_access_token,
         compile_raw=compile_raw,
         has_news=(lambda: any(each.has_news() for each in shared)) if shared else None,
         older_after_s=settings.datafile_older_after,
