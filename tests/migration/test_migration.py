@@ -196,6 +196,7 @@ def test_what_is_agents_default_anyway_is_not_worth_a_word():
         ("sdkKeys: [A, 'B:t']", "sdkKeys: the 2. key answers without its token, too"),
         ("sdkKeys: ['A:t', 'A:u']", "sdkKeys: the 2. key is an earlier one with another token"),
         ("client: {pollingInterval: 60}\nsdkKeys: [A]", "60 counts nanoseconds"),
+        ("client: {flushInterval: 30}", "client.flushInterval: 30 counts nanoseconds"),
         ("admin: {port: '8090'}", "/metrics (BUCKETER_METRICS)"),
         ("tracing: {enabled: true}", "BUCKETER_TRACES=otlp"),
         ("synchronization: {datafile: {enable: true}}", "processes don't talk to each other"),

@@ -102,10 +102,16 @@ class Migration:
         value = self.said(option)
         if value is None:
             return
+        self.warn_of_nanoseconds(option, value)
         try:
             self.set(name, number(seconds_of(value)), option)
         except ValueError:
             self.note(option, f"not taken over: {str(value)[:40]!r} is no duration")
+
+    def warn_of_nanoseconds(self, option: str, value: object) -> None:
+        """Say so where a time has no unit."""
+        if re.fullmatch("0*[1-9][0-9]*", str(value)):
+            self.note(option, f"{value} counts nanoseconds, as in Agent; {value}s are seconds")
 
     # -- areas -----------------------------------------------------------------------------
 
@@ -312,8 +318,7 @@ def _polling(migration: Migration) -> list[str]:
         return []
     if age_s <= 0:
         migration.note(option, "datafiles are always asked for anew; here once a day then")
-    if re.fullmatch("[0-9]+", str(value)) and age_s > 0:
-        migration.note(option, f"{value} counts nanoseconds, as in Agent; {value}s are seconds")
+    migration.warn_of_nanoseconds(option, value)
     age_s = min(age_s, _DAY_S) if age_s > 0 else _DAY_S
     told = f"for keys that nobody lists, set the variable DATAFILE_MAX_AGE={number(age_s)}"
     migration.note(option, told)
