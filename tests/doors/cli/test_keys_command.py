@@ -57,6 +57,8 @@ def test_what_is_no_file_keeps_its_place(path):
 
 
 def test_its_file_is_its_owners_alone_and_keeps_what_else_is_written_there(path):
+    Kept("keys", "create", "--role", "read", "--file", str(path))
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
     path.write_text("# made by hand\n")
     for role in ("read", "admin"):
         Kept("keys", "create", "--role", role, "--file", str(path))
@@ -66,10 +68,35 @@ def test_its_file_is_its_owners_alone_and_keeps_what_else_is_written_there(path)
     Kept("keys", "revoke", listed[0]["id"], "--file", str(path))
 
     lines = path.read_text().splitlines()
-    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
     assert ["read", "admin"] == [each["role"] for each in listed]
     assert ["# made by hand", listed[1]["id"]] == [lines[0], lines[1][:8]]
     assert 2 == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("mode", "after"), [(0o600, 0o600), (0o640, 0o640), (0o444, 0o444), (0o666, 0o644)]
+)
+def test_a_file_that_is_there_keeps_its_owner_and_who_may_read_it(path, mode, after):
+    """Else whoever runs the server could no longer read what root has revoked."""
+    path.touch()
+    path.chmod(mode)
+    others = os.getuid() or 65_534, os.getgid() or 65_534  # root may give it away
+    os.chown(path, *others)
+    [key] = Kept("keys", "create", "--role", "read", "--file", str(path)).lines
+    Kept("keys", "revoke", digest_of(key).hex()[:8], "--file", str(path))
+
+    found = path.stat()
+    assert (*others, after) == (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+    assert "" == path.read_text()
+
+
+def test_a_link_to_the_file_goes_on_pointing_there(path, tmp_path):
+    path.symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        Kept("keys", "create", "--role", "read", "--file", str(path))
+
+    assert path.is_symlink()
+    assert 2 == (tmp_path / "elsewhere").read_text().count(":read:")
 
 
 def test_without_a_file_it_says_what_the_setting_is_to_have(path):

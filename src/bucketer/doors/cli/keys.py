@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 #: What the owner alone may read: hashes are no keys, but nobody else has a use for them.
 _MODE = 0o600
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SHOW = "ask for one with --file or BUCKETER_KEYS_FILE"
 
 
@@ -208,16 +210,25 @@ def _alone(path: str) -> Iterator[None]:
 
 
 def _write(path: str, lines: list[str]) -> None:
-    """Put *lines* in place of the file, whole or not at all, readable for its owner only."""
+    """Put *lines* in place of the file, whole or not at all.
+
+    A new one is readable for its owner only. One that is there keeps its owner and who may
+    read it: the server, which may be another user, is to learn what root has revoked.
+    """
     if Path(path).exists() and not Path(path).is_file():  # its place would be taken: of /dev/null
         raise KeysUnusable(f"{path} can't be written: it is no file")
-    beside = Path(f"{path}.{os.getpid()}")
+    place = Path(path).resolve()  # a link goes on pointing there
+    beside = Path(f"{place}.{os.getpid()}")
     try:
+        before = place.stat() if place.exists() else None
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
+            if before is not None:
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) & ~_OTHERS_WRITE)
             file.write("".join(f"{line}\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        beside.replace(place)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise KeysUnusable(f"{path} can't be written: {error.strerror}") from None
