@@ -104,6 +104,30 @@ def operated(tmp_path):
         server.leave()
 
 
+def test_the_command_has_the_services_environment(tmp_path):
+    """As the page has it, but for who runs it, which takes root, and where its files are."""
+    page = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
+    function = page[page.index("    bucketer() {") : page.index("    }\n") + 6]
+    environment = tmp_path / "environment"
+    environment.write_text(f'BUCKETER_STATE_DIR="{tmp_path}/its state"\n')
+    command = Path(sys.executable).with_name("bucketer")
+    for ours, theirs in (
+        ("runuser -u bucketer --", "env -i"),
+        ("/etc/bucketer.env", str(environment)),
+        ("/opt/bucketer/.venv/bin/bucketer", str(command)),
+    ):
+        assert ours in function
+        function = function.replace(ours, theirs)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{function}\nbucketer doctor --json --offline"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert f"{tmp_path}/its state can be written to" in done.stdout
+
+
 def test_nothing_answers_since_the_port_is_taken(operated):
     says("`cannot_listen`", "with status 1", "`bucketer settings` shows each setting")
     server = operated(start=False)
