@@ -302,7 +302,8 @@ def _environments(options: Options, migration: Migration) -> list[str]:
             lines.append(f"webhook_secret = {stands}")
             lines.append(f"project_id = {toml(project)}")
     if not lines:
-        migration.note("sdkKeys", "none is listed, so requests have to name one, as with Agent")
+        told = "/bucketer without one answers of the demonstration, which sends no events"
+        migration.note("sdkKeys", f"none is listed, so /v1 has to name one, as with Agent; {told}")
     return lines[1:] if lines else lines
 
 
