@@ -151,7 +151,7 @@ class _Check:
                 continue
             text = self._text((key,), value)
             if text is not None and self._parsed((key,), row, text) is not None:
-                written[row.name], lines[row.name] = text, self._lines.get((key,), 0)
+                written[row.name], lines[row.name] = text, self._line((key,))
         if self._problems:
             raise SettingsError(self._problems)
         return ConfigFile(written, tuple(listed), str(default), lines)

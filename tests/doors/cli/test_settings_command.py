@@ -142,3 +142,20 @@ def test_what_is_wrong_with_the_file_is_told_beside_the_settings(tmp_path):
     assert [] == kept.json["environments"]
     assert len(TABLE) == len(kept.json["settings"])
     assert "line 1, prot: no such key" in kept.json["problems"][0]
+
+
+def test_what_only_shows_when_all_is_known_is_told_with_its_place_in_the_file(tmp_path):
+    """It was told by the name of a variable that nobody had set."""
+    path = tmp_path / "bucketer.toml"
+    path.write_text('events_batch = 9\nevents = "flush"\n')
+
+    def told(*argv, **environ):
+        kept = Kept("serve", *argv, BUCKETER_CONFIG=str(path), **environ)
+        assert 1 == kept.status
+        return kept.err.removeprefix("bucketer: invalid_settings: ").partition(": found")[0]
+
+    assert f"{path}, line 2, events" == told()
+    assert "BUCKETER_EVENTS" == told("--events", "flush")
+    assert "BUCKETER_EVENTS" == told(BUCKETER_EVENTS="flush")
+    path.write_text("")
+    assert "BUCKETER_EVENTS" == told(BUCKETER_EVENTS="flush")

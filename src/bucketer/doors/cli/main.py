@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from bucketer import __version__
-from bucketer.core.errors import BucketerError
+from bucketer.core.errors import BucketerError, SettingsError
 
 from .terminal import Terminal
 
@@ -68,6 +68,11 @@ def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) ->
         return leaving.code if isinstance(leaving.code, int) else DONE
     try:
         return args.run(args, terminal) or DONE
+    except SettingsError as error:
+        from .settings import placed
+
+        terminal.fail(error.code, "\n".join(placed(error.problems, terminal.environ, args)))
+        return FAILED
     except BucketerError as error:
         terminal.fail(error.code, str(error))
         return FAILED

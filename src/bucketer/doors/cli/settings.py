@@ -6,13 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from bucketer.core.errors import SettingsError
-from bucketer.settings import TABLE, host_only, read_settings, shown
+from bucketer.settings import BY_NAME, TABLE, host_only, read_settings, shown
 from bucketer.settings.file import read_file
 
 from .terminal import BAD, TITLE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bucketer.settings import Setting, Settings
     from bucketer.settings.file import ConfigFile
@@ -41,6 +42,32 @@ def settings_command(args: argparse.Namespace, terminal: Terminal) -> int:
         if found.problems:
             terminal.fail(SettingsError.code, "\n".join(found.problems))
     return 1 if found.problems else 0
+
+
+def placed(
+    problems: Iterable[str], environ: Mapping[str, str], args: argparse.Namespace
+) -> Iterator[str]:
+    """Go through *problems*, with file, line and key in the place of a variable that is set there.
+
+    What only shows when all settings are known is told by the name of the variable.
+
+    Args:
+        problems: of a `SettingsError`.
+        environ: variables, which win over the file.
+        args: options, which win over both.
+    """
+    path = environ.get("BUCKETER_CONFIG", "").strip()
+    try:
+        file = read_file(path, environ) if path else None
+    except SettingsError:
+        file = None  # whose problems have their places already
+    lines = {} if file is None else file.lines
+    for problem in problems:
+        name, _, told = problem.partition(": ")
+        line = 0 if environ.get(name, "").strip() else lines.get(name, 0)
+        key = BY_NAME[name].attribute if line else ""
+        is_option = getattr(args, key, None) is not None
+        yield f"{path}, line {line}, {key}: {told}" if line and not is_option else problem
 
 
 class _Found:
