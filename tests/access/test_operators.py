@@ -274,6 +274,31 @@ def test_logs_that_can_not_be_opened_anew_go_on_in_the_files_from_before(workers
     assert (0, "") == (status, err)
 
 
+def test_a_log_on_a_full_disk_is_told_of_once_and_keeps_nothing_from_its_work(
+    demonstration, tmp_path
+):
+    with Origin(ok(json.dumps(demonstration).encode())) as there:
+        settings = {
+            "DATAFILE_URL": f"{there.url}/datafile.json",
+            "DATAFILE_MAX_AGE": "3600",
+            "BUCKETER_STATE_DIR": str(tmp_path / "state"),
+            "BUCKETER_LOG_FILE": "/dev/full",
+            "BUCKETER_ACCESS_LOG_FILE": "/dev/full",
+            "BUCKETER_ACCESS_LOG": "on",
+        }
+        with bucketer_serve(**settings) as server:
+            health = f"{server.url}/health"
+            for revision in ("22", "23", "24"):
+                wait_until(lambda said=f'"revision": "{revision}"': said in get(health)[1])
+                demonstration["revision"] = str(int(revision) + 1)
+                there.answers = [ok(json.dumps(demonstration).encode())]
+                os.kill(server.process.pid, signal.SIGHUP)
+            status, _, err = server.stop()
+
+    told = "bucketer: log lines can't be written: No space left on device\n"
+    assert (0, told) == (status, err)
+
+
 def test_a_file_of_the_log_that_can_not_be_written_is_told_before_anything_is_started(tmp_path):
     for name in ("BUCKETER_LOG_FILE", "BUCKETER_ACCESS_LOG_FILE"):
         with pytest.raises(AssertionError, match=f"{name}: '/nowhere/log' can't be written"):

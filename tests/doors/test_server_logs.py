@@ -17,6 +17,7 @@ from bucketer.api.http import Request, Response
 from bucketer.doors.server.logs import (
     JsonAccessLines,
     JsonLines,
+    LogFile,
     TextAccessLines,
     TextLines,
     access_log,
@@ -35,6 +36,24 @@ def record(message, *args, failure=None):
     if failure is not None:
         made.exc_info = (type(failure), failure, None)
     return made
+
+
+def test_a_file_that_takes_lines_again_is_told_of_again_when_it_takes_none(tmp_path, capsys):
+    path = tmp_path / "log"
+    path.symlink_to("/dev/full")
+    log = LogFile(path)
+    for place in ("/dev/full", tmp_path / "there", "/dev/full"):
+        path.unlink()
+        path.symlink_to(place)
+        log.reopen()
+        for _ in range(3):
+            log.handle(record("a line"))
+    path.unlink()
+    log.reopen()  # lets go of what there was no room for
+    log.close()
+
+    assert 2 == capsys.readouterr().err.count("log lines can't be written: No space left")
+    assert "a line\n" * 3 == (tmp_path / "there").read_text()
 
 
 def access(caplog, *, path="/a", ip="192.0.2.7", method="GET"):

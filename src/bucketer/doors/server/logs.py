@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bucketer.core.errors import SettingsError
@@ -68,7 +69,9 @@ class Appended:
 
 
 class LogFile(logging.FileHandler):
-    """A file that log lines go to."""
+    """A file that log lines go to. What it can't take is told once, on standard error."""
+
+    _fails = False
 
     def reopen(self) -> None:
         """Go on in the file that has the name by now; in the old one where that can't be opened.
@@ -83,9 +86,32 @@ class LogFile(logging.FileHandler):
                 "log lines go on in the file from before: %s", error.strerror
             )
             return
-        before = self.setStream(stream)
+        self.acquire()
+        try:
+            before, self.stream = self.stream, stream
+        finally:
+            self.release()
         if before is not None:
-            before.close()
+            with suppress(OSError):  # it may have kept what there was no room for
+                before.close()
+
+    def flush(self) -> None:
+        """Write what was logged, after each line.
+
+        Raises:
+            OSError: it can't be written, of which `handleError` is told.
+        """
+        super().flush()
+        self._fails = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's name
+        """Say that a line can't be written, once and without a traceback for each."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._fails:
+            self._fails = True
+            print(f"bucketer: log lines can't be written: {error.strerror}", file=sys.stderr)  # noqa: T201 -- where else
 
 
 #: What access lines are written to in place of standard output, once that was configured.
