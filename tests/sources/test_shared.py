@@ -134,19 +134,22 @@ def test_of_a_damaged_copy_and_a_source_that_fails_the_source_is_told(tmp_path, 
 
 def test_a_failure_that_one_process_met_is_taken_by_the_others_until_their_next_turn(tmp_path):
     """Three workers at their own times, for as long as it fails: one of them asks each time."""
-    inner = FakeSource(revision(1), '"1"', max_age_s=0.01)
-    workers = [SharedSource(inner, tmp_path) for _ in range(3)]
+    inner = FakeSource(revision(1), '"1"')
+    now = [time.time()]
+    clocks = {"clock": lambda: now[0], "monotonic": lambda: 0.0}
+    workers = [SharedSource(inner, tmp_path, **clocks) for _ in range(3)]
     mark, *_ = [each.fetch(None).mark for each in workers]
     inner.content = down("status 500")
     before = len(inner.asked)
-    time.sleep(0.02)
     told = []
     for _ in range(4):
         for each in workers:
+            now[0] += 100.0
             with pytest.raises(SourceError) as caught:
                 each.fetch(mark)
             told.append((str(caught.value), caught.value.heard))
-            time.sleep(0.02)
+            if not caught.value.heard:  # the file system goes by the same clock
+                os.utime(each._files.failure, (now[0], now[0]))
 
     assert 4 == len(inner.asked) - before
     assert [("cdn.example: status 500", heard) for heard in (False, True, True)] * 4 == told
