@@ -104,10 +104,10 @@ def test_what_waits_for_one_thing_holds_up_nobody_who_waits_for_another(apart_of
         with pytest.raises(TimeoutError):
             other.result(0.05)
     else:
-        assert b"done" == other.result(5).body
+        assert b"done" == other.result(60).body
     assert not any(each.done() for each in slow)
     runtime.go_on.set()
-    assert {200} == {each.result(5).status for each in slow}
+    assert {200} == {each.result(60).status for each in slow}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_waits_for_one_thing_holds_up_nobody_who_waits_for_another(apart_of
 )
 def test_what_is_in_the_profiles_file_waits_where_profiles_do(apart_of, needed):
     runtime = Hanging()
-    apart_of(runtime).serve(needing(), needed, None).result(5)
+    apart_of(runtime).serve(needing(), needed, None).result(60)
 
     assert ("provide", "bucketer-profiles") in runtime.steps
 
@@ -130,7 +130,7 @@ def test_a_request_that_needs_two_things_waits_for_each_where_others_do(apart_of
     apart = apart_of(runtime)
     both = ask(apart, "profiles", "predictions")
 
-    assert b"done" == ask(apart, "profiles").result(5).body
+    assert b"done" == ask(apart, "profiles").result(60).body
     assert not both.done()
 
 
@@ -141,7 +141,7 @@ def test_a_large_body_is_decided_on_one_thread_whatever_it_waited_for(apart_of, 
     apart = apart_of(runtime, threads=4)
     body = b"x" * (LARGE_BYTES + 1)
     for future in [ask(apart, *kinds, body=body) for _ in range(5)]:
-        future.result(5)
+        future.result(60)
 
     assert {"bucketer-large"} == {where for what, where in runtime.steps if what == "decide"}
     told = {where for what, where in runtime.steps if what == "provide"}
@@ -159,14 +159,14 @@ def test_of_each_kind_so_many_bytes_may_wait_and_the_others_have_their_own(apart
     wait_until(lambda: runtime.steps)
 
     with pytest.raises(TooMuchAtOnce):
-        ask(apart, hanging, body=body).result(5)
+        ask(apart, hanging, body=body).result(60)
     for kind in NEEDS:
         if kind != hanging:
-            assert b"done" == ask(apart, kind, body=body).result(5).body
+            assert b"done" == ask(apart, kind, body=body).result(60).body
     runtime.go_on.set()
-    assert {200} == {each.result(5).status for each in waiting}
+    assert {200} == {each.result(60).status for each in waiting}
     wait_until(lambda: not any(apart._kept.values()))
-    assert b"done" == ask(apart, hanging, body=body).result(5).body
+    assert b"done" == ask(apart, hanging, body=body).result(60).body
 
 
 def test_what_fails_in_a_thread_is_the_result_and_leaves_no_room_taken(apart_of):
@@ -177,7 +177,7 @@ def test_what_fails_in_a_thread_is_the_result_and_leaves_no_room_taken(apart_of)
     apart = apart_of(Broken())
 
     with pytest.raises(ValueError, match="on purpose"):
-        ask(apart, "profiles").result(5)
+        ask(apart, "profiles").result(60)
     wait_until(lambda: not any(apart._kept.values()))
 
 
@@ -215,10 +215,10 @@ def test_who_still_waits_at_the_end_is_refused_and_the_end_waits_for_what_has_be
     refused = asked[2:]
     for future in refused:
         with pytest.raises(TooMuchAtOnce):
-            future.result(5)
+            future.result(60)
     is_waiting = closing.is_alive()
     runtime.go_on.set()
-    closing.join(5)
+    closing.join(60)
 
     assert is_waiting
     assert [200, 200] == [future.result(0).status for future in asked[:2]]

@@ -567,7 +567,7 @@ def test_a_refresh_that_is_under_way_is_not_doubled():
         def fetch(self, etag):
             if etag is not None:
                 entered.set()
-                leave.wait(5)
+                leave.wait(60)
             return super().fetch(etag)
 
     source = Slow(revision(1), '"1"')
@@ -575,7 +575,7 @@ def test_a_refresh_that_is_under_way_is_not_doubled():
     runtime.load()
     thread = threading.Thread(target=runtime.default.refresh)
     thread.start()
-    entered.wait(5)
+    entered.wait(60)
 
     assert runtime.default.refresh() is False
     assert _get(runtime, "/health")[0] == 200  # and nobody waits for it

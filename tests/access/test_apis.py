@@ -58,7 +58,7 @@ def test_metrics_take_the_role_admin():
             headers = {"X-API-Key": TEXTS[role]} if role else {}
             asked = urllib.request.Request(f"{server.url}/metrics", headers=headers)
             try:
-                with urllib.request.urlopen(asked, timeout=5) as answer:
+                with urllib.request.urlopen(asked, timeout=60) as answer:
                     return answer.status
             except urllib.error.HTTPError as error:
                 return error.code

@@ -182,7 +182,7 @@ def test_a_key_refreshes_the_environments_that_it_is_for(tmp_path, demonstration
 
 def get(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -294,7 +294,7 @@ def test_over_sockets_each_visitor_behind_a_trusted_proxy_has_a_bucket():
             url = f"{server.url}/bucketer?e=checkout_flow_experiment&u=ben"
             try:
                 with urllib.request.urlopen(
-                    urllib.request.Request(url, headers=headers), timeout=5
+                    urllib.request.Request(url, headers=headers), timeout=60
                 ) as answer:
                     return answer.status, None
             except urllib.error.HTTPError as error:

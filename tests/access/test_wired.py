@@ -298,7 +298,9 @@ def lower(headers):
 def ask(url, **headers):
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=sent), timeout=5) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=sent), timeout=60
+        ) as answer:
             return answer.status, lower(answer.headers), answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, lower(error.headers), error.read().decode()

@@ -87,17 +87,17 @@ def test_requests_agrees(url):
     with requests.Session() as session:
         for _ in range(3):
             a = json.dumps(ATTRIBUTES)
-            answer = session.get(f"{url}/bucketer?{QUERY}", params={"a": a}, timeout=5)
+            answer = session.get(f"{url}/bucketer?{QUERY}", params={"a": a}, timeout=60)
 
             assert answer.json() == ANSWER
 
-        assert session.post(f"{url}/bucketer", json=BODY, timeout=5).json() == ANSWER
-        assert session.head(f"{url}/bucketer?{QUERY}", timeout=5).status_code == 200
-        assert session.options(f"{url}/bucketer", timeout=5).status_code == 204
+        assert session.post(f"{url}/bucketer", json=BODY, timeout=60).json() == ANSWER
+        assert session.head(f"{url}/bucketer?{QUERY}", timeout=60).status_code == 200
+        assert session.options(f"{url}/bucketer", timeout=60).status_code == 204
 
         chunks = iter([json.dumps(BODY).encode()])
 
-        assert session.post(f"{url}/bucketer", data=chunks, timeout=5).json() == ANSWER
+        assert session.post(f"{url}/bucketer", data=chunks, timeout=60).json() == ANSWER
 
 
 def test_httpx_agrees(url):
@@ -110,7 +110,7 @@ def test_httpx_agrees(url):
 
 
 def test_the_standard_library_agrees(url):
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     for _ in range(2):
         connection.request("GET", f"/bucketer?{QUERY}&a=tier:platinum,member_since_days:56")
 

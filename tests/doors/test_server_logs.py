@@ -177,7 +177,7 @@ def test_as_json_each_line_of_the_process_is_an_object(tmp_path):
     url = re.search(r"http://127\.0\.0\.1:\d+", told[-1]["message"])[0]
     subprocess.run(["curl", "-s", f"{url}/health"], capture_output=True, check=True)
     process.terminate()
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     told += [json.loads(line) for line in err.splitlines()]
 
     assert ["/health"] == [json.loads(line)["path"] for line in out.splitlines()]

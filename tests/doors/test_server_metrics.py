@@ -23,7 +23,7 @@ COUNTED = 'bucketer_requests_total{route="/bucketer",status="200"}'
 
 def scrape(url, accept="text/plain"):
     request = urllib.request.Request(f"{url}/metrics", headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.read().decode(), answer.headers
 
 
@@ -42,7 +42,7 @@ def _pairs(labels):
 
 def ask(url, path=HER):
     try:
-        with urllib.request.urlopen(f"{url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}{path}", timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -128,7 +128,7 @@ def test_unless_it_is_open_to_anybody():
         request = urllib.request.Request(
             f"{started.url}/metrics", headers={"X-Forwarded-For": "192.0.2.1"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert 200 == answer.status
 
 

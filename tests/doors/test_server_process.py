@@ -23,7 +23,7 @@ DEMO = os.path.join(os.path.dirname(demo_init), "datafile.json")  # noqa: PTH118
 
 
 def ask(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return answer.status, json.load(answer)
 
 
@@ -277,7 +277,7 @@ def test_clients_are_spread_over_the_workers():
 
 def _worker_that_answers(url):
     """Each worker begins the request ids that it makes with letters of its own."""
-    with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
         return answer.headers["x-request-id"].partition("-")[0]
 
 

@@ -56,7 +56,7 @@ class Listening:
 def ask(url, path=HER, **headers):
     request = urllib.request.Request(url + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

@@ -62,7 +62,7 @@ class Collector:
             event["uuid"] for v in self.visitors() for s in v["snapshots"] for event in s["events"]
         ]
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> None:
+    def wait_for(self, count: int, timeout_s: float = 60.0) -> None:
         """Wait until *count* different events have arrived.
 
         Raises:

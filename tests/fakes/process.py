@@ -90,7 +90,7 @@ class Started:
         with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: PTH123 -- /proc
             return [int(word) for word in children.read().split()]
 
-    def stop(self, number=signal.SIGTERM, patience_s=15):
+    def stop(self, number=signal.SIGTERM, patience_s=60):
         """Send a signal and return (exit status, standard output since the start, standard error)."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -104,7 +104,7 @@ class Started:
             raise
         return self.process.returncode, out, err
 
-    def wait_for(self, true, patience_s=10.0):
+    def wait_for(self, true, patience_s=60.0):
         """Wait until *true()* is, and return what it gave."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-def wait_until(true, timeout_s: float = 10.0) -> None:
+def wait_until(true, timeout_s: float = 60.0) -> None:
     """Return once *true* gives something true.
 
     Raises:

@@ -103,14 +103,14 @@ def test_an_end_in_the_middle_of_a_handover_waits_for_it(sink):
 
     def open_outbox():
         in_the_middle.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return Outbox(sink, Counters())
 
     lazy = LazyOutbox(open_outbox, str)
     lazy.add(some_events(2))
     worker = threading.Thread(target=lazy.after_response, args=(0.5,))
     worker.start()
-    in_the_middle.wait(5)
+    in_the_middle.wait(60)
     threading.Timer(0.05, go_on.set).start()
     lazy.close()
     worker.join()

@@ -234,7 +234,7 @@ def test_tls_is_verified(to, tmp_path):
     trusting = Poster(url, str(cert))
     assert trusting.post(b"BODY", {}, 5.0).status == 200
     trusting.close()
-    thread.join(5)
+    thread.join(60)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def server(receiver):
 def ask(url, path=HER, **headers):
     request = urllib.request.Request(url + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.headers["X-Request-Id"]
     except urllib.error.HTTPError as error:
         return error.headers["X-Request-Id"]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 
 import pytest
 from tests.fakes.collector import Collector
@@ -64,9 +63,7 @@ def leave_behind(tmp_path, collector):
         )
         outbox = Outbox(durable, counters)
         outbox.add(some_events(count))
-        until = time.monotonic() + 5
-        while counters.dead + counters.retried < count and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: counters.dead + counters.retried + counters.sent >= count)
         outbox.close()
         collector.mood = 200
 
