@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRON = {"AWS_LAMBDA_FUNCTION_NAME": "shop", "AWS_LAMBDA_FUNCTION_VERSION": "7"}
 
 
-def fake_runtime(*, age_s=None, asked=True, counters=None):
+def fake_runtime(*, age_s=None, asked=True, counters=None, odp=None):
     edition = None
     if age_s is not None:
         ruleset = SimpleNamespace(revision="22")
@@ -32,6 +32,7 @@ def fake_runtime(*, age_s=None, asked=True, counters=None):
         edition=edition,
         default=SimpleNamespace(edition=edition, sources=sources),
         outbox=SimpleNamespace(counters=counters),
+        odp_events=SimpleNamespace(counters=odp),
     )
 
 
@@ -86,6 +87,24 @@ def test_events_are_those_since_the_line_before():
 
     told = [json.loads(each) for each in written]
     assert [(2, 0), (1, 3), (0, 0)] == [(e["EventsAccepted"], e["EventsSent"]) for e in told]
+
+
+def test_events_for_odp_are_events_that_may_be_lost_too():
+    counters, odp, written = Counters(), Counters(), []
+    runtime = fake_runtime(counters=counters)
+    handler = Meter(runtime, ENVIRON, written.append).metered(
+        lambda event, context: {"statusCode": 200}, None
+    )
+    counters.refused = 2
+    handler({}, None)
+    runtime.odp_events.counters = odp  # with the first of its events
+    odp.refused, odp.dead, odp.accepted = 3, 1, 4
+    handler({}, None)
+
+    told = [json.loads(each) for each in written]
+    assert [(0, 2, 0), (4, 3, 1)] == [
+        (e["EventsAccepted"], e["EventsRefused"], e["EventsDead"]) for e in told
+    ]
 
 
 def test_with_something_to_call_after_the_answer_nothing_is_written_before():

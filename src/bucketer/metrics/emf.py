@@ -135,13 +135,14 @@ class Meter:
         return found
 
     def _events(self) -> dict[str, float]:
-        """Tell what has become of events since the last line, if there were any."""
-        counters = getattr(self._runtime.outbox, "counters", None)
-        if counters is None:  # none yet, or they are off
-            return {}
+        """Tell what has become of events, ODP's too, since the last line, if there were any."""
+        outboxes = (self._runtime.outbox, self._runtime.odp_events)
+        counters = [each for one in outboxes if (each := getattr(one, "counters", None))]
         found: dict[str, float] = {}
+        if not counters:  # none yet, or they are off
+            return found
         for name, shown in _EVENTS.items():
-            now = getattr(counters, name)
+            now = sum(getattr(each, name) for each in counters)
             found[shown] = now - self._told.get(name, 0)
             self._told[name] = now
         return found
