@@ -140,6 +140,7 @@ def test_it_is_not_there_unless_it_is_asked_for():
 def test_several_workers_are_told_of_together_and_nothing_is_forgotten_with_one():
     with bucketer_serve("--workers", "3", BUCKETER_METRICS="local") as started:
         wait_until(lambda: values(started.url)["bucketer_workers{}"] == 3, 30)
+        assert 3 == values(started.url)["bucketer_workers_started_total{}"]
         for _ in range(60):
             ask(started.url)
         wait_until(lambda: values(started.url).get(COUNTED) == 60, 10)
@@ -159,6 +160,7 @@ def test_several_workers_are_told_of_together_and_nothing_is_forgotten_with_one(
 
         wait_until(lambda: values(started.url)["bucketer_workers{}"] == 3, 30)
         wait_until(lambda: values(started.url)[COUNTED] == 80, 10)
+        assert 4 == values(started.url)["bucketer_workers_started_total{}"]
 
 
 def children(pid):

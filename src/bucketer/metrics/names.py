@@ -151,6 +151,12 @@ FAMILIES = (
         MOST,
     ),
     Family("bucketer_workers", GAUGE, "Worker processes that are there."),
+    Family(
+        "bucketer_workers_started_total",
+        COUNTER,
+        "Worker processes that there have been since the server's start: those that took the place "
+        "of others, too.",
+    ),
     Family("bucketer_build_info", INFO, "Always 1.", ("version", "python"), MOST),
     Family("process_resident_memory_bytes", GAUGE, "Memory in use, of all workers together."),
     Family("process_cpu_seconds_total", COUNTER, "Processor time used, of all workers together."),

@@ -24,6 +24,7 @@ def process_samples(began_at: float) -> Samples:
     samples: Samples = {
         "bucketer_build_info": {(__version__, platform.python_version()): 1},
         "bucketer_workers": {(): 1},
+        "bucketer_workers_started_total": {(): 1},
         "process_cpu_seconds_total": {(): time.process_time()},
         "process_start_time_seconds": {(): began_at},
     }
