@@ -46,7 +46,8 @@ class MotoQueue:
         return sorted({_uuid(each): each["visitor_id"] for each in visitors}.values())
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """It is no more: the next one of its name, which moto would take for the same, is empty."""
+        self._client.delete_queue(QueueUrl=self._url)
         self._client.close()
 
 
