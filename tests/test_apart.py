@@ -7,6 +7,7 @@ import pytest
 from bucketer.api.http import (
     DatafileAnnounced,
     EnvironmentNeeded,
+    KeysNeeded,
     ProfileNeeded,
     Reply,
     Request,
@@ -25,6 +26,7 @@ NEEDS = {
     "profiles": ProfileNeeded("ben"),
     "environments": EnvironmentNeeded("key"),
     "revisions": RevisionNeeded("7"),
+    "keys": KeysNeeded("keys", bool),
     "others": DatafileAnnounced(b"{}"),
 }
 

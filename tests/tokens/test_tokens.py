@@ -8,7 +8,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bucketer.api.http import WorkNeeded
+from bucketer.api.http import KeysNeeded, WorkNeeded
 from bucketer.core.errors import KeysUnavailable, SourceError, TokenRefused, TokensBusy
 from bucketer.tokens import issuing
 from bucketer.tokens.checking import PublishedChecker, SecretChecker
@@ -215,6 +215,12 @@ def test_keys_are_fetched_again_when_they_are_old_and_by_one_request():
     needed.value.work()
     assert GOOD == there.checker.claims(signed(GOOD, EC, "ES256", kid="two"), NOW)
     assert 2 == there.asked
+
+
+def test_who_waits_for_keys_keeps_nobody_else_waiting():
+    """An issuer that doesn't answer: others than who shows a token have threads of their own."""
+    with pytest.raises(KeysNeeded):
+        Issuers(jwk(RSA, kid="one")).checker.claims(signed(GOOD, RSA, "RS256", kid="one"), NOW)
 
 
 def test_an_unknown_key_does_not_make_the_service_fetch():

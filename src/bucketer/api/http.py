@@ -262,6 +262,10 @@ class WorkNeeded(Needed):
         self.name, self.work = name, work
 
 
+class KeysNeeded(WorkNeeded):
+    """Fetch the keys that tokens are checked with, from somebody who may take long to answer."""
+
+
 class RequestsNeeded(Needed):
     """Answer `requests`, each as if it had come alone, in order; call again with `answered`."""
 

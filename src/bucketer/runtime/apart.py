@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bucketer.api.http import (
     EnvironmentNeeded,
+    KeysNeeded,
     Needed,
     ProfileNeeded,
     RequestsNeeded,
@@ -47,6 +48,7 @@ _KINDS: dict[type[Exception], str] = {
     EnvironmentNeeded: "environments",
     RevisionNeeded: "revisions",
     RequestsNeeded: "batches",
+    KeysNeeded: "keys",
 }
 _OTHER = "others"
 _LARGE = "large"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jwt import PyJWK, PyJWTError
 
-from bucketer.api.http import WorkNeeded
+from bucketer.api.http import KeysNeeded
 from bucketer.core.errors import KeysUnavailable, SourceError, TokenRefused
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ class PublishedKeys:
 
         Raises:
             TokenRefused: there is none of that name.
-            WorkNeeded: the keys are to be fetched; one request gets it, others the old keys.
+            KeysNeeded: the keys are to be fetched; one request gets it, others the old keys.
             KeysUnavailable: they could not be, a moment ago.
         """
         due = self._clock() >= self._due_at
         if self._keys is None:
             if not due:
                 raise KeysUnavailable(self._failure)
-            raise WorkNeeded("keys", self.refresh)
+            raise KeysNeeded("keys", self.refresh)
         if due and not self._fetching.locked():
-            raise WorkNeeded("keys", self.refresh)
+            raise KeysNeeded("keys", self.refresh)
         found = self._keys.get(key_id)
         if found is None:
             raise TokenRefused("unable to find key")
