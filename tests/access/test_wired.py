@@ -253,7 +253,9 @@ def any_key():
 
 
 def bearer(**claims):
-    return {"authorization": f"Bearer {jwt.encode({'exp': time.time() + 60, **claims}, SECRET)}"}
+    """Headers with a token; for a day, since those in a table are made before any test runs."""
+    told = {"exp": time.time() + 86_400, **claims}
+    return {"authorization": f"Bearer {jwt.encode(told, SECRET)}"}
 
 
 @pytest.mark.parametrize(
