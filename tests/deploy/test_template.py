@@ -258,8 +258,11 @@ def test_every_variable_that_it_sets_is_a_setting(translated):
         assert set(each["Environment"]["Variables"]) <= set(BY_NAME), name
 
 
+_STARRED = r"Arn\}/(revisions|environments)/\*|BucketerFunction\.Arn\}:\*"
+
+
 def test_policies_name_actions_and_resources_and_no_wildcards(translated):
-    """Beside the buckets' own ``/revisions/*`` and the function's versions, nothing is starred."""
+    """Beside what lies in the bucket's folders and the function's versions, nothing is starred."""
     seen = 0
     for name, role in _of_kind(translated, "AWS::IAM::Role").items():
         for statement in _statements(role.get("Policies", [])):
@@ -270,7 +273,7 @@ def test_policies_name_actions_and_resources_and_no_wildcards(translated):
                 text = json.dumps(resource)
                 assert text not in {'"*"', '"arn:aws:s3:::*"'}, (name, statement)
                 if "*" in text:
-                    assert re.search(r"revisions/\*|BucketerFunction\.Arn\}:\*", text), (name, text)
+                    assert re.search(_STARRED, text), (name, text)
     assert seen >= 5
 
 
@@ -298,8 +301,41 @@ def test_archived_revisions_are_read_only_where_they_may_be_asked(translated):
 
     assert ("HasRevisions", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
     assert {
-        "Fn::And": [{"Condition": "HasWebhook"}, {"Fn::Equals": [{"Ref": "Revisions"}, "on"]}]
+        "Fn::And": [
+            {"Condition": "PublishesDatafile"},
+            {"Fn::Equals": [{"Ref": "Revisions"}, "on"]},
+        ]
     } == (translated["Conditions"]["HasRevisions"])
+
+
+def test_a_file_of_environments_reaches_both_functions_with_a_folder_in_the_bucket(translated):
+    functions = _of_kind(translated, "AWS::Lambda::Function")
+    for name in ("BucketerFunction", "WebhookFunction"):
+        condition, layers, _ = functions[name]["Layers"]["Fn::If"]
+        variables = functions[name]["Environment"]["Variables"]
+        _, store, otherwise = variables["BUCKETER_ENVIRONMENTS_STORE"]["Fn::If"]
+
+        assert ("HasConfig", [{"Ref": "ConfigLayer"}]) == (condition, layers)
+        assert "/opt/bucketer.toml" == variables["BUCKETER_CONFIG"]["Fn::If"][1]
+        assert ("s3://${DatafileBucket}/environments", {"Ref": "AWS::NoValue"}) == (
+            store["Fn::Sub"],
+            otherwise,
+        )
+        roles = _of_kind(translated, "AWS::IAM::Role")
+        assert "}/environments/*" in json.dumps(roles[f"{name}Role"]["Policies"])
+
+
+def test_only_the_datafile_of_a_parameter_goes_to_the_bucket_s_first_place(translated):
+    """Where the file names the default environment, it has a folder as the others have."""
+    functions = _of_kind(translated, "AWS::Lambda::Function")
+    read = functions["BucketerFunction"]["Environment"]["Variables"]["BUCKETER_DATAFILE"]
+    written = functions["WebhookFunction"]["Environment"]["Variables"]["BUCKETER_PUBLISH"]
+
+    assert "PublishesDatafile" == read["Fn::If"][0] == written["Fn::If"][0]
+    assert "HasWebhook" == translated["Resources"]["WebhookFunction"]["Condition"]
+    assert {"Fn::Or": [{"Condition": "PublishesDatafile"}, {"Condition": "HasConfig"}]} == (
+        translated["Conditions"]["HasWebhook"]
+    )
 
 
 def test_the_bucket_is_versioned_encrypted_private_and_kept(translated):

@@ -34,6 +34,7 @@ class Moto:
     Attributes:
         url: its endpoint for every service.
         environ: AWS's variables for a user who may read the bucket ``open``, and nothing else.
+        root_environ: those for one who may do everything.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,8 @@ class Moto:
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": self.url,
         }
+        keys = zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), self._root, strict=True)
+        self.root_environ = {**self.environ, **dict(keys)}
 
     def client(self, service):
         """A boto3 client that may do everything."""

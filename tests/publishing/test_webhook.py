@@ -20,7 +20,7 @@ from tests.fakes.webhooks import PROJECT, SECRET, body_of, signature_of, signed
 from bucketer.api.http import DatafileAnnounced, Known, Request
 from bucketer.api.options import ApiOptions, WebhookRule
 from bucketer.api.routes import Handler
-from bucketer.api.service.webhook import MAX_BODY_BYTES, concerned, read_announcement
+from bucketer.api.service.webhook import MAX_BODY_BYTES, concerned, parse_announcement
 from bucketer.core.errors import (
     BucketerError,
     InvalidRequest,
@@ -42,7 +42,8 @@ BODY = body_of(5)
 
 def _read(body=BODY, headers=None, secret=SECRET, project_id=PROJECT):
     headers = signed(body) if headers is None else headers
-    return read_announcement(body, headers, secret=secret, project_id=project_id)
+    concerned(body, headers, [WebhookRule("", secret, project_id)])
+    return parse_announcement(body)
 
 
 # -- is it genuine ----------------------------------------------------------------------------
@@ -292,8 +293,8 @@ def _answer(event, source=None, *targets, **environ):
     environ = {"BUCKETER_WEBHOOK_SECRET": SECRET, "BUCKETER_PROJECT_ID": PROJECT, **environ}
     made = []
 
-    def make_publisher():
-        made.append(True)
+    def make_publisher(theirs):
+        made.append(theirs.environment)
         return _publisher(source or FakeSource(revision(5)), *(targets or (Shelf(),)))
 
     result = door.answer(event, read_settings(environ), make_publisher)

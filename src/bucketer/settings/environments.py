@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import LOCATION, Setting
-from .values import one_of, text, url_of_key, whole
+from .values import one_of, s3_url, text, url_of_key, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,16 @@ ROWS: Final = (
         "an https:// or http:// URL with `{}` where the SDK key goes",
         "The same for an SDK key that comes with a datafile access token (`KEY:TOKEN`), which is "
         "sent there and nowhere else.",
+        LOCATION,
+    ),
+    Setting(
+        "BUCKETER_ENVIRONMENTS_STORE",
+        "",
+        s3_url,
+        "an s3://BUCKET/FOLDER URL",
+        "Where a webhook puts the datafile of an environment of the file, as "
+        "FOLDER/NAME/datafile.json with its revisions beside it; it is read there first, then "
+        "where the file says.",
         LOCATION,
     ),
     Setting(

@@ -125,6 +125,7 @@ class Settings:
     sdk_keys: str
     sdk_key_url: str
     sdk_key_secure_url: str
+    environments_store: str
     environments_max: int
     environments_max_bytes: int
     agent_notifications: bool
@@ -181,6 +182,14 @@ class Settings:
         if values["datafile_max_age"] is None:
             values["datafile_max_age"] = self.usual_max_age
         return self.but(**values, environment=listed.name, sdk_key=listed.sdk_key, environments=())
+
+    @property
+    def stored_at(self) -> str:
+        """Where webhooks put this environment's datafile; empty but for those of a file."""
+        nobody = self.environment == UNLISTED or (self.environment == DEFAULT and not self.sdk_key)
+        if nobody or not self.environments_store:
+            return ""
+        return f"{self.environments_store.rstrip('/')}/{self.environment}/datafile.json"
 
     def __reduce__(self) -> tuple[type[Settings], tuple[dict[str, object]]]:
         """Pickle by value: the server's workers are processes."""

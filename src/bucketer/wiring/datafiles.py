@@ -46,6 +46,8 @@ def build_sources(
     chosen = locations or settings.datafile
     if not chosen:
         chosen = (settings.datafile_url, "packaged") if settings.datafile_url else ("packaged",)
+    if stored_at := settings.stored_at:
+        chosen = (stored_at, *chosen)
     found = (build_source(each, settings, environ, mode=mode, among=chosen) for each in chosen)
     sources = [source for source in found if source is not None]
     if mode == SERVER and share:

@@ -25,14 +25,11 @@ def build_webhook_queues(
         SettingsError: they are taken, and there is nothing to fetch then.
     """
     own = {environment.name: environment for environment in environments.listed}
-    wanted = {"": (settings, environments.default)} if settings.webhook_secret else {}
-    for listed in settings.environments:
-        theirs = settings.of(listed)
-        if theirs.webhook_secret:
-            # What is published is the default environment's alone.
-            theirs = theirs.but(publish="", publish_function="")
-            wanted[listed.name] = (theirs, own[listed.name])
-    queues = {name: _webhook_queue(*each, environ) for name, each in wanted.items()}
+    own[""] = environments.default
+    queues = {
+        name: _webhook_queue(theirs, own[name], environ)
+        for name, theirs in taking_webhooks(settings).items()
+    }
     if not queues:
         return None
 
@@ -42,6 +39,21 @@ def build_webhook_queues(
                 queues[name](body)
 
     return pass_on
+
+
+def taking_webhooks(settings: Settings) -> dict[str, Settings]:
+    """Return the settings of each environment that has a secret, by name; the default one's by "".
+
+    What `BUCKETER_PUBLISH` and `BUCKETER_PUBLISH_FUNCTION` say is for the default one alone.
+    """
+    found = {}
+    if settings.webhook_secret:
+        found[""] = settings.but(publish=settings.publish or settings.stored_at)
+    for listed in settings.environments:
+        theirs = settings.of(listed)
+        if theirs.webhook_secret:
+            found[listed.name] = theirs.but(publish=theirs.stored_at, publish_function="")
+    return found
 
 
 def _webhook_queue(
@@ -65,17 +77,16 @@ def other_rules(
     from bucketer.api.options import WebhookRule
 
     named = {environment.name: environment for environment in environments.listed}
-    signed = [(each, settings.of(each)) for each in settings.environments]
-    signed = [(each, theirs) for each, theirs in signed if theirs.webhook_secret]
+    signed = {name: theirs for name, theirs in taking_webhooks(settings).items() if name}
     if not signed:
         return None
 
     def rules() -> list[WebhookRule]:
         found = []
-        for each, theirs in signed:
-            edition = named[each.name].edition
+        for name, theirs in signed.items():
+            edition = named[name].edition
             project_id = theirs.project_id or (edition.ruleset.project_id if edition else "")
-            found.append(WebhookRule(each.name, theirs.webhook_secret, project_id))
+            found.append(WebhookRule(name, theirs.webhook_secret, project_id))
         return found
 
     return rules

@@ -56,28 +56,6 @@ class Announcement:
         return self.revisions.get(_file_name(url))
 
 
-def read_announcement(
-    body: bytes, headers: Mapping[str, str], *, secret: str, project_id: str
-) -> Announcement:
-    """Check that a webhook is genuine, then read it.
-
-    Args:
-        body: as it came over the wire.
-        headers: by lower-case name.
-        secret: shared with Optimizely; with an empty one everything is refused.
-        project_id: the only one that is taken; empty takes any that is signed.
-
-    Raises:
-        WebhookRefused: no secret, a missing or wrong signature, or another project.
-        InvalidRequest: it is genuine, and yet not what Optimizely sends.
-    """
-    check_signature(body, headers.get("x-hub-signature", ""), secret)
-    announcement = parse_announcement(body)
-    if project_id and announcement.project_id != project_id:
-        raise WebhookRefused(_OTHER_PROJECT)
-    return announcement
-
-
 def concerned(
     body: bytes, headers: Mapping[str, str], rules: Sequence[WebhookRule]
 ) -> tuple[str, ...]:
@@ -214,7 +192,7 @@ class WebhookRoute:
         """Check the webhook, have the shell pass it on, then answer 202.
 
         Raises:
-            WebhookRefused, InvalidRequest: see `read_announcement`.
+            WebhookRefused, InvalidRequest: see `concerned`.
             DatafileAnnounced: it is genuine.
         """
         del now, new_uuid

@@ -132,7 +132,7 @@ def _apply(args: argparse.Namespace, session: Any, folder: Path, terminal: Termi
     if "WebhookUrl" in outputs:
         _seed(outputs, pulled, session, terminal)
     elif parameters.get("WebhookSecret"):
-        terminal.text("No webhook function: it needs DatafileUrl as well.", OPEN)
+        terminal.text("No webhook function: it needs DatafileUrl or ConfigLayer as well.", OPEN)
     _suggest(outputs.get("BucketerUrl"), pulled, terminal)
 
 
