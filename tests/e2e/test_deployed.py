@@ -521,3 +521,26 @@ def test_the_stack_goes_over_to_each_way_of_asking_who_asks(deployed, access, ur
     client = deployed.aws.client("lambda")
     config = client.get_function_url_config(FunctionName=deployed.function, Qualifier="live")
     assert ("NONE" if access == "open" else "AWS_IAM") == config["AuthType"]
+
+
+def test_a_file_of_environments_comes_as_a_layer_to_both_functions(deployed):
+    """ministack has no /opt, so what they do with it is shown over moto (test_webhook_environments)."""
+    client = deployed.aws.client("lambda")
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as file:
+        file.writestr("bucketer.toml", '[environments.production]\nsdk_key = "SDK-KEY"\n')
+    layer = client.publish_layer_version(
+        LayerName="bucketer-toml", Content={"ZipFile": held.getvalue()}
+    )["LayerVersionArn"]
+    parameters = {**deployed.parameters, "ConfigLayer": layer}
+    status, _, err = _deploy(deployed.aws, "--python", PYTHON, "--no-pull", **parameters)
+
+    assert 0 == status, err
+    names = [each["FunctionName"] for each in client.list_functions()["Functions"]]
+    webhook = next(name for name in names if "WebhookFunction" in name)
+    for name in (deployed.function, webhook):
+        found = client.get_function_configuration(FunctionName=name)
+        assert [layer] == [each["Arn"] for each in found["Layers"]]
+        variables = found["Environment"]["Variables"]
+        assert "/opt/bucketer.toml" == variables["BUCKETER_CONFIG"]
+        assert f"s3://{deployed.bucket}/environments" == variables["BUCKETER_ENVIRONMENTS_STORE"]
