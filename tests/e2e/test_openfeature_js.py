@@ -20,7 +20,9 @@ import pytest
 from tests.clients.asking import js_folder, keys
 from tests.fakes import canonical_flags
 from tests.fakes.chromium import Pages, chromium_or_skip, opened
+from tests.fakes.ports import held_port
 from tests.fakes.process import bucketer_serve
+from tests.fakes.waiting import wait_until
 
 from bucketer import demo
 
@@ -81,19 +83,20 @@ def test_the_snippet_for_pages_sees_another_user_and_a_new_revision(pages, tmp_p
     datafile = json.loads(Path(demo.PATH).read_text("utf-8"))
     path = tmp_path / "datafile.json"
     path.write_text(json.dumps(datafile))
-    with bucketer_serve("--datafile", str(path), "--access-log", DATAFILE_MAX_AGE="0.1") as started:
+    log = tmp_path / "access.log"
+    environ = {"BUCKETER_ACCESS_LOG_FILE": str(log), "DATAFILE_MAX_AGE": "0.1"}
+    with bucketer_serve("--datafile", str(path), "--access-log", **environ) as started:
         polled = f'baseUrl: "{started.url}", pollInterval: 300'
         pages.html = page_of(PAGE.replace(f'baseUrl: "{HERE}"', polled) + MORE)
         with opened(pages, tmp_path / "chromium"):
             first = pages.reports.get(timeout=60)
+            wait_until(lambda: '"POST /ofrep/v1/evaluate/flags" 304 ' in log.read_text())
             path.write_text(json.dumps(datafile | {"revision": "23"}))
             second = pages.reports.get(timeout=60)
-        _, log, _ = started.stop()
 
     assert first["first"]["value"] == 20
     assert (first["off"]["value"], first["off"]["reason"]) == ({"mine": True}, "DISABLED")
     assert (second["changed"], second["version"]) == (True, "23")
-    assert '"POST /ofrep/v1/evaluate/flags" 304 ' in log
 
 
 #: After the snippet: what a person reads.
@@ -163,7 +166,10 @@ def telling(url, headers=(), poll_ms=300):
 
 
 def test_a_page_is_reloaded_for_other_attributes_and_outlives_a_restart(pages, path, tmp_path):
-    with bucketer_serve("--datafile", str(path)) as started:
+    with (
+        held_port() as port,  # nobody else takes it in between
+        bucketer_serve("--datafile", str(path), "--port", str(port)) as started,
+    ):
         pages.html = telling(started.url)
         with opened(pages, tmp_path / "chromium"):
             seen(pages, reloaded=False, tier="plain", status="READY")
@@ -171,7 +177,7 @@ def test_a_page_is_reloaded_for_other_attributes_and_outlives_a_restart(pages, p
             started.stop()
             [*_, alone] = seen(pages, status="STALE")
             path.write_text(json.dumps(canonical_flags.datafile("bar", "2")))
-            with bucketer_serve("--datafile", str(path), "--port", str(started.port)):
+            with bucketer_serve("--datafile", str(path), "--port", str(port)):
                 seen(pages, changing="bar", tier="gold")
 
     assert ("foo", "TARGETING_MATCH") == (fresh["changing"], fresh["reason"])
@@ -182,12 +188,12 @@ def test_a_page_without_a_token_has_its_own_values_and_keeps_those_it_had_with_o
     pages, path, tmp_path
 ):
     secrets = base64.b64encode(SECRET).decode()
-    claims = {"exp": time.time() + 15, "sdk_keys": ["not-a-key"]}
-    token = {"Authorization": "Bearer " + jwt.encode(claims, SECRET, algorithm="HS256")}
     with bucketer_serve("--datafile", str(path), BUCKETER_AUTH_HMAC_SECRETS=secrets) as started:
         pages.html = telling(started.url)
         with opened(pages, tmp_path / "without"):
             [*_, refused] = seen(pages, status="FATAL")
+        claims = {"exp": time.time() + 15, "sdk_keys": ["not-a-key"]}
+        token = {"Authorization": "Bearer " + jwt.encode(claims, SECRET, algorithm="HS256")}
         pages.html = telling(started.url, token)
         with opened(pages, tmp_path / "with"):
             [*_, let_in] = seen(pages, reloaded=True, tier="gold")
@@ -207,7 +213,10 @@ def test_a_page_that_listens_hears_of_a_new_revision_and_of_one_after_a_restart(
         "BUCKETER_SIGNING_SECRETS": base64.b64encode(secret).decode(),
         "DATAFILE_MAX_AGE": "0.1",
     }
-    with bucketer_serve("--datafile", str(path), **environ) as started:
+    with (
+        held_port() as port,  # nobody else takes it in between
+        bucketer_serve("--datafile", str(path), "--port", str(port), **environ) as started,
+    ):
         pages.html = telling(started.url, poll_ms=0)
         with opened(pages, tmp_path / "chromium"):
             seen(pages, reloaded=True, tier="gold", changing="foo", status="READY")
@@ -216,7 +225,7 @@ def test_a_page_that_listens_hears_of_a_new_revision_and_of_one_after_a_restart(
             started.stop()
             seen(pages, changing="bar", status="STALE")
             path.write_text(json.dumps(canonical_flags.datafile("third", "3")))
-            with bucketer_serve("--datafile", str(path), "--port", str(started.port), **environ):
+            with bucketer_serve("--datafile", str(path), "--port", str(port), **environ):
                 seen(pages, changing="third")
                 path.write_text(json.dumps(canonical_flags.datafile("fourth", "4")))
                 seen(pages, changing="fourth", tier="gold")
