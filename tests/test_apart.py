@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from tests.fakes.waiting import wait_until
 
 from bucketer.api.http import (
     DatafileAnnounced,
@@ -18,7 +19,6 @@ from bucketer.api.needs import OverrideGiven, OverridesNeeded, ProfileGiven, Seg
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.integration import Integration
 from bucketer.runtime.apart import LARGE_BYTES, Apart, TooMuchAtOnce
-from fakes.waiting import wait_until
 
 NEEDS = {
     "predictions": PredictionNeeded("rule", "ben", ()),

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from tests.fakes.terminals import Kept
 
 from bucketer import __version__, wiring
 from bucketer.api.http import Request
 from bucketer.doors.cli.main import COMMANDS
 from bucketer.settings import TABLE
-from fakes.terminals import Kept
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])

@@ -5,12 +5,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.fakes.bandit import Bandit
+from tests.fakes.bandits import TWO_STEP, a_datafile_with_bandits
 
 import bucketer
 from bucketer import User, compile_datafile
 from bucketer.wiring import open_predictor
-from fakes.bandit import Bandit
-from fakes.bandits import TWO_STEP, a_datafile_with_bandits
 
 DOCS = Path(__file__).parents[1] / "docs"
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

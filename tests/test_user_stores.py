@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from tests.fakes.environments import environments_file
+from tests.fakes.odp import Odp, with_odp
+from tests.fakes.runtimes import a_runtime
+from tests.fakes.waiting import wait_until
 
 from bucketer.api.http import Request
 from bucketer.wiring import COMMAND, LAMBDA, SERVER, build
-from fakes.environments import environments_file
-from fakes.odp import Odp, with_odp
-from fakes.runtimes import a_runtime
-from fakes.waiting import wait_until
 
 EXPERIMENT, VARIATION = "checkout_flow_experiment", "two_step_checkout"
 

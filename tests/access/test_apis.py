@@ -3,15 +3,16 @@
 import urllib.error
 import urllib.request
 
+from tests.fakes.consoles import Console
+from tests.fakes.environments import environments_file
+from tests.fakes.process import bucketer_serve
+
 from bucketer.access.keys import digest_of, new_key
 from bucketer.api.grant import ADMIN, READ, Grant
 from bucketer.api.http import Request, WorkNeeded
 from bucketer.api.options import ApiOptions
 from bucketer.api.problems import LocalOnly
 from bucketer.api.service.metrics import MetricsRoute
-from fakes.consoles import Console
-from fakes.environments import environments_file
-from fakes.process import bucketer_serve
 
 TEXTS = {role: new_key(role.ljust(32).encode()) for role in ("evaluate", "read", "admin")}
 KEYS = " ".join(f"{digest_of(text).hex()}:{role}:*" for role, text in TEXTS.items())

@@ -10,15 +10,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.fakes.environments import environments_file
+from tests.fakes.origin import Origin, answer, ok
+from tests.fakes.process import bucketer_serve, start
+from tests.fakes.states import state_dir
+from tests.fakes.waiting import wait_until
 
 from bucketer import wiring
 from bucketer.access.keys import digest_of, new_key
 from bucketer.api.http import Request
-from fakes.environments import environments_file
-from fakes.origin import Origin, answer, ok
-from fakes.process import bucketer_serve, start
-from fakes.states import state_dir
-from fakes.waiting import wait_until
 
 TEXTS = {role: new_key(role.ljust(32).encode()) for role in ("evaluate", "read", "admin")}
 KEYS = " ".join(f"{digest_of(text).hex()}:{role}:*" for role, text in TEXTS.items())

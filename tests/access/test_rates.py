@@ -6,6 +6,8 @@ import urllib.error
 import urllib.request
 
 import pytest
+from tests.fakes.environments import environments_file
+from tests.fakes.process import bucketer_serve
 
 from bucketer import wiring
 from bucketer.access import rates
@@ -14,8 +16,6 @@ from bucketer.access.rates import MAX_BUCKETS, Buckets, Rates
 from bucketer.api.bucketer import body as bodies
 from bucketer.api.http import Request
 from bucketer.api.problems import RateLimited
-from fakes.environments import environments_file
-from fakes.process import bucketer_serve
 
 NOW = 1_800_000_000.0
 KEY, PAGE = new_key(bytes(32)), new_key(bytes(range(32)), publishable=True)

@@ -1,6 +1,7 @@
 """Whether whoever listens would still be let in."""
 
 import pytest
+from tests.fakes.sources import Clock
 
 from bucketer.access.gate import LOOK_EVERY_S, Gate
 from bucketer.access.keys import Key, digest_of, new_key
@@ -9,7 +10,6 @@ from bucketer.access.stay import stay_of
 from bucketer.api.grant import ADMIN, EVALUATE, READ
 from bucketer.api.http import Request, WorkNeeded
 from bucketer.core.errors import KeysUnavailable, TokenRefused
-from fakes.sources import Clock
 
 NOW = 1_800_000_000.0
 TEXT = new_key(bytes(range(32)))

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import jwt
 import pytest
 from tests.fakes.cdn import Cdn
+from tests.fakes.process import bucketer_serve
 from tests.fakes.recorded_events import RECORDED, headers_of
 from tests.fakes.sources import revision as a_revision
 
@@ -26,7 +27,6 @@ from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.metrics.collector import Collector
 from bucketer.settings import read_settings
-from fakes.process import bucketer_serve
 
 NOW = 1_800_000_000.0
 ASKED = "e=checkout_flow_experiment&u=ben"

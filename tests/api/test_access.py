@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.fakes.editions import NOW, AnEdition
 
 from bucketer.access.gate import Gate
 from bucketer.access.keys import Key, digest_of
@@ -15,7 +16,6 @@ from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
 from bucketer.core.errors import ClaimsRefused, KeysUnavailable, TokenRefused, TokensBusy
 from bucketer.wiring.http import agent_api, oauth_api, openfeature_api
-from fakes.editions import NOW, AnEdition
 
 KEY = "AbC"
 APIS = (("/v1/", agent_api), ("/oauth/", oauth_api), ("/ofrep/", openfeature_api))

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parity.datafiles import generate
 
 from bucketer import demo
 from bucketer.core import change as those
@@ -23,7 +24,6 @@ from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
 from bucketer.verify.visitors import attributes, knowing_visitor, user_id
 from bucketer.verify.vocabulary import Vocabulary
-from parity.datafiles import generate
 
 CHECKOUT = "checkout_flow_experiment"
 SEEDS = st.integers(0, 10**6)

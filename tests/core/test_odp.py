@@ -4,6 +4,8 @@ import json
 
 import pytest
 from optimizely.odp.odp_event import OdpEvent as TheirEvent
+from tests.fakes.datafiles import a_datafile
+from tests.fakes.odp import KEY, with_odp
 
 from bucketer.core.compile import compile_datafile
 from bucketer.core.errors import InvalidRequest
@@ -16,8 +18,6 @@ from bucketer.core.odp import (
     payload_of,
 )
 from bucketer.core.parse import parse_datafile
-from fakes.datafiles import a_datafile
-from fakes.odp import KEY, with_odp
 
 HOST = "https://odp.example"
 

@@ -7,6 +7,8 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.datafiles import a_datafile
+from tests.parity.datafiles import generate
 
 from bucketer.api.console.split import arm_of
 from bucketer.core.compile import compile_datafile
@@ -16,8 +18,6 @@ from bucketer.core.shares import NOTHING, expected_of_experiment, expected_of_fl
 from bucketer.core.user import User
 from bucketer.verify.visitors import attributes
 from bucketer.verify.vocabulary import Vocabulary
-from fakes.datafiles import a_datafile
-from parity.datafiles import generate
 
 
 def compiled(document):

@@ -7,12 +7,12 @@ import json
 
 import httpx
 import pytest
+from tests.fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
 
 from bucketer import wiring
 from bucketer.doors.asgi import BucketerApp
 from bucketer.runtime.apart import LARGE_BYTES
 from bucketer.settings import read_settings
-from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox
 
 
 def ask(app, path, root_path="", headers=None, client=("192.0.2.1", 1), **request):

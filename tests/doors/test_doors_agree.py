@@ -10,13 +10,13 @@ import base64
 import json
 
 import pytest
+from tests.fakes.datafiles import a_datafile
+from tests.fakes.serving import Client, serving
 
 from bucketer import wiring
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.settings import read_settings
-from fakes.datafiles import a_datafile
-from fakes.serving import Client, serving
 
 IP = "127.0.0.1"
 EXPERIMENT = "e=checkout_flow_experiment"

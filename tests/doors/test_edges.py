@@ -9,17 +9,17 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.fakes.bandit import Bandit
+from tests.fakes.bandits import ONE_STEP, TWO_STEP, UNHEARD_OF, a_datafile_with_bandits
+from tests.fakes.collector import Collector
+from tests.fakes.datafiles import a_datafile, experiments_of
+from tests.fakes.process import bucketer_serve
+from tests.fakes.serving import serving
+from tests.fakes.waiting import wait_until
 
 from bucketer import wiring
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.doors.server.limits import Limits
-from fakes.bandit import Bandit
-from fakes.bandits import ONE_STEP, TWO_STEP, UNHEARD_OF, a_datafile_with_bandits
-from fakes.collector import Collector
-from fakes.datafiles import a_datafile, experiments_of
-from fakes.process import bucketer_serve
-from fakes.serving import serving
-from fakes.waiting import wait_until
 
 QUESTION = "f=checkout_flow&u={}&a=tier:gold,member_since_days:56,country:DE"
 

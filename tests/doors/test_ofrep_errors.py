@@ -7,6 +7,8 @@ import json
 from urllib.parse import unquote
 
 import pytest
+from tests.fakes.editions import NOW, AnEdition
+from tests.fakes.serving import serving
 
 from bucketer import wiring
 from bucketer.access.gate import Gate
@@ -18,8 +20,6 @@ from bucketer.api.routes import Handler
 from bucketer.doors.asgi import BucketerApp
 from bucketer.doors.aws_lambda import make_handler
 from bucketer.settings import read_settings
-from fakes.editions import NOW, AnEdition
-from fakes.serving import serving
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 CODES = {

@@ -9,12 +9,12 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.serving import serving
 
 from bucketer import wiring
 from bucketer.api.http import Request, Response
 from bucketer.doors.server.access_lines import AccessLines
 from bucketer.doors.server.logs import JsonAccessLines, TextAccessLines, note_access
-from fakes.serving import serving
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 KEY, TOKEN = "SecretSdkKey123", "SecretToken456"

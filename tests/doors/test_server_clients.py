@@ -11,8 +11,7 @@ import subprocess
 import httpx
 import pytest
 import requests
-
-from fakes.process import bucketer_serve
+from tests.fakes.process import bucketer_serve
 
 QUERY = "e=checkout_flow_experiment&u=cooper34523569"
 ATTRIBUTES = {"tier": "platinum", "member_since_days": 56}

@@ -12,9 +12,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.fakes.process import bucketer_serve
 
 from bucketer.doors.server.descriptors import RESERVE, places
-from fakes.process import bucketer_serve
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ import json
 import tracemalloc
 
 import pytest
+from tests.fakes.datafiles import write_datafile
+from tests.fakes.process import bucketer_serve
+from tests.fakes.serving import serving
+from tests.fakes.waiting import wait_until
 
 from bucketer import wiring
 from bucketer.api.http import Request
@@ -16,10 +20,6 @@ from bucketer.doors.server import process
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.streams import Streams
 from bucketer.settings import read_settings
-from fakes.datafiles import write_datafile
-from fakes.process import bucketer_serve
-from fakes.serving import serving
-from fakes.waiting import wait_until
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 ON = {"BUCKETER_OFREP_EVENT_STREAMS": "on", "BUCKETER_EVENTS": "off"}

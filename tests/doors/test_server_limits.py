@@ -8,14 +8,14 @@ import threading
 import time
 
 import pytest
+from tests.fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
+from tests.fakes.waiting import wait_until
 
 from bucketer.doors.server.budget import Budget
 from bucketer.doors.server.connection import UNTAKEN_BYTES
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.reading import FRAMING_PER_BYTE, SLICE_BYTES
 from bucketer.runtime.apart import LARGE_BYTES
-from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
-from fakes.waiting import wait_until
 
 GET = b"GET /a?n=1 HTTP/1.1\r\nHost: test\r\n\r\n"
 LAST = b"GET /a HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"

@@ -12,6 +12,8 @@ import subprocess
 import sys
 
 import pytest
+from tests.fakes.process import bucketer_serve, start
+from tests.fakes.serving import FakeRuntime, serving
 
 from bucketer.api.http import Request, Response
 from bucketer.doors.server.logs import (
@@ -25,8 +27,6 @@ from bucketer.doors.server.logs import (
     quotable,
 )
 from bucketer.doors.server.speaker import Speaker
-from fakes.process import bucketer_serve, start
-from fakes.serving import FakeRuntime, serving
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
+from tests.fakes.process import bucketer_serve
+from tests.fakes.serving import FakeRuntime, serving
+from tests.fakes.waiting import wait_until
 
 from bucketer.metrics.names import BY_NAME
-from fakes.process import bucketer_serve
-from fakes.serving import FakeRuntime, serving
-from fakes.waiting import wait_until
 
 HER = "/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:platinum,member_since_days:56"
 COUNTED = 'bucketer_requests_total{route="/bucketer",status="200"}'

@@ -4,9 +4,8 @@ import http.client
 import json
 
 import pytest
-
-from fakes.datafiles import write_datafile
-from fakes.process import bucketer_serve
+from tests.fakes.datafiles import write_datafile
+from tests.fakes.process import bucketer_serve
 
 SDK_KEY = "AbC"
 

@@ -14,10 +14,10 @@ import urllib.request
 from collections import Counter
 
 import pytest
+from tests.fakes.process import bucketer_serve, start
+from tests.fakes.waiting import wait_until
 
 from bucketer.demo import __file__ as demo_init
-from fakes.process import bucketer_serve, start
-from fakes.waiting import wait_until
 
 DEMO = os.path.join(os.path.dirname(demo_init), "datafile.json")  # noqa: PTH118, PTH120 -- one line
 

@@ -7,13 +7,13 @@ import socket
 import time
 
 import pytest
+from tests.fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
+from tests.fakes.waiting import wait_until
 
 from bucketer.doors.server.connection import MAX_HELD
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.logs import note_access
 from bucketer.doors.server.reading import SLICE_BYTES
-from fakes.serving import EchoHandler, FakeRuntime, MemoryOutbox, serving
-from fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.serving import EchoHandler, FakeRuntime
+from tests.fakes.transports import Loop, State, Transport
 
 from bucketer.api.client_address import TrustedProxies
 from bucketer.doors.server.connection import Connection
@@ -13,8 +15,6 @@ from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.reading import SLICE_BYTES, RequestReader
 from bucketer.doors.server.repeated import TRIES
 from bucketer.doors.server.worker import Worker
-from fakes.serving import EchoHandler, FakeRuntime
-from fakes.transports import Loop, State, Transport
 
 HOST = "Host: x\r\n"
 

@@ -6,6 +6,8 @@ import socket
 import time
 
 import pytest
+from tests.fakes.serving import JSON, EchoHandler, FakeRuntime, serving
+from tests.fakes.waiting import wait_until
 
 from bucketer.api.http import ProfileNeeded, Reply, Response
 from bucketer.api.streams import Notice, Stream, Telling
@@ -18,8 +20,6 @@ from bucketer.doors.server.streams import (
     TOPIC_BYTES,
     Streams,
 )
-from fakes.serving import JSON, EchoHandler, FakeRuntime, serving
-from fakes.waiting import wait_until
 
 SSE = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache"))
 

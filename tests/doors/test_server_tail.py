@@ -12,11 +12,11 @@ import urllib.error
 import urllib.request
 
 import pytest
+from tests.fakes.environments import environments_file
+from tests.fakes.process import bucketer_serve
+from tests.fakes.waiting import wait_until
 
 from bucketer.access.keys import digest_of, new_key
-from fakes.environments import environments_file
-from fakes.process import bucketer_serve
-from fakes.waiting import wait_until
 
 HER = "/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:platinum,member_since_days:56"
 

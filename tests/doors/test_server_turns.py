@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from tests.fakes.serving import FakeRuntime
+from tests.fakes.transports import Loop, State, Transport
 
 from bucketer.api.client_address import TrustedProxies
 from bucketer.doors.server.connection import Connection
@@ -14,8 +16,6 @@ from bucketer.doors.server.reading import SLICE_BYTES, TURN_BYTES
 from bucketer.doors.server.sweeper import SWEEP_S, TIMED_OUT_AT_ONCE, Sweeper
 from bucketer.doors.server.turns import AT_ONCE
 from bucketer.doors.server.worker import Worker
-from fakes.serving import FakeRuntime
-from fakes.transports import Loop, State, Transport
 
 
 class Counted(Connection):

@@ -3,12 +3,12 @@
 from urllib.parse import urlsplit
 
 import pytest
+from tests.fakes.datafiles import without_experiments
+from tests.fakes.editions import AnEdition, Client
 
 from bucketer.doors.server.process import _config
 from bucketer.doors.server.words import first_lines, open_to_others
 from bucketer.settings import read_settings
-from fakes.datafiles import without_experiments
-from fakes.editions import AnEdition, Client
 
 ADDRESS = "http://127.0.0.1:8080"
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.fakes.serving import MemoryOutbox
+from tests.fakes.transports import Loop, State, Transport
 
 from bucketer import demo, wiring
 from bucketer.api.client_address import TrustedProxies
@@ -14,8 +16,6 @@ from bucketer.doors.server.connection import Connection
 from bucketer.doors.server.limits import Limits
 from bucketer.doors.server.worker import Worker
 from bucketer.settings import read_settings
-from fakes.serving import MemoryOutbox
-from fakes.transports import Loop, State, Transport
 
 GET = "GET /bucketer?e=checkout_flow_experiment&u=%s&a=tier:%%22platinum%%22 HTTP/1.1\r\n%s\r\n"
 BODY = '{"e":"checkout_flow_experiment","u":"%s","a":{"tier":"platinum","member_since_days":56}}'

@@ -1,9 +1,9 @@
 import pytest
+from tests.fakes.odp import KEY, Odp
 
 from bucketer.core.integration import Integration
 from bucketer.odp.client import SegmentsClient
 from bucketer.odp.segments import CachedSegments
-from fakes.odp import KEY, Odp
 
 
 @pytest.fixture

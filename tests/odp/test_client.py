@@ -5,9 +5,9 @@ import time
 
 import pytest
 from optimizely.odp.odp_segment_api_manager import OdpSegmentApiManager
+from tests.fakes.odp import KEY
 
 from bucketer.odp.client import MAX_BYTES, QUERY, NoSegments
-from fakes.odp import KEY
 
 HOST = "https://odp.example"
 

@@ -4,11 +4,11 @@ import threading
 import time
 
 import pytest
+from tests.fakes.waiting import wait_until
 
 from bucketer.core.integration import Integration
 from bucketer.odp.cache import AN_ENTRY, Cache, key_of
 from bucketer.odp.segments import OUTAGE
-from fakes.waiting import wait_until
 
 
 def test_the_second_question_is_answered_from_the_cache(segments, odp, integration):

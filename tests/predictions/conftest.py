@@ -1,11 +1,11 @@
 import itertools
 
 import pytest
+from tests.fakes.bandit import Bandit
 
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
-from fakes.bandit import Bandit
 
 
 @pytest.fixture

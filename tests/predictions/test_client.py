@@ -2,6 +2,7 @@ import json
 import time
 
 import pytest
+from tests.fakes.bandit import Bandit
 
 from bucketer.predictions.client import (
     NoPrediction,
@@ -9,7 +10,6 @@ from bucketer.predictions.client import (
     request_body,
     variation_id_in,
 )
-from fakes.bandit import Bandit
 
 
 def client_of(bandit, **facts):

@@ -11,6 +11,15 @@ import pytest
 from optimizely.event.event_processor import BaseEventProcessor
 from optimizely.helpers.sdk_settings import OptimizelySdkSettings
 from optimizely.optimizely import Optimizely
+from tests.fakes.bandit import Bandit
+from tests.fakes.bandits import (
+    CHECKOUT,
+    CURRENT,
+    ONE_STEP,
+    TWO_STEP,
+    UNHEARD_OF,
+    a_datafile_with_bandits,
+)
 
 from bucketer.core.bandit import PredictionNeeded
 from bucketer.core.compile import compile_datafile
@@ -19,15 +28,6 @@ from bucketer.core.user import User
 from bucketer.predictions.client import PredictionClient
 from bucketer.predictions.predictor import CachedPredictor
 from bucketer.reference.sdk import SILENT
-from fakes.bandit import Bandit
-from fakes.bandits import (
-    CHECKOUT,
-    CURRENT,
-    ONE_STEP,
-    TWO_STEP,
-    UNHEARD_OF,
-    a_datafile_with_bandits,
-)
 
 CACHE_OPTIONS = ("IGNORE_CMAB_CACHE", "RESET_CMAB_CACHE", "INVALIDATE_USER_CMAB_CACHE")
 DATAFILE = a_datafile_with_bandits(traffic=9_000)

@@ -14,16 +14,16 @@ from optimizely.event.event_processor import BaseEventProcessor
 from optimizely.helpers.sdk_settings import OptimizelySdkSettings
 from optimizely.optimizely import Optimizely
 from optimizely.user_profile import UserProfileService
+from tests.fakes.bandit import Bandit
+from tests.fakes.bandits import CHECKOUT, CURRENT, ONE_STEP, a_datafile_with_bandits
+from tests.fakes.datafiles import a_datafile, experiments_of
+from tests.fakes.runtimes import a_runtime
 
 from bucketer.api.http import Request
 from bucketer.api.options import ApiOptions
 from bucketer.ports import Fetched
 from bucketer.profiles.guard import GuardedProfiles
 from bucketer.reference.sdk import SILENT
-from fakes.bandit import Bandit
-from fakes.bandits import CHECKOUT, CURRENT, ONE_STEP, a_datafile_with_bandits
-from fakes.datafiles import a_datafile, experiments_of
-from fakes.runtimes import a_runtime
 
 
 class Store(UserProfileService):

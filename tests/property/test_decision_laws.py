@@ -5,6 +5,7 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parity.datafiles import generate
 
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import activate, decide, decide_all
@@ -12,7 +13,6 @@ from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
 from bucketer.verify.visitors import attributes, knowing_visitor, user_id
 from bucketer.verify.vocabulary import Vocabulary
-from parity.datafiles import generate
 
 SEEDS = st.integers(0, 10**6)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.fakes.process import bucketer_serve
 
 from bucketer import __version__
 from bucketer.doors.server.limits import Limits
@@ -28,7 +29,6 @@ from bucketer.profiles.sqlite import SqliteProfiles
 from bucketer.settings import TABLE, read_settings
 from bucketer.sinks.durable import Durable
 from bucketer.sources.file import MAX_DATAFILE_BYTES
-from fakes.process import bucketer_serve
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

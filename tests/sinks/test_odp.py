@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.odp import KEY, Odp, with_odp
+from tests.fakes.waiting import wait_until
 
 from bucketer.core.compile import compile_datafile
 from bucketer.core.odp import odp_event
@@ -16,8 +18,6 @@ from bucketer.sinks.durable import Durable
 from bucketer.sinks.odp import OdpOutbox
 from bucketer.sinks.pace import Pace
 from bucketer.sinks.sqs import from_message, to_message
-from fakes.odp import KEY, Odp, with_odp
-from fakes.waiting import wait_until
 
 
 @pytest.fixture

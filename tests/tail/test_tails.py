@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.sources import Clock
 
 from bucketer import demo
 from bucketer.api.wanted import Wanted
@@ -14,7 +15,6 @@ from bucketer.core.compile import compile_datafile
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
 from bucketer.tail.tails import LONGEST, MOST_LISTENERS, Tails
-from fakes.sources import Clock
 
 RULESET = compile_datafile(parse_datafile(Path(demo.PATH).read_bytes()))
 HER = User("cooper34523569", {"tier": "platinum", "member_since_days": 56})

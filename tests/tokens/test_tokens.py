@@ -7,6 +7,7 @@ import threading
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.fakes.sources import Clock
 
 from bucketer.api.http import KeysNeeded, WorkNeeded
 from bucketer.core.errors import KeysUnavailable, SourceError, TokenRefused, TokensBusy
@@ -14,7 +15,6 @@ from bucketer.tokens import issuing
 from bucketer.tokens.checking import PublishedChecker, SecretChecker
 from bucketer.tokens.issuing import AT_ONCE, WAITING, Issuer
 from bucketer.tokens.published import MAX_BYTES, PAUSE_S, PublishedKeys, read_keys
-from fakes.sources import Clock
 
 NOW = 1_800_000_000
 OLD, NEW = b"the old secret has 32 bytes, too", b"the new secret has 32 bytes, too"

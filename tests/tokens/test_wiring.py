@@ -7,11 +7,11 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.fakes.origin import Origin, answer, ok
 
 from bucketer import wiring
 from bucketer.api.http import Request
 from bucketer.core.errors import SettingsError
-from fakes.origin import Origin, answer, ok
 
 SECRET = b"a secret of thirty-two bytes, too"
 HASH = "JDJiJDA0JEJLYzM4c2VOT3BraUhPNWVqT3YxLmUuaFY4SDZwWjNuZXJnZ3JPUmJHbEhHaWpPRm9scko2"

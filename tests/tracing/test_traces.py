@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
 from tests.fakes.otlp import Receiver, attributes
+from tests.fakes.process import bucketer_serve
+from tests.fakes.waiting import wait_until
 
 from bucketer import wiring
 from bucketer.api.http import Request
@@ -19,8 +21,6 @@ from bucketer.api.routes import Handler
 from bucketer.core.errors import SettingsError
 from bucketer.tracing import spans
 from bucketer.tracing.parents import parent_of
-from fakes.process import bucketer_serve
-from fakes.waiting import wait_until
 
 HER = "/bucketer?e=checkout_flow_experiment&u=cooper34523569&a=tier:platinum,member_since_days:56"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -3,11 +3,11 @@
 import time
 
 import pytest
+from tests.fakes.bandit import Bandit
 
 from bucketer.clock import SteadyClock
 from bucketer.core.errors import SourceError
 from bucketer.wire.idle import MAX_IDLE, MAX_IDLE_S, IdleLines
-from fakes.bandit import Bandit
 
 
 class Clock:

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from tests.fakes.agent_client import KEY, AgentClient
 
 from bucketer.api.agent.notices import config_notices
 from bucketer.api.streams import Stream, Telling
-from fakes.agent_client import KEY, AgentClient
 
 PATH = "/v1/notifications/event-stream"
 

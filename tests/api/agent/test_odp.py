@@ -4,13 +4,13 @@ import json
 
 import pytest
 from tests.fakes.agent_client import AgentClient
+from tests.fakes.editions import AnEdition
+from tests.fakes.odp import KEY, with_odp
 
 from bucketer.api.http import Known
 from bucketer.api.needs import OdpEventGiven, SegmentsNeeded
 from bucketer.api.options import ApiOptions
 from bucketer.core.events import MAX_VISITOR_BYTES
-from fakes.editions import AnEdition
-from fakes.odp import KEY, with_odp
 
 FETCH = {"userId": "ben", "fetchSegments": True}
 EVENT = {"action": "bought", "identifiers": {"email": "a@b.c"}}

@@ -3,15 +3,15 @@
 import json
 
 import pytest
+from tests.fakes.bandits import CHECKOUT, a_datafile_with_bandits
+from tests.fakes.datafiles import a_datafile
+from tests.fakes.editions import AnEdition, Client
+from tests.fakes.odp import KEY, with_odp
 
 from bucketer.api.http import Known, ProfileNeeded
 from bucketer.api.needs import SegmentsNeeded
 from bucketer.api.options import ApiOptions
 from bucketer.core.bandit import PredictionNeeded
-from fakes.bandits import CHECKOUT, a_datafile_with_bandits
-from fakes.datafiles import a_datafile
-from fakes.editions import AnEdition, Client
-from fakes.odp import KEY, with_odp
 
 
 def options(**facts):

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
+from tests.fakes.consoles import HERE, Console
 
 from bucketer import wiring
 from bucketer.api.http import Request
 from bucketer.api.local import host_of, is_loopback_name
-from fakes.consoles import HERE, Console
 
 PROJECT = "/console/api/project"
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}

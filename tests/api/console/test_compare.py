@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from tests.fakes.consoles import HERE, Console
+from tests.fakes.datafiles import a_datafile, experiments_of
 
 from bucketer.core.compile import compile_datafile
 from bucketer.core.decide import decide
 from bucketer.core.parse import parse_datafile
 from bucketer.core.user import User
-from fakes.consoles import HERE, Console
-from fakes.datafiles import a_datafile, experiments_of
 
 KEY = "checkout_flow_experiment"
 HALVES = [

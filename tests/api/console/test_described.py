@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from fakes.consoles import Console
+from tests.fakes.consoles import Console
 
 PAGE = (Path(__file__).parents[3] / "docs/console-api.md").read_text()
 EXAMPLE = re.compile(

@@ -3,8 +3,7 @@
 import zlib
 
 import pytest
-
-from fakes.consoles import HERE, Console
+from tests.fakes.consoles import HERE, Console
 
 BROWSER = {**HERE, "accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 SCRIPT = "/console/main.js"

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.consoles import Console
 
 from bucketer import demo
-from fakes.consoles import Console
 
 DEMO = json.loads(Path(demo.PATH).read_text())
 

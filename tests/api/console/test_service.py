@@ -2,12 +2,13 @@
 
 import json
 
+from tests.fakes.consoles import HERE, Console
+from tests.fakes.datafiles import a_datafile
+
 from bucketer import wiring
 from bucketer.api.http import Request
 from bucketer.metrics.collector import Collector
 from bucketer.metrics.requests import RequestCounts
-from fakes.consoles import HERE, Console
-from fakes.datafiles import a_datafile
 
 
 def test_the_service_is_as_health_says_with_its_environment():

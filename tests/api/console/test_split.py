@@ -4,9 +4,9 @@ import csv
 import io
 
 import pytest
+from tests.fakes.consoles import HERE, Console
 
 from bucketer.api.console import crowd as crowds
-from fakes.consoles import HERE, Console
 
 SEARCH = {"flag": "search", "attributes": {"app_version": "2.2"}}
 

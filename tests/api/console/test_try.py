@@ -10,6 +10,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.consoles import HERE, Console
+from tests.fakes.waiting import wait_until
+from tests.parity.datafiles import generate
 
 from bucketer.api.console.refusal import Refused
 from bucketer.api.console.tryout import try_json
@@ -20,9 +23,6 @@ from bucketer.core.user import User
 from bucketer.verify.visitors import attributes, predictions, user_id
 from bucketer.verify.vocabulary import Vocabulary
 from bucketer.wiring.console import Turn
-from fakes.consoles import HERE, Console
-from fakes.waiting import wait_until
-from parity.datafiles import generate
 
 CHECKOUT = "checkout_flow_experiment"
 PLATINUM = {"tier": "platinum", "member_since_days": 56}

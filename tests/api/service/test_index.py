@@ -5,11 +5,11 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from tests.fakes.datafiles import without_experiments
+from tests.fakes.editions import AnEdition, Client
 
 from bucketer.api.options import ApiOptions
 from bucketer.api.service.index import example_of
-from fakes.datafiles import without_experiments
-from fakes.editions import AnEdition, Client
 
 
 def answer_to(url, edition):

@@ -11,13 +11,13 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from tests.fakes.process import bucketer_serve
 
 from bucketer import wiring
 from bucketer.api.agent.routes import OPERATIONS
 from bucketer.api.http import Request
 from bucketer.api.options import ApiOptions
 from bucketer.api.routes import Handler
-from fakes.process import bucketer_serve
 
 RUNTIME = wiring.build(environ={"BUCKETER_EVENTS": "off"})
 ANSWER = RUNTIME.serve(Request("GET", "/openapi.yaml", request_id="r"))

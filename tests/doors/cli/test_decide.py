@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
+from tests.fakes.terminals import Kept
 
 from bucketer import wiring
 from bucketer.api.http import Request
-from fakes.terminals import Kept
 
 COOPER = ("-u", "cooper34523569", "-a", 'tier:"platinum",member_since_days:56')
 CHECKOUT = ("-e", "checkout_flow_experiment")

@@ -9,11 +9,11 @@ from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
+from tests.fakes.origin import Origin, answer, ok
+from tests.fakes.terminals import Kept
 
 from bucketer.access.keys import digest_of
 from bucketer.doors.cli import examining
-from fakes.origin import Origin, answer, ok
-from fakes.terminals import Kept
 
 #: The one of RFC 8037, A.2.
 PUBLISHED = {

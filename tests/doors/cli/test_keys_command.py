@@ -6,11 +6,11 @@ import stat
 import threading
 
 import pytest
+from tests.fakes.terminals import Kept
 
 from bucketer import wiring
 from bucketer.access.keys import digest_of
 from bucketer.api.http import Request
-from fakes.terminals import Kept
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from fakes.terminals import Kept
+from tests.fakes.terminals import Kept
 
 
 @pytest.fixture

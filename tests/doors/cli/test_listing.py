@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from fakes.terminals import Kept
+from tests.fakes.terminals import Kept
 
 
 def test_every_key_is_listed_by_kind():

@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from tests.fakes.terminals import Kept
 
 from bucketer import __version__
 from bucketer.doors.cli.main import COMMANDS, build_parser
 from bucketer.doors.cli.terminal import BAD, GOOD, Node, Terminal
-from fakes.terminals import Kept
 
 BUCKETER = (sys.executable, "-m", "bucketer")
 

@@ -2,7 +2,7 @@
 
 import stat
 
-from fakes.terminals import Kept
+from tests.fakes.terminals import Kept
 
 
 def config(tmp_path, text="sdkKeys: [AbC]\nadmin: {port: '1'}\n"):

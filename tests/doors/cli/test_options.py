@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.fakes.terminals import Kept
 
 import bucketer
-from fakes.terminals import Kept
 
 COMMANDS = [
     ("decide", "-e", "x", "-u", "ada", "-d"),

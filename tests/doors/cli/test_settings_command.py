@@ -1,7 +1,8 @@
 """`bucketer settings`: what it shows, and what it keeps to itself."""
 
+from tests.fakes.terminals import Kept
+
 from bucketer.settings import TABLE
-from fakes.terminals import Kept
 
 
 def test_every_setting_is_shown_with_default_and_explanation():
