@@ -52,16 +52,17 @@ if TYPE_CHECKING:
 
 #: So many attributes are changed together.
 MOST_TOGETHER = 3
-#: How much is tried: one for each decision, and one more for so many of its conditions, or rules.
-BUDGET, _CONDITIONS, _RULES = 3_000, 16, 8
+#: How much is tried: one for each decision, and one more for so many of its conditions, or rules,
+#: or characters of the user's texts that those conditions may read.
+BUDGET, _CONDITIONS, _RULES, _READ_CHARS = 3_000, 16, 8, 4_096
 #: To look for values takes one for so many conditions, and one for so many that values are put to.
 _READ, _PUT = 8, 16
 #: To look for a way into an audience takes one for so many conditions that are asked.
 _STEPS = 4
 #: So many values of an attribute are looked at even where there is little room.
 _LEAST_VALUES = 8
-#: So many other users are tried.
-_MOST_USERS = 300
+#: So many other users are tried, and no more than this part of all that is.
+_MOST_USERS, _USERS_PART = 300, 4
 #: Texts of a user beyond which only what costs little is tried: each try would read them again.
 _LONG_CHARS = 4_000
 
@@ -85,7 +86,9 @@ class _Search:
         self.audiences = audiences_of(ruleset, [each.experiment for each in self.looked])
         self.leaves = sum(each.leaves for each in self.audiences)
         self.cost = 1 + self.leaves // _CONDITIONS + len(self.looked) // _RULES
+        self.cost += self.leaves * _chars_of(user) // _READ_CHARS
         self.left = budget
+        self.most_users = min(_MOST_USERS, budget // _USERS_PART)
         self.now = self._ask(user, ruleset)
         self.considered: list[Axis] = []
         #: For which sets of axes there is a change already: their indices → results.
@@ -300,7 +303,7 @@ class _Search:
         if isinstance(self.user.attributes.get(BUCKETING_ID), str):
             return  # whoever it is, they fall into the same places
         reached: set[object] = set()
-        for number in range(1, _MOST_USERS + 1):
+        for number in range(1, self.most_users + 1):
             user = self.user.knowing(profile=None) if self.user.profile else self.user
             other = user.called(f"visitor-{number}")
             decision = self.decide(other)
