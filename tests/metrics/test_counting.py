@@ -37,6 +37,10 @@ def answered(counts, path, status=200, seconds=0.0):
     counts.note(Request("GET", path), Response(status, (), b""), seconds)
 
 
+def counted(counts):
+    return {labels: count for labels, count in counts.samples()[REQUESTS].items() if count}
+
+
 # -------------------------------------------------------------------------------- requests
 
 
@@ -49,7 +53,16 @@ def test_answers_are_counted_by_route_and_status():
         ("/bucketer", "200"): 2,
         ("/bucketer", "404"): 1,
         (OTHER, "404"): 1,
-    } == counts.samples()[REQUESTS]
+    } == counted(counts)
+
+
+def test_failures_are_there_before_the_first_so_that_its_rate_can_be_told():
+    counts = RequestCounts()
+    before = counts.samples()[REQUESTS]
+    answered(counts, "/bucketer", 500)
+
+    assert {(route, "500"): 0 for route in (*ROUTES, OTHER)} == before
+    assert before | {("/bucketer", "500"): 1} == counts.samples()[REQUESTS]
 
 
 def test_what_never_became_a_request_has_a_status_and_no_time():
@@ -57,7 +70,7 @@ def test_what_never_became_a_request_has_a_status_and_no_time():
     answered(counts, "", 400)
     answered(counts, "/x", 404, 0.2)
 
-    assert {(OTHER, "400"): 1, (OTHER, "404"): 1} == counts.samples()[REQUESTS]
+    assert {(OTHER, "400"): 1, (OTHER, "404"): 1} == counted(counts)
     assert 0.2 == counts.samples()[DURATIONS][OTHER,][-1]
     assert 1 == sum(counts.samples()[DURATIONS][OTHER,][:-1])
 
@@ -82,7 +95,7 @@ def test_paths_without_end_make_no_series_and_are_not_kept():
         answered(counts, f"/{number}{'x' * 100}", 404)
         answered(counts, f"/ofrep/v1/evaluate/flags/{number}")
 
-    assert 2 == len(counts.samples()[REQUESTS])
+    assert 2 == len(counted(counts))
     assert len(counts._by_path) <= 256
 
 

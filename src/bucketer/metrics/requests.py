@@ -6,17 +6,19 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from .names import BOUNDS_S
-from .routes import OTHER, route_of
+from .routes import OTHER, ROUTES, route_of
 
 if TYPE_CHECKING:
     from bucketer.api.http import Request, Response
 
-    from .samples import Samples
+    from .samples import Samples, Value
 
 #: Spellings of paths that are remembered with their routes; a longer one, and what comes when
 #: there is no room, is looked at each time.
 _REMEMBERED, _LONGEST = 256, 64
 _STATUSES = 600
+#: There from the start: a series that begins at 1 has no rate, so the first failure rang no alarm.
+_NO_FAILURES: dict[tuple[str, ...], Value] = {(name, "500"): 0 for name in (*sorted(ROUTES), OTHER)}
 
 
 class _Route:
@@ -65,13 +67,13 @@ class RequestCounts:
     def samples(self) -> Samples:
         """Return what was counted. Any thread may ask."""
         routes = list(self._routes.values())
+        answers = dict(_NO_FAILURES)
+        for route in routes:
+            for status, count in enumerate(route.statuses):
+                if count:
+                    answers[route.name, str(status)] = count
         return {
-            "bucketer_requests_total": {
-                (route.name, str(status)): count
-                for route in routes
-                for status, count in enumerate(route.statuses)
-                if count
-            },
+            "bucketer_requests_total": answers,
             "bucketer_request_duration_seconds": {
                 (route.name,): list(route.durations) for route in routes if any(route.statuses)
             },
