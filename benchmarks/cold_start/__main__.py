@@ -97,7 +97,7 @@ def run(args: argparse.Namespace, folder: Path, delivering: dict[str, str]) -> d
         Contestant("empty handler", empty_task(lab, folder / "empty"), _SMALL),
         Contestant(
             "empty handler, with an extension",
-            empty_task_with_extension(lab, folder / "empty-extension", ours),
+            empty_task_with_extension(lab, folder / "empty-extension"),
             _SMALL,
         ),
         Contestant("ours, small datafile", ours, _SMALL, delivering, ours_bytes),

@@ -20,6 +20,12 @@ _HERE = Path(__file__).parent
 _REPOSITORY = _HERE.parents[1]
 _DEMONSTRATION = _REPOSITORY / "src/bucketer/demo/datafile.json"
 SDK = "optimizely-sdk==5.7.0"
+#: What registers one; our archive has it in a bundle that only our own handler opens.
+_OF_EXTENSIONS = (
+    "bucketer/__init__.py",
+    "bucketer/doors/__init__.py",
+    "bucketer/doors/lambda_extension.py",
+)
 
 _EMPTY = """import json
 
@@ -76,12 +82,15 @@ def empty_task(lab: Lab, folder: Path) -> Path:
     return folder
 
 
-def empty_task_with_extension(lab: Lab, folder: Path, ours: Path) -> Path:
+def empty_task_with_extension(lab: Lab, folder: Path) -> Path:
     """An empty handler that registers the internal extension that we do, with nothing for it.
 
     Lambda, and its emulators, tell each extension of each invocation: that costs whoever has one.
     """
-    shutil.copytree(ours, folder)
+    for name in _OF_EXTENSIONS:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_REPOSITORY / "src" / name, target)
     (folder / "app.py").write_text(_EMPTY + _EXTENSION)
     byte_compile(lab, folder)
     return folder
