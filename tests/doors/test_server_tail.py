@@ -141,27 +141,26 @@ def test_a_ninth_is_told_to_come_back(server):
 def test_it_is_not_there_unless_it_is_asked_for():
     with bucketer_serve() as started:
         assert 404 == ask(started.url, "/tail")[0]
-        done = subprocess.run(
-            [sys.executable, "-m", "bucketer", "tail", "--url", started.url],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        done = ended("--url", started.url)
 
     assert 1 == done.returncode
     assert "Is BUCKETER_TAIL on there?" in done.stderr
 
 
-def told_by_tail(*options):
-    """Status and what was said, of a command that ends."""
-    done = subprocess.run(
+def ended(*options):
+    """The command, run to its end."""
+    return subprocess.run(
         [sys.executable, "-m", "bucketer", "tail", *options],
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
+
+
+def told_by_tail(*options):
+    """Status and what was said, of a command that ends."""
+    done = ended(*options)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
@@ -199,13 +198,7 @@ def test_what_can_not_be_meant_is_refused(server):
     ],
 )
 def test_what_is_wrong_is_said_and_status_1_is_returned(options, why):
-    done = subprocess.run(
-        [sys.executable, "-m", "bucketer", "tail", *options],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = ended(*options)
 
     assert 1 == done.returncode
     assert why in done.stderr

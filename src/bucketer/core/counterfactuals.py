@@ -86,7 +86,8 @@ class _Search:
         self.audiences = audiences_of(ruleset, [each.experiment for each in self.looked])
         self.leaves = sum(each.leaves for each in self.audiences)
         self.cost = 1 + self.leaves // _CONDITIONS + len(self.looked) // _RULES
-        self.cost += self.leaves * _chars_of(user) // _READ_CHARS
+        self.chars = sum(len(each) for each in user.attributes.values() if isinstance(each, str))
+        self.cost += self.leaves * self.chars // _READ_CHARS
         self.left = budget
         self.most_users = min(_MOST_USERS, budget // _USERS_PART)
         self.now = self._ask(user, ruleset)
@@ -132,7 +133,7 @@ class _Search:
         yield from self.known()
         yield from self.holdouts()
         axes: list[Axis] = []
-        if _chars_of(self.user) > _LONG_CHARS:
+        if self.chars > _LONG_CHARS:
             self.found.why = "the user's attributes are too long to be tried in many ways"
         else:
             axes = self.considered = self.axes()
@@ -352,7 +353,3 @@ def counterfactuals(
         pass  # which has been said, or there was one way of many to look for
     found.items.sort(key=lambda each: (ORDER.index(each.kind), len(each.axes)))
     return found
-
-
-def _chars_of(user: User) -> int:
-    return sum(len(each) for each in user.attributes.values() if isinstance(each, str))

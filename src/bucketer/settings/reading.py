@@ -221,10 +221,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     file = None
     if path := environ.get("BUCKETER_CONFIG", "").strip():
-        from .file import (
-            Listed,
-            read_file,
-        )  # with a parser of TOML, which a cold start seldom needs
+        # With a parser of TOML, which a cold start seldom needs.
+        from .file import Listed, read_file
 
         try:
             file = read_file(path, environ)

@@ -74,9 +74,11 @@ def settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
             add_traces(settings, environ, ApiOptions()).close()
         wiring.check(settings, environ)
     except SettingsError as error:
-        [told] = error.problems
-        if not told.startswith("BUCKETER_STATE_DIR"):  # which `state` looks at
-            yield problem("settings", told, "Install the extra, or set what is allowed.")
+        # `state` looks at its directory.
+        told = [each for each in error.problems if not each.startswith("BUCKETER_STATE_DIR")]
+        for each in told:
+            yield problem("settings", each, "Install the extra, or set what is allowed.")
+        if told:
             return
     yield Finding("ok", "settings", f"{len(TABLE)} settings can be used")
 
